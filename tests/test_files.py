@@ -6,12 +6,15 @@ import errno
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
+from inkgan import files
 from inkgan.errors import OutputError, shown
 from inkgan.files import atomic_write, output_errors, read_regular, refuse_to_overwrite, sha256_of, write_bytes
 
@@ -111,6 +114,77 @@ def test_two_machines_that_write_the_same_file_at_once(tmp_path: Path, monkeypat
         assert first.read_bytes() == b"first"
     assert (tmp_path / "a").read_bytes() == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_two_writers_of_a_new_file_at_once(tmp_path: Path) -> None:
+    """Without force, the file of the writer that ends first stays, and the other one is refused."""
+    path = tmp_path / "a"
+
+    def second() -> None:
+        with atomic_write(path, force=False) as unfinished:
+            unfinished.write_bytes(b"second")
+            write_bytes(path, b"first", force=False)
+
+    with pytest.raises(OutputError, match="exists already"):
+        second()
+    assert path.read_bytes() == b"first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_new_file_on_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", link)
+    write_bytes(tmp_path / "a", b"new", force=False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def left_by(process: int, folder: Path, name: str = "a.png") -> Path:
+    """Leave a temporary file as a killed process does."""
+    with atomic_write(folder / name) as temporary:
+        temporary.write_bytes(b"half")
+        left = temporary.with_name(temporary.name.replace(f"{os.getpid():07d}", f"{process:07d}"))
+        shutil.copy(temporary, left)
+    return left
+
+
+def ended_process() -> int:
+    """Return the id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next file in that folder removes it; what may be in use, on another machine or the user's own stays."""
+    ended = ended_process()
+    left = left_by(ended, tmp_path)
+    mine = tmp_path / ".a.png.77.tmp.png"
+    mine.touch()
+    link = left.with_name(left.name.replace(".a.png", ".link.png"))
+    link.symlink_to(mine)
+    in_use = left_by(os.getppid(), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "machine", lambda: "another machine")
+        elsewhere = left_by(ended, tmp_path)
+    write_bytes(tmp_path / "b.html", b"new")
+    assert not left.exists()
+    assert set(tmp_path.iterdir()) == {mine, link, in_use, elsewhere, tmp_path / "a.png", tmp_path / "b.html"}
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "é" * 127, "a." + "b" * 253, "a" * 179 + "é" * 30])
+def test_the_longest_names(tmp_path: Path, name: str) -> None:
+    """Every name that the disk allows can be written, although the name of a temporary file is longer."""
+    write_bytes(tmp_path / name, b"new", force=False)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(OutputError, match=r"/a is a file, not a folder\. Name another output"):
+        refuse_to_overwrite(tmp_path / "a" / "b" / "c.png", force=False)
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:

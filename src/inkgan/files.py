@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import stat
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,10 @@ LARGEST_SETTINGS = 2**20
 _LONGEST_SHOWN = 80
 #: The names of what was set aside: damaged files and folders, and checkpoints from a time in which their run was ill.
 _SET_ASIDE = re.compile(r"(.+)\.(damaged|ill)(-\d+)?")
+#: The name of a temporary file: that of the file, the machine (ten digits), the process (seven), and six of chance.
+_TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
+#: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
+_REPEATED, _REPEATED_ENDING = 180, 20
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -189,45 +194,116 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     with output_errors(path):
         is_there = path.exists()
         is_file = path.is_file()
+        parent = next((place for place in path.parents if place.exists()), None)
+        in_a_file = parent is not None and not parent.is_dir()
+    if in_a_file:
+        raise OutputError(
+            f"cannot write {shown(path)}: {shown(str(parent))} is a file, not a folder. Name another output."
+        )
     if is_there and not is_file:
         what = "a folder" if path.is_dir() else "not a regular file"
         raise OutputError(f"cannot write {shown(path)}: it is {what}. Name a file that does not exist yet.")
     if is_there and not force:
-        raise OutputError(f"{shown(path)} exists already. Add --force to replace it, or name another output.")
+        raise _taken(path)
     if path.is_symlink() and not is_there and not force:
         raise OutputError(
             f"{shown(path)} is a link to nothing. Add --force to write through it, or name another output."
         )
 
 
+def _taken(path: Path) -> OutputError:
+    return OutputError(f"{shown(path)} exists already. Add --force to replace it, or name another output.")
+
+
 @contextlib.contextmanager
 def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path`` in one step, else it is removed.
 
-    A link stays a link; the file that it points to is written.
+    A link stays a link; the file that it points to is written. What killed processes left beside it is removed.
 
     Args:
         path: where the finished file belongs. Missing parent folders are made.
         force: replace what is there already.
 
     Raises:
-        OutputError: the file exists and ``force`` is off, or the place cannot be written or is full.
+        OutputError: the file exists, or another process made it meanwhile, and ``force`` is off; or the place cannot be
+            written or is full.
     """
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
-    # Random, not the process's number: processes in other containers or on other machines may have the same number.
-    temporary = target.with_name(f".{target.name}.{secrets.randbelow(10**9)}.tmp{target.suffix}")
+    _remove_abandoned(target.parent)
+    temporary = target.with_name(_temporary_name(target))
     try:
         with output_errors(path):
             if target == path:  # no folder is made at the far end of a link: its disk may not be mounted now
                 path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             fsync(temporary)
-            temporary.replace(target)
+            if force:
+                temporary.replace(target)
+            elif not move_to_free(temporary, target):
+                raise _taken(path)
             fsync(target.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def move_to_free(temporary: Path, path: Path) -> bool:
+    """Give a file its final name unless something has it, even if another process takes the name at this moment.
+
+    Returns:
+        Whether the file has the name. The temporary name may stay, too.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED and not isinstance(error, PermissionError):
+            raise
+        temporary.replace(path)  # a disk without links
+    return True
+
+
+def _temporary_name(target: Path) -> str:
+    """Return a name that no other process takes, and that says which process took it.
+
+    Processes in other containers or on other machines may have the same number, so the machine is part of the name.
+    """
+    name = os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore")
+    ending = target.suffix if len(os.fsencode(target.suffix)) <= _REPEATED_ENDING else ""
+    return f".{name}.{_machine_number()}{os.getpid():07d}{secrets.randbelow(10**6):06d}.tmp{ending}"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of processes of this machine that have ended."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:  # the folder may be missing, or unreadable
+        for entry in entries:
+            owner = _TEMPORARY.fullmatch(entry.name)
+            if owner and owner[1] == _machine_number() and has_ended(int(owner[2])) and is_regular(Path(entry)):
+                Path(entry).unlink()
+
+
+def _machine_number() -> str:
+    return f"{zlib.crc32(machine().encode()):010d}"
+
+
+def machine() -> str:
+    """Return a name of this machine and, on Linux, its container: every container has a process 7 of its own."""
+    name = os.uname().nodename
+    with contextlib.suppress(OSError):
+        name += f"-{Path('/proc/self/ns/pid').stat().st_ino}"
+    return name
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process of this machine has ended."""
+    try:
+        os.kill(process, 0)
+    except OSError as error:  # a PermissionError if it is another user's
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 def _behind_links(path: Path) -> Path:

@@ -279,7 +279,7 @@ def test_what_a_killed_process_left(whole: Path, tmp_path: Path, monkeypatch: py
     (out / ".notes").write_bytes(b"mine")
     write_shards(spec(), out)
     assert len(list(out.glob(".*.tmp/00000.tar"))) == 1
-    monkeypatch.setattr(output_folder, "_has_ended", lambda process: process == os.getpid())
+    monkeypatch.setattr(output_folder, "has_ended", lambda process: process == os.getpid())
     write_shards(spec(), out)
     assert visible(out) == {**visible(whole), ".notes": b"mine"}
 

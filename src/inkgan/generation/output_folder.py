@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_of, shown
-from inkgan.files import from_json, output_errors, read_regular, sha256_of, write_bytes
+from inkgan.files import from_json, has_ended, machine, output_errors, read_regular, sha256_of, write_bytes
 
 #: The file in a folder that lists what inkgan wrote there.
 MANIFEST = ".inkgan.json"
@@ -260,7 +260,7 @@ def _stays_inside(name: str) -> bool:
 def temporary_folder(parent: Path) -> Path:
     """Make a folder for temporary files, whose name says which process works in it; make its parent if necessary."""
     parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f".inkgan-{_machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
+    return Path(tempfile.mkdtemp(prefix=f".inkgan-{machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
 
 
 def remove_abandoned(parent: Path) -> None:
@@ -268,21 +268,5 @@ def remove_abandoned(parent: Path) -> None:
     with contextlib.suppress(OSError):  # the parent is not there, or may not be listed
         for entry in parent.iterdir():
             owner = _TEMPORARY.fullmatch(entry.name)
-            if owner and owner[1] == _machine() and _has_ended(int(owner[2])):
+            if owner and owner[1] == machine() and has_ended(int(owner[2])):
                 shutil.rmtree(entry, ignore_errors=True)
-
-
-def _machine() -> str:
-    """Return a name of this machine and, on Linux, its container: every container has a process 7 of its own."""
-    name = os.uname().nodename
-    with contextlib.suppress(OSError):
-        name += f"-{Path('/proc/self/ns/pid').stat().st_ino}"
-    return name
-
-
-def _has_ended(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except OSError as error:  # a PermissionError if it is another user's
-        return isinstance(error, ProcessLookupError)
-    return False

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
-from inkgan.files import UNSUPPORTED, Progress, fsync, no_progress, output_errors, read_regular, sha256_of
+from inkgan.files import Progress, fsync, move_to_free, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.folders import yolo_shared
@@ -205,22 +204,10 @@ def _write_missing(files: Files, out: Path) -> None:
         for name, content in files.items():
             if not (out / name).exists():
                 with _workplace(out) as place:
-                    _write_first(content, place / name, out / name)
-
-
-def _write_first(content: bytes, temporary: Path, path: Path) -> None:
-    """Write a file whole, unless another process was faster."""
-    temporary.write_bytes(content)
-    fsync(temporary)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    except OSError as error:
-        if error.errno not in UNSUPPORTED and not isinstance(error, PermissionError):
-            raise
-        temporary.replace(path)  # a disk without links
-    fsync(path.parent)
+                    (place / name).write_bytes(content)
+                    fsync(place / name)
+                    if move_to_free(place / name, out / name):  # else another process was faster
+                        fsync(out)
 
 
 def _read(path: Path) -> dict[str, Any]:
