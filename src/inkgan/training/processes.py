@@ -43,13 +43,13 @@ class ManyProcesses(Team):
         self.rank = rank
         self.size = size
         self._seconds_to_wait = seconds_to_wait
-        self._seconds_to_meet = max(seconds_to_wait, _SECONDS_TO_MEET)
+        self._limit = _seconds_to_meet(seconds_to_wait)  # of the present waits; meet() lowers it
         self._store = store
         self._questions = 0
         self._has_met = False
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=seconds_to_wait)
-        store.set_timeout(datetime.timedelta(seconds=self._seconds_to_meet))
+        store.set_timeout(datetime.timedelta(seconds=self._limit))
         with self._explained_loss():
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
 
@@ -58,7 +58,8 @@ class ManyProcesses(Team):
         self._answers({})
         self._has_met = True
         # From here on nobody imports or reads data, so every wait through the store is as short as the others.
-        self._store.set_timeout(datetime.timedelta(seconds=self._seconds_to_wait))
+        self._limit = self._seconds_to_wait
+        self._store.set_timeout(datetime.timedelta(seconds=self._limit))
 
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
@@ -141,11 +142,15 @@ class ManyProcesses(Team):
         except RuntimeError as error:  # gloo, NCCL and the store raise it whether a process has ended or hangs
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
-            waited = self._seconds_to_wait if self._has_met else self._seconds_to_meet
             raise LostProcessError(
-                f"another process of this run has ended, or did not answer within {waited:g} s. "
+                f"another process of this run has ended, or did not answer within {self._limit:g} s. "
                 "Nothing that was saved is lost; --resume continues from the newest checkpoint."
             ) from error
+
+
+def _seconds_to_meet(seconds_to_wait: float) -> float:
+    """Return how long a process waits for the others until all have met."""
+    return max(seconds_to_wait, _SECONDS_TO_MEET)
 
 
 def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
@@ -174,9 +179,8 @@ def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextM
 def _store_of_the_environment(seconds_to_wait: float) -> Store:
     """Return the store at MASTER_ADDR and MASTER_PORT, without the keys of an earlier start of the same processes."""
     try:
-        store, _, _ = next(
-            rendezvous("env://", timeout=datetime.timedelta(seconds=max(seconds_to_wait, _SECONDS_TO_MEET)))
-        )
+        timeout = datetime.timedelta(seconds=_seconds_to_meet(seconds_to_wait))
+        store, _, _ = next(rendezvous("env://", timeout=timeout))
     except (RuntimeError, ValueError) as error:
         if int(os.environ["RANK"]) != 0:
             raise DismissedError(ConfigError.exit_code) from error

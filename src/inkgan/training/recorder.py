@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,6 +52,22 @@ _SECONDS_BETWEEN_STEPS = 1.0
 _REPORTS_FOR_SPEED = 21
 #: TensorBoard's file is written this often, and with every checkpoint.
 _SECONDS_BETWEEN_FLUSHES = 10.0
+
+
+class _Due(NamedTuple):
+    """What is to be done after a step.
+
+    Attributes:
+        log: write its losses and figures down.
+        show: draw a picture.
+        examine: let the doctor look.
+        tell: report to the watcher; every other thing to do brings such a report, too.
+    """
+
+    log: bool
+    show: bool
+    examine: bool
+    tell: bool
 
 
 class Recorder:
@@ -125,35 +142,28 @@ class Recorder:
         Raises:
             DivergenceError: a loss or gradient is not finite.
         """
-        config = self._run.config
-        watch = config.watch
         now = time.monotonic()
-        logged = is_due(step, watch.log_every)
-        shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
-        examined = step >= 0 and is_due(step, watch.doctor_every)
-        if not (logged or shown or examined or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
+        due = self._due(step, now)
+        if not any(due):
             return None
-        self._told_at = now
         self._run.recipe.settle()
-        signals = self._signals(step, batch) if examined else {}
-        values = torch.stack(list(terms.values())).tolist()  # all at once: each transfer makes a GPU wait
-        named = dict(zip(terms, values, strict=True))
-        speed = self._steps_per_second(step, seconds)
-        progress = StepProgress(step, config.steps, seconds, config.seconds, speed, named)
+        progress = self._progress(step, terms, seconds)
+        self._told_at = now
         self._watcher.stepped(progress)
-        if logged:
+        signals = self._signals(step, batch) if due.examine else {}
+        if due.log:
             self._log(progress, signals)
         elif signals:
             self._write(step, signals)
         # The doctor judges the losses of a step that it examines even if they are not logged: otherwise, a run that
         # logs none would blow up unnoticed.
-        found = self._examine(step, {**progress.terms, **signals} if logged or examined else signals)
-        if shown:
+        to_heal = self._judge(step, {**progress.terms, **signals}) if due.log or due.examine else None
+        if due.show:
             self._shown_at = now
-            self._show(progress, number=step + 1 + config.pretraining_steps)
+            self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
-        return found
+        return to_heal
 
     def not_finite(self, step: int) -> None:
         """Log that a loss or a gradient of a step is not finite, for ``inkgan doctor``."""
@@ -221,6 +231,23 @@ class Recorder:
             self._events.close()
         self._metrics.close()
 
+    def _due(self, step: int, now: float) -> _Due:
+        """Return what is to be done after a step."""
+        watch = self._run.config.watch
+        return _Due(
+            log=is_due(step, watch.log_every),
+            show=is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds,
+            examine=step >= 0 and is_due(step, watch.doctor_every),
+            tell=now - self._told_at >= _SECONDS_BETWEEN_STEPS,
+        )
+
+    def _progress(self, step: int, terms: Mapping[str, Tensor], seconds: float) -> StepProgress:
+        """Return the progress of the run after a step, with its losses and figures as numbers."""
+        config = self._run.config
+        values = torch.stack(list(terms.values())).tolist()  # all at once: each transfer makes a GPU wait
+        named = dict(zip(terms, values, strict=True))
+        return StepProgress(step, config.steps, seconds, config.seconds, self._steps_per_second(step, seconds), named)
+
     def _write(self, step: int, figures: Mapping[str, float]) -> None:
         self._metrics.write(step, figures)
         self._watcher.logged(step, figures)
@@ -265,9 +292,9 @@ class Recorder:
         first, since = self._reported[0]
         return (step - first) / (seconds - since) if seconds > since else 0.0
 
-    def _examine(self, step: int, line: Mapping[str, float]) -> Finding | None:
-        """Let the doctor judge a logged line; return the first new finding to heal, and warn of the others."""
-        if self._doctor is None or not line:
+    def _judge(self, step: int, line: Mapping[str, float]) -> Finding | None:
+        """Let the doctor judge the figures of a step; return the first new finding to heal, and warn of the others."""
+        if self._doctor is None:
             return None
         to_heal = None
         for finding in self._doctor.look(step, line):
