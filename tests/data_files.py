@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inkgan.data import known_sets
+from inkgan.data import locations
 from inkgan.errors import DataError
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
@@ -27,7 +27,7 @@ PLAIN = (
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Hide this machine's data sets, except the embedded one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.delenv(known_sets.ENVIRONMENT, raising=False)
+    monkeypatch.delenv(locations.ENVIRONMENT, raising=False)
 
 
 def idx_bytes(array: npt.NDArray[Any]) -> bytes:

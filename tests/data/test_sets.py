@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
-from inkgan.data import KNOWN, DataSet, Split, known_sets, load
+from inkgan.data import KNOWN, DataSet, Split, load, locations
 from inkgan.data.inventory import inventory, verify
 from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of
@@ -102,10 +102,10 @@ def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path
     places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
     for place in places:
         write_set(place / "KMNIST" / "raw")
-    monkeypatch.setenv(known_sets.ENVIRONMENT, str(places[1]))
+    monkeypatch.setenv(locations.ENVIRONMENT, str(places[1]))
     assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
     assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
-    monkeypatch.delenv(known_sets.ENVIRONMENT)
+    monkeypatch.delenv(locations.ENVIRONMENT)
     assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
 
 
@@ -125,8 +125,8 @@ def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) 
     folder.mkdir()
     for name in PLAIN:
         (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
-    assert known_sets.identified(folder) == KNOWN["mnist"]
-    assert known_sets.locate(KNOWN["kmnist"], folder) is None
+    assert locations.identified(folder) == KNOWN["mnist"]
+    assert locations.locate(KNOWN["kmnist"], folder) is None
     assert load(str(folder)).name == "mnist"
 
 
@@ -204,7 +204,7 @@ def test_unknown_names(name: str, words: str) -> None:
 def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
-    monkeypatch.setenv(known_sets.ENVIRONMENT, str(tmp_path / "gone"))
+    monkeypatch.setenv(locations.ENVIRONMENT, str(tmp_path / "gone"))
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
 

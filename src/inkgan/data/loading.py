@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.data import idx, known_sets
+from inkgan.data import idx
 from inkgan.data.arrays import read_arrays
 from inkgan.data.folder import read_image_folder
 from inkgan.data.known_sets import KnownSet, find_known, unknown_set
+from inkgan.data.locations import described, find_file, identified, known_files, locate_or_download, named_folder
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, make
 from inkgan.data.splits import Split, first_twelfth
@@ -62,7 +63,7 @@ def load(
     if known is not None:
         if ink == "dark":
             raise DataError(f"{known.name} is read as published; data.ink=dark is for your own images. Leave it out.")
-        return read_known(known, known_sets.locate_or_download(known, directory, progress), reading)
+        return read_known(known, locate_or_download(known, directory, progress), reading)
     return read_path(_required_path(str(name), directory), reading, progress)
 
 
@@ -103,7 +104,7 @@ def require_there(name: str, directory: Path | None) -> None:
     if find_known(name) is None:
         _required_path(name, directory)
     elif directory is not None:
-        known_sets.named_folder(directory, "--data-dir")
+        named_folder(directory, "--data-dir")
 
 
 def _required_path(name: str, directory: Path | None) -> Path:
@@ -127,7 +128,7 @@ def _below(name: str, directory: Path | None) -> list[Path]:
     """Return the paths that a user's own set may have in a data folder."""
     if directory is None:
         return []
-    directory = known_sets.named_folder(directory, "--data-dir")
+    directory = named_folder(directory, "--data-dir")
     return [directory / name, directory / f"{name}.npz"]
 
 
@@ -151,8 +152,8 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
     if not files:
         return read_image_folder(path, name, reading, progress)
     folder = files[0].parent
-    known = known_sets.identified(folder)
-    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0]:
+    known = identified(folder)
+    if known is not None and find_file(folder, known.files[0]) == files[0]:
         return read_known(known, folder, reading)
     train, *test = map(_read_split, files)
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
@@ -165,21 +166,21 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
     Raises:
         DataError: a file is missing, damaged, or not of this set's kind.
     """
-    paths = known_sets.known_files(known, folder)
+    paths = known_files(known, folder)
     parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
         numbers = idx.read_labels(labels, len(pixels)) - known.first_label
         parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
     splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
-    return make(known.name, known_sets.described(folder), splits, known.class_names, reading, published=True)
+    return make(known.name, described(folder), splits, known.class_names, reading, published=True)
 
 
 def _read_split(file: Path) -> Split:
     """Read an IDX file of images, and the labels beside it if there are any."""
     images = idx.read_images(file)
     prefix, _, form = file.name.removesuffix(".gz").rpartition("images")
-    labels = known_sets.find_file(file.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
+    labels = find_file(file.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
     return Split(images, None if labels is None else idx.read_labels(labels, len(images)))
 
 
