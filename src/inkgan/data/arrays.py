@@ -27,11 +27,12 @@ from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 _HEADER_LIMIT = 10_000
 _MOST_ARRAYS = 1000
 _CLASS_NAMES = "class_names"
-_KINDS = {
+#: The role of an array, by the word in its name that says it.
+_ROLES = {
     **dict.fromkeys(("images", "image", "x", "data", "samples", "pixels"), "images"),
     **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
 }
-_UNNAMED = {"arr_0": "images", "arr_1": "labels"}  # what numpy.savez calls arrays that it is given without names
+_UNNAMED = {"arr_0": "images", "arr_1": "labels"}  # the names that numpy.savez gives to arrays without one
 _NUMBERS, _NUMBERS_OR_WORDS, _WORDS = "buif", "buifU", "U"  # NumPy's kinds of values
 _ALLOWED = {_NUMBERS: "numbers", _NUMBERS_OR_WORDS: "numbers and words", _WORDS: "words"}
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
@@ -79,7 +80,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         for split, pixels in images.items()
     }
     notes = [f"arrays that are not used: {printable(', '.join(unused))}"] if unused else []
-    others = [f"{key} ({kind})" for keys in roles.values() for kind, key in keys.items() if key != kind]
+    others = [f"{key} ({role})" for keys in roles.values() for role, key in keys.items() if key != role]
     if others and not reading.for_training:  # a user who measures images may have meant other arrays
         notes.append(f"arrays that are used: {printable(', '.join(others))}")
     data = make(name, source, splits, class_names, reading)
@@ -131,14 +132,14 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     unused = []
     for key in members:
         split, words = split_from_name(key)
-        kind = _UNNAMED.get(key) or (_KINDS.get(*words) if len(words) == 1 else None)
-        if kind is None:
+        role = _UNNAMED.get(key) or (_ROLES.get(*words) if len(words) == 1 else None)
+        if role is None:
             unused.append(key)
             continue
-        other = roles.setdefault(split or "train", {}).setdefault(kind, key)
+        other = roles.setdefault(split or "train", {}).setdefault(role, key)
         if other != key:
             both = f"`{printable(other)}` and `{printable(key)}`"
-            raise DataError(f"{source}: {both} are both {kind} to train on. Leave one of them out.")
+            raise DataError(f"{source}: {both} are both {role} to train on. Leave one of them out.")
     for split, keys in roles.items():
         if "images" not in keys:
             held = printable(", ".join([*members][:8])) or "nothing"
