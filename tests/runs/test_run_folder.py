@@ -475,7 +475,7 @@ def test_settings_that_may_not_be_read_are_not_called_damaged(tmp_path: Path, mo
     def refused(path: Path, most: int) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("inkgan.config.read_regular", refused)
+    monkeypatch.setattr("inkgan.config.sources.read_regular", refused)
     with pytest.raises(CheckpointError) as caught:
         run.saved_config()
     assert str(caught.value) == f"cannot read {run.config_file}: permission denied. Check its permissions."

@@ -1,29 +1,20 @@
-"""The settings of a run: frozen and validated; recipes as presets; TOML in, JSON out.
+"""Every setting of a run, frozen and validated, with its range, unit and paper; the presets of recipes and losses.
 
-First every setting is declared, with its range, unit and paper, and the values that recipes and losses preset. Then
-:func:`resolve` merges what a user gives. A setting comes from the first of these that gives it: ``--set``, the
-command's own options, ``--config FILE.toml``, the recipe. While they are merged, settings are kept by dotted key, such
-as ``watch.keep``. No setting names a class or a function.
-
-Of the rest of inkgan, this module imports only ``errors``, ``files`` and ``seeds``.
+No setting names a class or a function.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shown, unknown
-from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
+from inkgan.errors import ConfigError, as_given
 from inkgan.seeds import LARGEST_SEED
 
 RecipeName = Literal["fast", "best", "tutorial"]
@@ -31,10 +22,6 @@ RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 Loss = Literal["non-saturating", "least-squares", "hinge", "wgan-gp", "relativistic"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-#: The new names of settings that had another name in earlier versions.
-_RENAMED = {"average": "ema_half_life"}
-#: The settings that control how images are read.
-_READING = ("data.ink", "data.resize", "data.splits")
 #: The most steps of a run.
 LONGEST_RUN = 10**9
 # These numbers are strict: neither true nor "5" is one.
@@ -487,184 +474,3 @@ def one_line(error: ValidationError) -> str:
         message = "it is not UTF-8, which a run could not write down. Rename it"
     meaning = known_settings()[key].description
     return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({meaning})."
-
-
-def resolve(
-    *,
-    file: Path | None = None,
-    options: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] | Mapping[str, Any] = (),
-    base: Config | None = None,
-) -> Config:
-    """Build the configuration of a run.
-
-    Args:
-        file: a TOML file of settings.
-        options: settings by dotted key, such as ``{"data.name": "mnist"}``; None means not given.
-        overrides: texts ``key=value`` with dotted keys, where a value that is not TOML is taken as text; or a mapping
-            of dotted keys to values.
-        base: the settings that apply unless others are given; None means the recipe's own.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is not allowed.
-    """
-    layers = [
-        {} if base is None else flat(base.model_dump()),
-        {} if file is None else flat(read_toml(file)),
-        {key: value for key, value in (options or {}).items() if value is not None},
-        flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
-    ]
-    given: dict[str, Any] = {}
-    for layer in layers:
-        given = _merged(given, layer)
-    return _checked(given)
-
-
-def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Check settings that control how images are read, and return them by their names without ``data.``.
-
-    Args:
-        given: as ``overrides`` of :func:`resolve`.
-
-    Raises:
-        ConfigError: one is unknown or does not change how images are read, or a value is not allowed.
-    """
-    require_settings(given)
-    checked = flat(resolve(overrides=given).model_dump())
-    keys = flat(given) if isinstance(given, Mapping) else [text.partition("=")[0].strip() for text in given]
-    for key in keys:
-        if key not in _READING:
-            raise ConfigError(
-                f"the setting {shown(key)} does not change how images are read. These do: {', '.join(_READING)}."
-            )
-    return {key.removeprefix("data."): checked[key] for key in keys}
-
-
-def require_settings(given: object) -> None:
-    """Check the type of settings that a Python program gave.
-
-    Raises:
-        ConfigError: they are neither a mapping with texts as keys nor a list of texts.
-    """
-    if not (isinstance(given, Mapping | list | tuple) and all(isinstance(one, str) for one in given)):
-        raise ConfigError(
-            "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
-        )
-
-
-def _checked(given: Mapping[str, Any]) -> Config:
-    recipe = given.get("recipe", RECIPES[0])
-    if not is_one_of(recipe, RECIPES):
-        raise ConfigError(f"{unknown('recipe', recipe, RECIPES)} Recipes are: {', '.join(RECIPES)}.")
-    for key, value in given.items():
-        _require_known(key, value)
-    usual = flat(PRESETS[recipe])
-    for loss, settings in LOSS_PRESETS.items():
-        if is_one_of(given.get("loss"), [loss]):
-            usual |= {key: published.value for key, published in settings.items()}
-    try:
-        return Config.model_validate(nested(_merged(usual, given)))
-    except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
-
-
-def read_json(path: Path) -> Config:
-    """Read the configuration that a run saved.
-
-    Raises:
-        ConfigError: the file does not hold a configuration.
-    """
-    try:
-        given = from_json(read_regular(path, LARGEST_SETTINGS))
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
-    if not isinstance(given, dict):
-        raise ConfigError(f"{shown(path)} is not the configuration of a run: it holds no table of settings.")
-    return from_saved(given)
-
-
-def from_saved(given: Mapping[str, Any]) -> Config:
-    """Check the settings that a run of this or an earlier version saved.
-
-    Raises:
-        ConfigError: a key is unknown, or a value is not allowed.
-    """
-    settings = {_RENAMED.get(key, key): value for key, value in flat(given).items()}
-    # Versions without these settings behaved like this.
-    settings.setdefault("data.ink", "light")
-    settings.setdefault("critic_steps", 1)
-    if settings.get("recipe") == "tutorial":
-        # The tutorial does not have these settings, but its runs save their defaults, which have changed since.
-        settings = {key: value for key, value in settings.items() if key not in compact_only()}
-        return _checked(settings)
-    if settings.get("loss") == "wgan-gp":
-        settings.pop("penalty.on", None)  # earlier versions accepted it, and it had no effect
-    settings.setdefault("slope", 0.2)
-    if "penalty.pixels" not in settings:
-        settings["penalty.pixels"] = "0..1"
-        settings.setdefault("penalty.weight", 0.1)
-    return _checked(settings)
-
-
-def differences(old: Config, new: Config) -> list[str]:
-    """Name every setting in which two configurations differ, as ``key: old -> new``."""
-    before = flat(old.model_dump())
-    after = flat(new.model_dump())
-    return [f"{key}: {value} -> {after[key]}" for key, value in before.items() if value != after[key]]
-
-
-def as_toml(config: Config) -> str:
-    """Write settings as TOML, with their descriptions; ``--config`` reads it back."""
-    lines: list[str] = []
-    table = ""
-    for key, value in sorted(flat(config.model_dump()).items(), key=lambda setting: "." in setting[0]):  # tables last
-        parent, _, name = key.rpartition(".")
-        meaning = known_settings()[key].description
-        if parent != table:
-            table = parent
-            lines += ["", f"[{table}]"]
-        if value is None:
-            lines.append(f"# {name} =  # {meaning}")
-        else:
-            # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
-            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{name} = {written}  # {meaning}")
-    return "\n".join(lines) + "\n"
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge settings; ``over`` takes precedence. A length in steps replaces one in seconds, and vice versa."""
-    lengths = dict.fromkeys(("steps", "seconds"))
-    given = any(over.get(key) is not None for key in lengths)
-    return {**base, **(lengths if given else {}), **over}
-
-
-def _require_known(key: str, value: Any) -> None:
-    known = known_settings()
-    parent = key.partition(".")[0]
-    if key in known:
-        return
-    if key in tables():
-        raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={as_given(value)}.")
-    if key in _RENAMED:
-        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
-    if parent in known:
-        raise ConfigError(f"{parent} is not a table of settings: {as_given(key)} is unknown. Give {parent}=VALUE.")
-    spelt = re.sub(r"\blr\b", "learning_rate", key)  # what people type
-    hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
-    raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")
-
-
-def _parsed_override(override: str) -> tuple[str, Any]:
-    """Return the key and the value of ``key=value``."""
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {as_given(override)} is not key=value. For example: --set watch.save_every=500")
-    try:
-        table = tomllib.loads(f"value = {text.strip()}")
-    except (ValueError, RecursionError):
-        table = {}
-    # A text of several lines can be TOML with more keys than one, and the others would be lost.
-    return key.strip(), table["value"] if len(table) == 1 else text.strip()
