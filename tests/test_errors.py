@@ -28,7 +28,7 @@ from inkgan.errors import (
     whole_number,
     yes_or_no,
 )
-from inkgan.training.start import TrainingOptions
+from inkgan.training.options import TrainingOptions
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from inkgan.config import Config
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
+from inkgan.training import options as training_options
 from inkgan.training import start
 from inkgan.training.state import PreparedRun
 from inkgan.training.team import Team
@@ -67,12 +68,12 @@ def train(folder: Path, data: Path, **options: Any) -> Result:
 
 def prepare(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Any) -> PreparedRun:
     """Prepare a run that one process trains; ``options`` are those of :func:`inkgan.train`."""
-    return start.prepare(start.complete_options(recipe, **options), watcher or Watcher(), Team())
+    return start.prepare(training_options.complete_options(recipe, **options), watcher or Watcher(), Team())
 
 
 def configure(**options: Any) -> tuple[Config, Path]:
     """The settings of a run and its folder; ``options`` are those of :func:`inkgan.train`."""
-    return start.configure(start.complete_options(**options))
+    return training_options.configure(training_options.complete_options(**options))
 
 
 def copy(run: Path, to: Path) -> Path:

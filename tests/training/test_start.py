@@ -17,7 +17,8 @@ import tiny_runs as runs
 from inkgan.config import RECIPES, resolve
 from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
-from inkgan.training.start import TrainingOptions, prepare, train
+from inkgan.training.options import TrainingOptions
+from inkgan.training.start import prepare, train
 
 # Values from notebooks
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
 from inkgan.cli.options import require_once
 from inkgan.errors import ConfigError, printable
-
-if TYPE_CHECKING:
-    from inkgan.training.start import TrainingOptions
 
 _what = partial(typer.Option, rich_help_panel="What")
 _long = partial(typer.Option, rich_help_panel="How long")
@@ -142,9 +139,10 @@ def train(
         settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
     given = dict(locals())  # the options by name, as inkgan.train takes them
     from inkgan.training import start
+    from inkgan.training.options import TrainingOptions, checked, complete_options
 
     require_once(settings or (), "--set")
-    options = cast("TrainingOptions", {name: given[name] for name in start.TrainingOptions.__annotations__})
+    options = cast("TrainingOptions", {name: given[name] for name in TrainingOptions.__annotations__})
     if seeds is not None:
         from inkgan.cli.many_runs import train_seeds
         from inkgan.training.many_runs import TrainingTask, parse_seeds
@@ -157,7 +155,7 @@ def train(
     if dry_run:
         from inkgan.config import as_toml
 
-        resolved, folder = start.checked(start.complete_options(recipe, **options))
+        resolved, folder = checked(complete_options(recipe, **options))
         typer.echo(f"# would run in {printable(folder)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for

@@ -13,7 +13,8 @@ from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.doctor import judged
-from inkgan.training.start import RUNS, TrainingOptions, checked, complete_options, configure, default_name, train
+from inkgan.training.options import RUNS, TrainingOptions, checked, complete_options, configure, default_name
+from inkgan.training.start import train
 from inkgan.training.team import launched_processes
 from inkgan.training.watching import Result
 

@@ -1,36 +1,23 @@
-"""From options to a run: the code that ``inkgan.train`` and the command ``inkgan train`` share."""
+"""Starting a run: the code that ``inkgan.train`` and the command ``inkgan train`` share."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Unpack
 
 from inkgan import networks
-from inkgan.config import LONGEST_RUN, Config, known_settings, require_settings, resolve
-from inkgan.data.loading import absolute_name, load_saved, require_there
-from inkgan.device import require_name_of_device, usual_arithmetic
-from inkgan.errors import (
-    ConfigError,
-    DataError,
-    as_given,
-    did_you_mean,
-    is_one_of,
-    number_between,
-    shown,
-    valid_path,
-    whole_number,
-    yes_or_no,
-)
-from inkgan.files import expanded, first_free
-from inkgan.runs.folder import RunFolder, claim, newest_run
+from inkgan.config import Config
+from inkgan.data.loading import load_saved
+from inkgan.device import usual_arithmetic
+from inkgan.errors import ConfigError, DataError, as_given, shown
+from inkgan.runs.folder import RunFolder, claim
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
-from inkgan.training.team import SECONDS_TO_WAIT, Team, is_restart, require_possible_count, team_of
+from inkgan.training.options import RUNS, TrainingOptions, checked, complete_options, default_name
+from inkgan.training.team import Team, is_restart, team_of
 from inkgan.training.watching import Result, Watcher
 
 if TYPE_CHECKING:
@@ -39,54 +26,6 @@ if TYPE_CHECKING:
     from inkgan.data import DataSet
     from inkgan.training.recipe import Recipe
     from inkgan.training.state import PreparedRun
-
-#: Where runs go if no folder is given.
-RUNS = Path("runs")
-#: The setting that each of these options sets.
-OPTIONS_FOR_SETTINGS = {
-    "recipe": "recipe",
-    "data": "data.name",
-    "data_dir": "data.directory",
-    "resize": "data.resize",
-    "steps": "steps",
-    "seconds": "seconds",
-    "seed": "seed",
-    "precision": "precision",
-}
-
-
-class TrainingOptions(TypedDict, total=False):
-    """The options of a run; :func:`train` says what each means. Numbers may be NumPy's."""
-
-    data: str | Path | None
-    data_dir: str | Path | None
-    steps: SupportsIndex | None
-    seconds: SupportsFloat | None
-    stop_at: SupportsIndex | None
-    extend: SupportsIndex | None
-    seed: SupportsIndex | None
-    out: str | Path | None
-    resume: bool
-    force: bool
-    heal: bool
-    processes: SupportsIndex | None
-    timeout: SupportsFloat
-    device: str
-    precision: str | None
-    resize: str | int | None
-    config: str | Path | None
-    settings: Sequence[str] | Mapping[str, Any]
-
-
-#: The defaults of the options that are not None by default.
-_DEFAULTS: TrainingOptions = {
-    "resume": False,
-    "force": False,
-    "heal": False,
-    "timeout": SECONDS_TO_WAIT,
-    "device": "auto",
-    "settings": (),
-}
 
 
 def train(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Unpack[TrainingOptions]) -> Result:
@@ -161,87 +100,6 @@ def _options_after_restart(folder: RunFolder) -> dict[str, Any]:
     return resume if folder.newest_step() == folder.saved_config().steps else {**resume, "extend": None}
 
 
-def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
-    """Resolve the settings of a run and find its folder, without PyTorch.
-
-    Args:
-        given: the options of :func:`complete_options`.
-
-    Raises:
-        ConfigError: an option or a setting is unknown or not allowed.
-        CheckpointError: there is no run to resume.
-    """
-    if is_one_of(given["out"], [""]):
-        raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
-    extend = given["extend"]
-    if given["force"] and (given["resume"] or extend is not None):
-        option = "resume" if given["resume"] else "extend"
-        raise ConfigError(f"--{option} continues the run in --out, and --force replaces it. Give one of the two.")
-    file, out = (None if given[name] is None else valid_path(given[name], name) for name in ("config", "out"))
-    chosen = {key: given[option] for option, key in OPTIONS_FOR_SETTINGS.items()}
-    settings = given["settings"] or ()
-    _require_no_conflict(chosen, settings)
-
-    def resolved(base: Config | None = None) -> Config:
-        return _with_absolute_data(resolve(file=file, options=chosen, overrides=settings, base=base))
-
-    config = resolved()
-    name = default_name(config)
-    if not given["resume"] and extend is None:
-        if config.extended_from:
-            raise ConfigError("extended_from is for runs that --extend made longer; a new run has none. Leave it out.")
-        return config, out or first_free(RUNS / name)
-    if extend is not None:
-        whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
-    folder = out or newest_run(RUNS, name)
-    config = resolved(RunFolder(folder).saved_config())
-    return config if extend is None else config.extended(extend), folder
-
-
-def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, Path]:
-    """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
-
-    Args:
-        given: the options of :func:`complete_options`.
-        size: the number of processes that train together; by default that of the options.
-
-    Raises:
-        InputError: an argument or an option cannot be used.
-    """
-    config, path = configure(given)
-    if size is None:
-        size = 1 if given["processes"] is None else given["processes"]
-        require_possible_count(size)
-    _require_possible(config, size, heal=given["heal"])
-    stop_at = given["stop_at"]
-    if stop_at is not None:
-        whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
-    require_name_of_device(given["device"])
-    if not given["resume"] and given["extend"] is None:
-        RunFolder(path).require_free(force=given["force"])
-        require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
-    return config, path
-
-
-def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a setting that is also given as an option: one of the two values would be lost.
-
-    If several strings give the same setting, the last one counts, so that settings can override others.
-    """
-    names = settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
-    for name in names:
-        if options.get(name) is not None:
-            raise ConfigError(f"{name} was given 2 values, one of them among the settings (--set). Give one.")
-
-
-def _with_absolute_data(config: Config) -> Config:
-    """Make the paths of a user's own data absolute, so that the run resumes from any folder."""
-    directory = None if config.data.directory is None else expanded(config.data.directory).absolute()
-    name = absolute_name(config.data.name, directory)
-    where = {"name": name, "directory": None if directory is None else str(directory)}
-    return config.model_copy(update={"data": config.data.model_copy(update=where)})
-
-
 def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedRun:
     """Check everything that a run needs, load its data and build its networks. Nothing is written.
 
@@ -298,6 +156,16 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     )
 
 
+def _require_complete(folder: RunFolder, config: Config) -> None:
+    """Refuse to extend a run that has not reached its end."""
+    step = folder.newest_step()
+    if step is None or step != config.steps:
+        raise ConfigError(
+            f"{shown(folder.path)} is not complete: it is at step {step or 0} of {config.steps}. "
+            f"Finish it first: inkgan train --resume --out {shlex.quote(str(folder.path))}"
+        )
+
+
 def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
     """Load the data that a run learns from."""
     try:
@@ -306,23 +174,6 @@ def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataS
         if not may_have_moved:
             raise
         raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
-
-
-def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train a run; if it falls ill and is to be healed, continue from a healthy checkpoint."""
-    from inkgan.training import loop
-    from inkgan.training.healing import IllnessError, go_back, may_heal
-
-    if not prepared.team.leads:
-        return loop.follow(prepared)
-    data = prepared.data
-    while True:
-        try:
-            return loop.run(prepared, watcher)
-        except IllnessError as illness:
-            config = go_back(prepared, illness, watcher)
-            recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision)
-            prepared = dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
 
 
 def build(
@@ -354,30 +205,6 @@ def build(
     return Compact(config, image_shape, num_classes, dtype=precision, device=device, team=team)
 
 
-def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
-    """Refuse an unknown network, healing where it does not work, and processes that cannot share a step evenly."""
-    networks.require_known(config.network)
-    is_tutorial = config.recipe == "tutorial"
-    if heal and is_tutorial:
-        raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
-    if heal and not config.watch.doctor_every:
-        raise ConfigError("--heal needs the doctor, and watch.doctor_every=0 turns it off. Leave out one of the two.")
-    if heal and processes > 1:
-        raise ConfigError(f"--heal works with one process, and {processes} train this run. Leave out one of the two.")
-    if processes > 1 and is_tutorial:
-        raise ConfigError(
-            "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or start one "
-            "process."
-        )
-    if config.slices % processes:
-        size = config.batch_size
-        batch = f" --set batch_size={-(-size // processes) * processes}" if size % processes else ""
-        raise ConfigError(
-            f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}{batch}, "
-            "or a multiple of it that divides the batch size; the result depends on it."
-        )
-
-
 def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
     """Return the facts that must be the same on every process, by the names that messages use."""
     from importlib import metadata
@@ -396,59 +223,18 @@ def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
     }
 
 
-def default_name(config: Config) -> str:
-    """Return the default name of a run's folder."""
-    return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
+    """Train a run; if it falls ill and is to be healed, continue from a healthy checkpoint."""
+    from inkgan.training import loop
+    from inkgan.training.healing import IllnessError, go_back, may_heal
 
-
-def _require_complete(folder: RunFolder, config: Config) -> None:
-    """Refuse to extend a run that has not reached its end."""
-    step = folder.newest_step()
-    if step is None or step != config.steps:
-        raise ConfigError(
-            f"{shown(folder.path)} is not complete: it is at step {step or 0} of {config.steps}. "
-            f"Finish it first: inkgan train --resume --out {shlex.quote(str(folder.path))}"
-        )
-
-
-def complete_options(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> dict[str, Any]:
-    """Return every option, or its default, in a form that JSON can hold: NumPy's numbers become Python's.
-
-    Args:
-        recipe: as for :func:`train`.
-        **options: as for :func:`train`.
-
-    Raises:
-        ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.
-    """
-    known = TrainingOptions.__annotations__
-    for name, value in options.items():
-        if name in known:
-            continue
-        if name in known_settings():
-            raise ConfigError(f"{name} is a setting, not an option of train: settings={{{name!r}: {value!r}}}.")
-        raise ConfigError(f"train has no option {name!r}.{did_you_mean(name, [*known, 'recipe', 'watcher'])}")
-    settings = options.get("settings")
-    if settings is not None:
-        require_settings(settings)
-    data: Any = options.get("data")
-    if not isinstance(data, str | Path | None):
-        raise ConfigError(
-            f"data is {type(data).__name__}, and not a name or a path. Write arrays with "
-            "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
-        )
-    given: dict[str, Any] = {"recipe": recipe} | dict.fromkeys(known) | _DEFAULTS | _plain(options)
-    given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal")}
-    complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
-    given["timeout"] = number_between(given["timeout"], complaint, 1e-3, 1e6)
-    if isinstance(data, Path):
-        given["data"] = str(expanded(data).absolute())  # a path is never the name of a known set
-    return given
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return str(value) if isinstance(value, Path) else value
+    if not prepared.team.leads:
+        return loop.follow(prepared)
+    data = prepared.data
+    while True:
+        try:
+            return loop.run(prepared, watcher)
+        except IllnessError as illness:
+            config = go_back(prepared, illness, watcher)
+            recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision)
+            prepared = dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
