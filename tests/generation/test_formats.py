@@ -146,8 +146,7 @@ def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for stem in ("train/00003", "train/00004", "test/00003"):
         packed("imagefolder", tmp_path / "folder", stem)
     (tmp_path / "folder/manifest.json").write_text('{"spec": {}}', "utf-8")
-    (tmp_path / "folder/.sha256").mkdir()
-    (tmp_path / "folder/.sha256/00003").write_text("hash  file\n", "utf-8")
+    (tmp_path / "folder/.00003.sha256").write_text("hash  file\n", "utf-8")
     packed("parquet", tmp_path / "parquet")
     save_writings((one.writing for one in SAMPLES), 3, f"{tmp_path}/plain/", labels=True)
     options = {"cache_dir": str(tmp_path / "cache")}

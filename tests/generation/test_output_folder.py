@@ -96,17 +96,22 @@ def test_what_is_not_ours_is_never_replaced(tmp_path: Path, there: str) -> None:
     assert (place.is_symlink(), place.is_dir()) == (" link" in there, "folder" in there)
 
 
-WHOLES = {"a run": ("config.json", "checkpoints"), "a data set in shards": ("manifest.json", ".sha256")}
+WHOLES = {
+    "a run": ("config.json", "checkpoints"),
+    "a data set in shards": ("manifest.json", ".00000.sha256"),
+    "a data set in shards of an earlier version": ("manifest.json", ".sha256"),
+}
 
 
 @pytest.mark.parametrize("whole", WHOLES)
 def test_nothing_is_written_into_a_run_or_a_data_set_in_shards(tmp_path: Path, whole: str) -> None:
-    """It takes a file and a folder to be one: a folder that has one of the two is a user's own."""
-    file, folder = WHOLES[whole]
+    """It takes two entries to be one: a folder that has one of the two is a user's own."""
+    file, other = WHOLES[whole]
     (tmp_path / file).write_text("{}", "utf-8")
     fill(tmp_path, {"0.png": "new"}, force=True)
-    (tmp_path / folder).mkdir()
-    with pytest.raises(OutputError, match=f"is the folder of {whole}, so nothing"):
+    (tmp_path / other).mkdir()
+    named = whole.removesuffix(" of an earlier version")
+    with pytest.raises(OutputError, match=f"is the folder of {named}, so nothing"):
         fill(tmp_path, {"1.png": "new"}, force=True)
     (tmp_path / file).unlink()
     fill(tmp_path, {"2.png": "new"}, force=True)

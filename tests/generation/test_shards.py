@@ -182,11 +182,12 @@ def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder(whole: Path) -> None:
     """The manifest describes the data set, sha256sum confirms the records, and a shard is what make_shard returns."""
-    assert {path.name for path in whole.iterdir()} == {"manifest.json", ".sha256", *(f"0000{k}.tar" for k in range(4))}
+    shards = {f"0000{k}.tar" for k in range(4)}
+    records = [f".0000{k}.sha256" for k in range(4)]
+    assert {path.name for path in whole.iterdir()} == {"manifest.json", *shards, *records}
     manifest = json.loads((whole / "manifest.json").read_text("utf-8"))
     assert Spec(**manifest["spec"]) == spec()
     assert manifest["versions"]["numpy"] == np.__version__
-    records = [f".sha256/0000{k}" for k in range(4)]
     checked = subprocess.run(["sha256sum", "--check", *records], cwd=whole, check=True, capture_output=True)
     assert checked.stdout.count(b"OK") == 4
     for k in range(4):
@@ -232,11 +233,11 @@ def piped(path: Path) -> None:
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a shard is missing": lambda out: (out / "00002.tar").unlink(),
-    "a record is missing": lambda out: (out / ".sha256/00002").unlink(),
-    "a record is empty": lambda out: (out / ".sha256/00002").write_bytes(b""),
-    "a record is nonsense": lambda out: (out / ".sha256/00002").write_bytes(b"\xff\n"),
+    "a record is missing": lambda out: (out / ".00002.sha256").unlink(),
+    "a record is empty": lambda out: (out / ".00002.sha256").write_bytes(b""),
+    "a record is nonsense": lambda out: (out / ".00002.sha256").write_bytes(b"\xff\n"),
     "a bit is wrong": lambda out: runs.damage(out / "00002.tar"),
-    "a record is a pipe": lambda out: piped(out / ".sha256/00002"),
+    "a record is a pipe": lambda out: piped(out / ".00002.sha256"),
     "a shard is a pipe": lambda out: piped(out / "00002.tar"),
     "a shard is short": lambda out: os.truncate(out / "00002.tar", 100),
 }
@@ -251,6 +252,29 @@ def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> No
     assert not is_done(out, 2)
     assert write_shards(spec(), out) == (1, 3)
     assert visible(out) == visible(whole)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_data_set_of_an_earlier_version_continues(whole: Path, tmp_path: Path) -> None:
+    """Its records lie in a folder; only what is missing is made."""
+    out = copied(whole, tmp_path / "a")
+    (out / ".sha256").mkdir()
+    for number in range(4):
+        (out / f".{number:05d}.sha256").rename(out / f".sha256/{number:05d}")
+    assert write_shards(spec(), out) == (0, 4)
+    runs.damage(out / "00002.tar")
+    assert write_shards(spec(), out) == (1, 3)
+    assert write_shards(spec(), out) == (0, 4)
+    assert (out / "00002.tar").read_bytes() == (whole / "00002.tar").read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_every_innermost_folder_of_lmdb_is_a_database(tmp_path: Path) -> None:
+    """The readers of CRNN and PaddleOCR open each folder without subfolders, also hidden ones, as a database."""
+    write_shards(spec(count=4, shards=2, format="lmdb"), tmp_path)
+    innermost = [Path(folder) for folder, folders, _ in os.walk(tmp_path) if not folders]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in innermost) == ["00000", "00001"]
+    assert all((path / "data.mdb").is_file() for path in innermost)
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EIO])
@@ -446,9 +470,9 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     shares: list[float] = []
     write_shards(small, tmp_path / "a", progress=lambda _, share: shares.append(share))
     assert shares == [0.5, 1]
-    (tmp_path / "a/.sha256/00000").unlink()
+    (tmp_path / "a/.00000.sha256").unlink()
     assert write_shards(small, tmp_path / "a") == (1, 1)
-    (tmp_path / "a/.sha256/00000").unlink()
+    (tmp_path / "a/.00000.sha256").unlink()
     (tmp_path / "a/00000/notes.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
         write_shards(small, tmp_path / "a")
@@ -497,7 +521,7 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
     task = partial(shards.put_shard, spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
     assert [task(0), task(0)] == [True, False]
-    (tmp_path / ".sha256/00000").unlink()
+    (tmp_path / ".00000.sha256").unlink()
     (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
         task(0)
@@ -570,7 +594,7 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
 ) -> None:
     """It fails with one error line and adds nothing to the data set; finished shards stay."""
     out = copied(whole, tmp_path / "a")
-    (out / ".sha256/00002").unlink()
+    (out / ".00002.sha256").unlink()
     before = visible(out)
     task = partial(shards.put_shard, spec(), out, shards.digests_of(spec()))
     monkeypatch.setattr(shards, "digests_of", lambda _: {"model": "another"})
@@ -599,11 +623,10 @@ def test_shards_are_made_on_all_cores(
 
 def test_hidden_files_of_the_users(tmp_path: Path) -> None:
     """A file like a shard's record is the user's if there is no manifest."""
-    (tmp_path / ".sha256").mkdir()
-    (tmp_path / ".sha256/00000").write_text("mine", "utf-8")
+    (tmp_path / ".00000.sha256").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match="already holds files"):
         write_shards(spec(), tmp_path)
-    assert runs.listing(tmp_path) == {".sha256/00000": b"mine"}
+    assert runs.listing(tmp_path) == {".00000.sha256": b"mine"}
 
 
 @pytest.mark.slow

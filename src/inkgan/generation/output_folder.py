@@ -193,11 +193,16 @@ def _refuse_runs_and_data_sets(path: Path) -> None:
     """Refuse the folder of a run or of a data set in shards, which has a manifest of its own."""
     if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
         raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
-    if (path / "manifest.json").is_file() and (path / ".sha256").is_dir():
+    if (path / "manifest.json").is_file() and holds_records(path):
         raise OutputError(
             f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name another "
             "folder; `inkgan write` with --shards makes shards that are missing."
         )
+
+
+def holds_records(path: Path) -> bool:
+    """Whether a folder holds records of shards (:mod:`inkgan.generation.shards`), or the folder that they once had."""
+    return any(path.glob(".*sha256"))
 
 
 @contextlib.contextmanager

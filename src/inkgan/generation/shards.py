@@ -1,9 +1,11 @@
 """Data sets of any size, in shards: each shard is a pure function of the spec and the shard's number.
 
 A data set is a folder. ``manifest.json`` is written first and describes the data set, followed by the files that all
-shards share. A shard appears whole, followed by its record ``.sha256/NUMBER``, a list of its files for
+shards share. A shard appears whole, followed by its record ``.NUMBER.sha256``, a list of its files for
 ``sha256sum --check``. A shard is done when its record is there and correct. So the same command, repeated or on another
 machine, makes only the missing shards.
+
+Records lie beside the shards, because readers of LMDB take every folder without subfolders for a database.
 """
 
 from __future__ import annotations
@@ -28,14 +30,13 @@ from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
-from inkgan.generation.output_folder import remove_abandoned, temporary_folder
+from inkgan.generation.output_folder import holds_records, remove_abandoned, temporary_folder
 from inkgan.generation.spec import Spec, model_of, samples, texts_of
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
 MANIFEST = "manifest.json"
-_RECORDS = ".sha256"
-_WHAT = "a data set that inkgan wrote; here, `sha256sum --check .sha256/*` checks its files"
+_WHAT = "a data set that inkgan wrote; here, `sha256sum --check .*.sha256` checks its files"
 _LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
@@ -189,8 +190,8 @@ def _refuse_foreign(out: Path) -> None:
     """Refuse a place that holds files and is not a data set."""
     with output_errors(out):
         is_file = out.exists() and not out.is_dir()
-        holds_files = out.is_dir() and any(
-            entry.name == _RECORDS or not entry.name.startswith(".") for entry in out.iterdir()
+        holds_files = out.is_dir() and (
+            holds_records(out) or any(not entry.name.startswith(".") for entry in out.iterdir())
         )
     if is_file:
         raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
@@ -247,11 +248,19 @@ def digests_of(spec: Spec) -> dict[str, str]:
 def is_done(out: Path, number: int) -> bool:
     """Whether a shard is there and intact: it has a record, and every file in the record has its SHA-256."""
     try:
-        lines = read_regular(out / _RECORDS / f"{number:05d}").decode().splitlines()
+        record = _record_of(out, number)
+        if not record.exists():
+            record = out / ".sha256" / f"{number:05d}"  # where earlier versions put it
+        lines = read_regular(record).decode().splitlines()
         # As sha256sum writes them: 64 hexadecimal digits, two characters, and the name.
         return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
     except (OSError, ValueError):
         return False
+
+
+def _record_of(out: Path, number: int) -> Path:
+    """Return the place of a shard's record."""
+    return out / f".{number:05d}.sha256"
 
 
 def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> None:
@@ -270,9 +279,8 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
             _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
         (place / "record").write_text(record, "utf-8")
         fsync(place / "record")
-        (out / _RECORDS).mkdir(exist_ok=True)
-        (place / "record").replace(out / _RECORDS / f"{number:05d}")
-        fsync(out / _RECORDS)
+        (place / "record").replace(_record_of(out, number))
+        fsync(out)
 
 
 def _move(source: Path, target: Path, ours: set[str]) -> None:
