@@ -278,7 +278,8 @@ class Compact(Recipe):
         if class_scores is not None and part.labels is not None:
             terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], part.labels)
         if penalty_is_due:
-            # "Lazy" regularisation: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
+            # γ/2 E[‖∇D(x)‖²] + γ/2 E[‖∇D(G(z))‖²] or λ E[(‖∇D(x̂)‖ - 1)²], times the updates that it stands for:
+            # "lazy regularization", Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
             terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part)
 
         logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
@@ -293,17 +294,20 @@ class Compact(Recipe):
         return penalty.weight > 0 and number % penalty.every == 0
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Batch) -> Tensor:
-        """Return the gradient penalty: WGAN-GP's in its game, else (R1 + R2)/2, or R1/2 if ``penalty.on`` is real."""
+        """Return the gradient penalty without γ or λ: WGAN-GP's in its game, else R1 + R2, or R1 alone."""
         n = len(images) // 2
         pixels = self._penalty_settings.pixels
         if part.mixing is not None:
-            between = torch.lerp(images[:n], images[n:], part.mixing.to(images)).requires_grad_()
+            real, fake = images[:n], images[n:]
+            between = torch.lerp(real, fake, part.mixing.to(images)).requires_grad_()  # x̂ = (1 - ε) x + ε G(z)
             logits_between, _ = split_output(self._mixed_discriminator.forward(between, part.labels))
-            return one_centered_penalty(input_gradients(logits_between, between, pixels))
+            return one_centered_penalty(input_gradients(logits_between, between, pixels))  # E[(‖∇D(x̂)‖ - 1)²]
         gradients = input_gradients(logits, images, pixels)
+        r1 = zero_centered_penalty(gradients[:n]) / 2  # ½ E[‖∇D(x)‖²]
         if self._penalty_settings.on == "real":
-            return zero_centered_penalty(gradients[:n]) / 2
-        return (zero_centered_penalty(gradients[:n]) + zero_centered_penalty(gradients[n:])) / 2
+            return r1
+        r2 = zero_centered_penalty(gradients[n:]) / 2  # ½ E[‖∇D(G(z))‖²]
+        return r1 + r2
 
     def generator_losses(self, fake: Tensor, labels: Tensor | None, logits_real: Tensor) -> Losses:
         """Return the losses that the generator minimises; the discriminator that scores its images is the updated one.
@@ -428,7 +432,7 @@ def update_ema(average: nn.Module, network: nn.Module, half_life_steps: float) -
         network: the network that learns.
         half_life_steps: the number of steps after which an old value has lost half of its weight.
     """
-    decay = 0.5 ** (1 / max(half_life_steps, 1e-3))
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    decay = 0.5 ** (1 / max(half_life_steps, 1e-3))  # β, with β^half_life = ½
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)  # θ̄ ← β θ̄ + (1 - β) θ
     for kept, current in zip(average.buffers(), network.buffers(), strict=True):
         kept.copy_(current)

@@ -28,7 +28,7 @@ def real_as_real(logits_real: Tensor) -> Tensor:
     Goodfellow et al., "Generative Adversarial Networks", 2014, equation 1, first term. ``softplus(-l)`` is
     ``-log sigmoid(l)`` without overflow.
     """
-    return F.softplus(-logits_real).mean()
+    return F.softplus(-logits_real).mean()  # E[-log σ(D(x))]
 
 
 def fake_as_fake(logits_fake: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def fake_as_fake(logits_fake: Tensor) -> Tensor:
 
     Goodfellow et al., 2014, equation 1, second term.
     """
-    return F.softplus(logits_fake).mean()
+    return F.softplus(logits_fake).mean()  # E[-log(1 - σ(D(G(z))))]
 
 
 def fake_as_real(logits_fake: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def fake_as_real(logits_fake: Tensor) -> Tensor:
 
     Goodfellow et al., 2014, section 3: its gradient does not vanish while the discriminator wins.
     """
-    return F.softplus(-logits_fake).mean()
+    return F.softplus(-logits_fake).mean()  # E[-log σ(D(G(z)))]
 
 
 class AdversarialLoss(NamedTuple):
@@ -72,7 +72,7 @@ class AdversarialLoss(NamedTuple):
     one_centered: bool = False
 
 
-#: The losses by the names that the setting ``loss`` takes.
+#: The losses by the names that the setting ``loss`` takes. ``real`` is D(x), and ``fake`` is D(G(z)).
 ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
     "non-saturating": AdversarialLoss(
         discriminator=lambda real, fake: real_as_real(real) + fake_as_fake(fake),
@@ -176,7 +176,7 @@ def zero_centered_penalty(gradients: Tensor) -> Tensor:
     Args:
         gradients: [N, ...], as :func:`input_gradients` returns them.
     """
-    return gradients.square().flatten(1).sum(1).mean()
+    return gradients.square().flatten(1).sum(1).mean()  # E[‖∇D‖²]
 
 
 def one_centered_penalty(gradients: Tensor) -> Tensor:
@@ -187,5 +187,5 @@ def one_centered_penalty(gradients: Tensor) -> Tensor:
     Args:
         gradients: [N, ...], as :func:`input_gradients` returns them.
     """
-    norms: Tensor = torch.linalg.vector_norm(gradients.flatten(1), dim=1)
-    return (norms - 1).square().mean()
+    norms: Tensor = torch.linalg.vector_norm(gradients.flatten(1), dim=1)  # ‖∇D‖
+    return (norms - 1).square().mean()  # E[(‖∇D‖ - 1)²]
