@@ -143,9 +143,9 @@ curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
 # there.
 
 # %% [markdown] lang="zh" of="6c8c825c"
-# 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 / （真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
+# 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 /（真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
 #
-# 可见判别器量出了有用的东西：两个密度之*比*。所谓密度，就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
+# 可见判别器量出了有用的东西：两个密度之**比**。所谓密度，就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
 # 判别器的损失就是 2 · log 2 = 1.386：真图占 0.693，生成的图占 0.693。记住 0.693，第 3 课里所有的损失都从它开始。
 
 # %%
@@ -176,14 +176,14 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
-# 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写，叫作*极小极大*博弈（minimax）：
+# 对生成的图，判别器最小化 −log(1 − D)。生成器的愿望正相反，那就让它最小化 +log(1 − D)？教科书上的博弈通常就这么写，叫作**极小极大**博弈（minimax）：
 #
 # > min<sub>G</sub> max<sub>D</sub> E<sub>x</sub>[log D(x)] + E<sub>z</sub>[log(1 − D(G(z)))]
 #
 # E<sub>x</sub> 是对真图 x 求平均，E<sub>z</sub> 是对隐变量 z 求平均。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
-# （D 能达到的最大值，等于 *JS 散度*（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
+# （D 能达到的最大值，等于 **JS 散度**（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
 #
-# 来看 log(1 − D) 对 logit 的*斜率*。当判别器断定一张图是生成的（最左边），会发生什么？（`torch.autograd.grad` 直接返回梯度，`backward` 则把它存进 `.grad`。）
+# 来看 log(1 − D) 对 logit 的**斜率**。当判别器断定一张图是生成的（最左边），会发生什么？（`torch.autograd.grad` 直接返回梯度，`backward` 则把它存进 `.grad`。）
 
 # %%
 logit = torch.linspace(-10, 4, 200, requires_grad=True)
@@ -218,7 +218,7 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 #
 # ## 生成器学到的东西从哪里来？
 #
-# 来自判别器对*像素*的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。）
+# 来自判别器对**像素**的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。）
 
 # %% short=["STEPS = 40", "STEPS = 3"]
 from inkgan.data import load
@@ -306,13 +306,13 @@ assert estimates[-1] > 0
 # the weights of *both*. Look:
 
 # %% [markdown] lang="zh" of="6ae0ba9c"
-# 判别器被说服了，可是没有出现数字，只有一团墨。梯度指向的，是*眼前这个*判别器所认为的“真”。
+# 判别器被说服了，可是没有出现数字，只有一团墨。梯度指向的，是**眼前这个**判别器所认为的“真”。
 # 它只需要把数字和雾分开，所以只学到了数字的墨一般落在哪里。等生成器画出墨团，判别器又会学到“光有墨团还不够”，下一次的梯度就会说得更多。
 # 数字是在这样一来一往中长出来的，光靠一次梯度给不出来。
 #
 # ## 谁可以改哪些权重？
 #
-# 生成器的损失穿过两个网络：z → G → 图像 → D → logit → 损失。所以 `backward()` 会让*两个*网络的权重都得到梯度。看：
+# 生成器的损失穿过两个网络：z → G → 图像 → D → logit → 损失。所以 `backward()` 会让**两个**网络的权重都得到梯度。看：
 
 # %%
 z = torch.randn(50, 100, generator=source)
@@ -463,7 +463,7 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 #
 # </details>
 #
-# **2.** 较新的 GAN 用比较的办法：*相对*损失（relativistic）把一张真图和一张生成的图配成一对，算 softplus(D(fake) − D(real))，这里的 D 是 logit。
+# **2.** 较新的 GAN 用比较的办法：**相对**损失（relativistic）把一张真图和一张生成的图配成一对，算 softplus(D(fake) − D(real))，这里的 D 是 logit。
 # 参考代码用了 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
 
 # %% solution=true
@@ -491,7 +491,7 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # <details><summary>答案</summary>
 #
 # `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
-# 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的*间隔*（margin）：真图的 logit 减去生成的图的 logit。
+# 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的**间隔**（margin）：真图的 logit 减去生成的图的 logit。
 #
 # </details>
 #
@@ -547,7 +547,7 @@ assert math.isclose(twice.item(), math.log(1 + 9 / math.e), rel_tol=1e-4)
 #
 # <details><summary>最优判别器算的是什么？</summary>
 #
-# 每一点上真的所占的份额：真 / （真 + 生成的）。
+# 每一点上真的所占的份额：真 /（真 + 生成的）。
 #
 # </details>
 #

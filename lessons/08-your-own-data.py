@@ -241,7 +241,7 @@ assert torch.allclose(whole, shared, atol=1e-7)
 # programs. You can also export a folder with the weights and a card:
 
 # %% [markdown] lang="zh" of="dd4212bc"
-# 一样，只差舍入误差。什么时候会*不*一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
+# 一样，只差舍入误差。什么时候会**不**一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
 # 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
 # ## 带走
@@ -431,7 +431,7 @@ assert size >= 2 * numbers
 # <details><summary>简答</summary>
 #
 # 1. 从穿过判别器传回来的梯度中学，此外没有别的来源。
-# 2. 每一点上，真图在全部图中所占的份额：真 / （真 + 生成的）。
+# 2. 每一点上，真图在全部图中所占的份额：真 /（真 + 生成的）。
 # 3. 判别器有把握时，log(1 − D) 是平的：生成器最差的时候，反而学到的最少。
 # 4. 权重交给哪个优化器，哪个才能改：生成器的 Adam 里只放生成器的权重。否则裁判会被收买，损失下降了，图却没有变。
 # 5. 判别器从不出错，就不再学习，它的梯度也就不指向数字。也可能是真图和生成的图像素范围不同。

@@ -37,7 +37,7 @@ _MATHEMATICS = (
     "inkgan.seeds",
 )
 #: The guides in the order of the table of contents; the other pages follow automatically.
-_GUIDES = ("training", "research", "writing", "export", "cluster", "tutorial", "serve", "scale")
+_GUIDES = ("training", "research", "writing", "export", "cluster", "tutorial", "tutorial.zh-CN", "serve", "scale")
 _PAGES = (
     "*.md",
     "docs/*.md",

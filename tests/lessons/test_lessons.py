@@ -73,6 +73,9 @@ def assert_punctuation(chinese: str) -> None:
     assert not re.search(r"[\u4e00-\u9fff][,.;:?!()]|[,;:?!()][\u4e00-\u9fff]", text), text
     assert not re.search(r'["\'][\u4e00-\u9fff]|[\u4e00-\u9fff]["\']', text), text
     assert not re.search(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`%][\u4e00-\u9fff]", text), text
+    # Chinese has no italics: a browser slants the characters, which is hard to read. What matters is bold.
+    italics = re.findall(r"(?<!\*)\*(?!\s)([^*\n]+)\*(?!\*)", text)
+    assert not [one for one in italics if re.search(r"[\u4e00-\u9fff]", one)]
 
 
 def sentences_of_the_page() -> dict[str, list[str]]:
@@ -141,13 +144,36 @@ def test_the_questions_have_the_terms_and_the_punctuation_of_the_lessons(script:
         assert_punctuation(chinese)
 
 
+def test_the_page_on_the_tutorial_says_the_same_in_both_languages(script: Any) -> None:
+    """Section by section: the terms of the lessons, as many list items and table rows, and the same code in each row."""
+    english, chinese = ((ROOT / "docs" / name).read_text("utf-8") for name in ("tutorial.md", "tutorial.zh-CN.md"))
+    (_, *sections), (introduction, *translated) = (re.split(r"^## ", text, flags=re.M) for text in (english, chinese))
+    assert_punctuation(introduction)
+    assert len(sections) == len(translated) == 5
+    for section, translation in zip(sections, translated, strict=True):
+        assert_terms(script, section, translation)
+        assert_punctuation(translation)
+        for row in (r"^\|.*\|$", r"^(?:\*|\d\.) .*$"):
+            rows, translated_rows = re.findall(row, section, re.M), re.findall(row, translation, re.M)
+            assert len(rows) == len(translated_rows)
+            for one, other in zip(rows, translated_rows, strict=True):
+                if one.startswith("|"):
+                    assert sorted(re.findall(r"`[^`]*`", one)) == sorted(re.findall(r"`[^`]*`", other)), other
+
+
+def test_the_chinese_readme_has_the_punctuation_of_the_lessons() -> None:
+    text = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    assert_punctuation(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
 @pytest.mark.parametrize(
-    "name", ["README.zh-CN.md", "lessons/questions.md", "lessons/glossary.md", "docs/site/index.md"]
+    "name",
+    ["README.zh-CN.md", "docs/tutorial.zh-CN.md", "lessons/questions.md", "lessons/glossary.md", "docs/site/index.md"],
 )
 def test_no_line_breaks_between_chinese_characters(name: str) -> None:
     """Markdown would show a space there."""
     text = re.sub(r"^```.*?^```", "", (ROOT / name).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    assert re.findall(r".*[\u3000-\u9fff\uff00-\uffef]\n[^\n|>#`*\s-].*", text) == []
+    assert re.findall(r".*[\u3000-\u9fff\uff00-\uffef]\n(?!\d+\. )[^\n|>#`*\s-].*", text) == []
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
