@@ -145,7 +145,7 @@ def test_the_questions_have_the_terms_and_the_punctuation_of_the_lessons(script:
 
 
 def test_the_page_on_the_tutorial_says_the_same_in_both_languages(script: Any) -> None:
-    """Section by section: the terms of the lessons, as many list items and table rows, and the same code in each row."""
+    """Section by section: the terms of the lessons, as many items and rows, and the same code in each row."""
     english, chinese = ((ROOT / "docs" / name).read_text("utf-8") for name in ("tutorial.md", "tutorial.zh-CN.md"))
     (_, *sections), (introduction, *translated) = (re.split(r"^## ", text, flags=re.M) for text in (english, chinese))
     assert_punctuation(introduction)
