@@ -76,7 +76,9 @@ class Unprintable:
         ("2026", "'2026'"),
         (0.25, "0.25"),
         (("a", None), "('a', None)"),
-        ("a\n\x1b[31m\udc80", r"'a\n\x1b[31m\udc80'"),
+        ("a\n\x1b[31m", r"'a\n\x1b[31m'"),
+        ("\udc80\udcff\\\udcff\ud800", r"'\x80\xff\\\xff\ud800'"),  # an argument's bytes that are not UTF-8
+        (r"\udc80", r"'\\udc80'"),
         (np.eye(2, dtype=int), r"array([[1, 0],\n       [0, 1]])"),
         ("0" * 500 + "1", f"'{'0' * 25}…{'0' * 51}1'"),
         pytest.param(10**9999, "that int", id="huge"),

@@ -181,10 +181,12 @@ def test_the_longest_names(tmp_path: Path, name: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+def test_what_is_no_folder_in_place_of_one(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    with pytest.raises(OutputError, match=r"/a is a file, not a folder\. Name another output"):
-        refuse_to_overwrite(tmp_path / "a" / "b" / "c.png", force=False)
+    (tmp_path / "link").symlink_to("nowhere")
+    for name, what in {"a": "a file", "link": "a link to nothing"}.items():
+        with pytest.raises(OutputError, match=rf"/{name} is {what}, not a folder\. Name another output"):
+            refuse_to_overwrite(tmp_path / name / "b" / "c.png", force=False)
 
 
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:

@@ -24,12 +24,15 @@ import difflib
 import inspect
 import operator
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 _LONGEST_PATH = 200
 _LONGEST_VALUE = 80
+#: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
+_NO_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
 #: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
 _OPTIONAL = {
@@ -170,7 +173,7 @@ def shortened(text: str, longest: int) -> str:
 def as_given(value: Any) -> str:
     """Return a value for a message as Python writes it (``'abc'``, ``0.5``), on one line and shortened if long."""
     try:
-        return shortened(printable(repr(value)), _LONGEST_VALUE)
+        return shortened(printable(_NO_TEXT.sub(r"\1\\x\2", repr(value))), _LONGEST_VALUE)
     except Exception:  # noqa: BLE001 - integers of over 4,300 digits, deep nesting, an object's own __repr__
         return f"that {type(value).__name__}"
 

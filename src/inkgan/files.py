@@ -194,12 +194,11 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     with output_errors(path):
         is_there = path.exists()
         is_file = path.is_file()
-        parent = next((place for place in path.parents if place.exists()), None)
-        in_a_file = parent is not None and not parent.is_dir()
-    if in_a_file:
-        raise OutputError(
-            f"cannot write {shown(path)}: {shown(str(parent))} is a file, not a folder. Name another output."
-        )
+        parent = next((place for place in path.parents if os.path.lexists(place)), Path())
+        is_in_folder = parent.is_dir()
+    if not is_in_folder:
+        what = "a file" if parent.exists() else "a link to nothing"
+        raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is {what}, not a folder. Name another output.")
     if is_there and not is_file:
         what = "a folder" if path.is_dir() else "not a regular file"
         raise OutputError(f"cannot write {shown(path)}: it is {what}. Name a file that does not exist yet.")

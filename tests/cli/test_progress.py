@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inkgan.cli import run
@@ -47,8 +49,12 @@ def test_writing_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The progress is wiped before an error is printed."""
-    (tmp_path / "file").touch()
-    code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/file/a.npz")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    code, shown = on_a_terminal(monkeypatch, "sample", "fast", "-n", "40", "-o", f"{tmp_path}/a.npz")
     assert code == 2
     assert f"100%{_WIPE}" in shown
     assert f"{_WIPE}inkgan: cannot write" in shown

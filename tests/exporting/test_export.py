@@ -154,6 +154,18 @@ def test_files_of_the_users_are_never_replaced(name: str, tmp_path: Path, capsys
     assert "was not written by inkgan" in error
 
 
+def test_a_folder_whose_name_ends_like_a_file(tmp_path: Path) -> None:
+    """It is ambiguous, so it is refused; with a slash at the end, the folder is meant."""
+    (tmp_path / "a.onnx").mkdir()
+    with pytest.raises(OutputError, match=r"a\.onnx is a folder, .* End it with a slash to write into the folder"):
+        inkgan.export("fast", tmp_path / "a.onnx")
+    assert not list((tmp_path / "a.onnx").iterdir())
+    (tmp_path / "v1.0").mkdir()
+    for name in ("a.onnx/", "v1.0"):
+        inkgan.export("fast", f"{tmp_path}/{name}")
+        assert (tmp_path / name / "model.json").is_file()
+
+
 @pytest.mark.parametrize("out", ["model/", "model.onnx", "model.html"])
 def test_a_damaged_model_leaves_nothing(
     out: str, finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -680,10 +680,13 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
         (
             {"split": [{"name": "a", "share": 80}]},
-            "split.1.share = 80 is not allowed: it is a part of 1, such as 0.8 for",
+            "split.1.share = 80 is not allowed: a share is a part of 1, such as 0.8 for",
         ),
-        ({"split": [{"name": "a", "share": 0}]}, "split.1.share = 0 is not allowed: it is a part of 1"),
-        ({"split": [{"name": "a", "share": float("nan")}]}, "split.1.share = nan is not allowed: it is a part of 1"),
+        ({"split": [{"name": "a", "share": 0}]}, "split.1.share = 0 is not allowed: a share is a part of 1"),
+        (
+            {"split": [{"name": "a", "share": float("nan")}]},
+            "split.1.share = nan is not allowed: a share is a part of 1",
+        ),
         ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
         ({"split": [{"nam": "a", "share": 1}]}, r"no split\.1\.nam\. Did you mean 'name'\? It can have name, share\.$"),
         (
@@ -832,12 +835,25 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         == f"10 images, 1 of 4 shards: {out}\n10 images, 4 shards (1 of them was there): {out}\n"
     )
     assert visible(Path(out)) == visible(whole)
-    assert run(["write", "1", "--split", "train=.9,test=.1", "-o", f"{tmp_path}/b/"]) == 0
-    assert capsys.readouterr().out == f"1 image, 1 shard: {tmp_path}/b/\n"
+    words = ["write", "1", "-n", "12", "--model", "fast", "--height", "24", "--split", "train=.9,test=.1"]
+    assert run([*words, "-o", f"{tmp_path}/b/"]) == 0
+    sizes = []
+    for name in ("train", "test"):
+        with tarfile.open(tmp_path / "b" / name / "00000.tar") as tar:
+            sizes.append(f"{name} {len(tar.getnames()) // 2}")
+    assert capsys.readouterr().out == f"12 images ({', '.join(sizes)}), 1 shard: {tmp_path}/b/\n"
     assert json.loads((tmp_path / "b/manifest.json").read_text())["spec"]["split"] == [
         {"name": "train", "share": 0.9},
         {"name": "test", "share": 0.1},
     ]
+
+
+def test_the_sizes_of_a_large_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first writers are counted; the parts of the others have their shares."""
+    monkeypatch.setattr(shards, "MOST_COUNTED", 10)
+    large = spec(count=10**9, split=[{"name": "train", "share": 0.9}, {"name": "test", "share": 0.1}])
+    train = sum(shards.split_of(large, writer) == "train" for writer in range(10))
+    assert shards.sizes_of_split(large) == {"train": train + 899_999_991, "test": 10 - train + 99_999_999}
 
 
 @pytest.mark.slow
@@ -867,7 +883,13 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("-n 99 --shard 65/64 -o a", "no part 65 of 64"),
         ("--shard 3of4 -o a", "is not I/N"),
         ("--split train -o a", "is not NAME=SHARE"),
-        ("--split train=x,test=y -o a", "split.1.share = 'x'"),
+        ("--split train=x,test=y -o a", "--split train=x is not allowed: a share is a part of 1, such as 0.8"),
+        ("--split train=0,test=1 -o a", "--split train=0 is not allowed: a share is a part of 1, such as 0.8"),
+        ("--split a/b=.5,test=.5 -o a", "--split a/b=.5 is not allowed: a part's name has up to 31 letters"),
+        (
+            "-n 9 --shards 2 --shard 1/64 -o a",
+            "2 shards cannot be divided into 64 parts: some would have nothing to do",
+        ),
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot run -1 jobs"),

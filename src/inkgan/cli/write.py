@@ -215,7 +215,7 @@ def _write_data_set(
     spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
 ) -> None:
     """Write the shards of a data set that are missing."""
-    from inkgan.generation.shards import write_shards
+    from inkgan.generation.shards import MOST_COUNTED, sizes_of_split, write_shards
 
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
@@ -234,7 +234,10 @@ def _write_data_set(
             raise
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
-    typer.echo(f"{quantity(spec.count, 'image', ',')}, {shards}{there}: {printable(out)}")
+    sizes = ", ".join(f"{name} {size:,}" for name, size in sizes_of_split(spec).items())
+    about = "about " if spec.count > MOST_COUNTED else ""
+    split = f" ({about}{sizes})" if sizes else ""
+    typer.echo(f"{quantity(spec.count, 'image', ',')}{split}, {shards}{there}: {printable(out)}")
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
@@ -319,6 +322,18 @@ def _parse_part(text: str) -> tuple[int, int]:
 
 def _parse_split(text: str) -> list[dict[str, str]]:
     """Parse the value of --split, such as ``train=.9,test=.1``."""
+    from pydantic import ValidationError
+
+    from inkgan.generation.spec import Share
+
     complaint = f"--split {shown(text)} is not NAME=SHARE,... Write it like train=.9,test=.1."
-    pairs = (_parse_pair(one, complaint) for one in text.split(","))
-    return [{"name": name, "share": share} for name, share in pairs]
+    split = []
+    for pair in text.split(","):
+        name, share = _parse_pair(pair, complaint)
+        try:
+            Share.model_validate({"name": name, "share": share})
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"--split {shown(pair)} is not allowed: {reason}.") from None
+        split.append({"name": name, "share": share})
+    return split

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -47,15 +47,23 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
         allowed: the files that may be written; a folder always may.
 
     Raises:
-        OutputError: the name is empty or has another ending.
+        OutputError: the name is empty or has another ending, or it ends like a file and is a folder.
     """
     path = valid_path(name, "the output", OutputError)
     text = os.fspath(name)
     if not text:
         raise OutputError("the name of the output is empty. Name a file, or a folder ending with a slash.")
+    if text.endswith(os.sep):
+        return "folder"
     with output_errors(path):
-        if text.endswith(os.sep) or path.is_dir():
-            return "folder"
+        is_folder = path.is_dir()
+    if is_folder and path.suffix.lower().removeprefix(".") in get_args(Kind):
+        raise OutputError(
+            f"{shown(text)} is a folder, and its name ends like that of a file. End it with a slash to write into the "
+            "folder, or name a file."
+        )
+    if is_folder:
+        return "folder"
     for kind in allowed:
         if path.suffix.lower() == f".{kind}":
             return kind

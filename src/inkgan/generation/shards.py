@@ -15,6 +15,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, reason_of, shown
+from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, quantity, reason_of, shown
 from inkgan.files import Progress, fsync, move_to_free, no_progress, output_errors, read_regular, sha256_of
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
@@ -40,6 +41,8 @@ _WHAT = "a data set that inkgan wrote; here, `sha256sum --check .*.sha256` check
 _LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
+#: The most writers that are counted to say how many are in each part; to count ten million would take minutes.
+MOST_COUNTED = 100_000
 
 
 def write_shards(
@@ -79,6 +82,11 @@ def write_shards(
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
+    if parts > spec.shards:
+        raise ConfigError(
+            f"{quantity(spec.shards, 'shard')} cannot be divided into {parts} parts: some would have nothing to do. "
+            f"Give --shards {parts} or more, or fewer parts."
+        )
     packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec)
     numbers = range(index - 1, spec.shards, parts)
@@ -133,6 +141,16 @@ def split_of(spec: Spec, writer: int) -> str:
     bounds = np.cumsum([share.share for share in spec.split])
     place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
     return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
+
+
+def sizes_of_split(spec: Spec) -> dict[str, int]:
+    """Return the number of images in each part of the data set.
+
+    The first 100,000 writers are counted. Of the others, each part has about its share.
+    """
+    counted = min(spec.count, MOST_COUNTED) if spec.split else 0
+    sizes = Counter(split_of(spec, writer) for writer in range(counted))
+    return {part.name: sizes[part.name] + round((spec.count - counted) * part.share) for part in spec.split}
 
 
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:

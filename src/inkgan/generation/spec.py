@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
@@ -47,12 +48,14 @@ class Share(Table):
             raise ValueError("a part's name has up to 31 letters from a to z, digits, - and _, such as train")
         return name
 
-    @field_validator("share")
+    @field_validator("share", mode="wrap")
     @classmethod
-    def _share_is_part_of_1(cls, share: float) -> float:
-        if not 0 < share <= 1:
-            raise ValueError("it is a part of 1, such as 0.8 for 80 %")
-        return share
+    def _share_is_part_of_1(cls, share: Any, as_number: ValidatorFunctionWrapHandler) -> float:
+        with suppress(ValidationError):
+            number: float = as_number(share)
+            if 0 < number <= 1:
+                return number
+        raise ValueError("a share is a part of 1, such as 0.8 for 80 %")
 
 
 class Spec(Document):
