@@ -141,9 +141,9 @@ def worst(rule: Rule, run: Run) -> float | None:
     The rule is ill on the run if and only if this value is beyond the threshold.
     """
     values: list[float] = []
-    probe = _Listening(run.config, rule, values)
+    doctor = _Listening(run.config, rule, values)
     for line in run.lines:
-        probe.look(int(line["step"]), line)
+        doctor.judge(int(line["step"]), line)
     lasting, extreme = (min, max) if rule.above else (max, min)
     windows = [lasting(values[i : i + rule.patience]) for i in range(len(values) - rule.patience + 1)]
     return extreme(windows) if windows else None
@@ -193,7 +193,7 @@ def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:
     doctor = Doctor(run.config, thresholds=thresholds)
     found: dict[str, int] = {}
     for line in run.lines:
-        for finding in doctor.look(int(line["step"]), line):
+        for finding in doctor.judge(int(line["step"]), line):
             found.setdefault(finding.rule.name, finding.step)
     return found
 
@@ -215,7 +215,7 @@ def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Cas
     case = maker(seed)
     config, lines = series(case, seed)
     doctor = Doctor(config, thresholds=thresholds)
-    found = [finding for line in lines for finding in doctor.look(int(line["step"]), line)]
+    found = [finding for line in lines for finding in doctor.judge(int(line["step"]), line)]
     own = [finding for rule in rules for finding in found if finding.rule.name == rule]
     settings = dict(setting.split("=") for setting in own[0].remedy.settings) if own else {}
     if settings.pop("data.ink", None) == "auto":

@@ -97,7 +97,7 @@ def sick(name: str, count: int) -> list[dict[str, float]]:
 def found(lines: list[dict[str, float]], config: Config = _CONFIG) -> list[tuple[str, int]]:
     """Return the rules that find something in a series, each with its step."""
     doctor = Doctor(config)
-    return [(one.rule.name, one.step) for line in lines for one in doctor.look(int(line["step"]), line)]
+    return [(one.rule.name, one.step) for line in lines for one in doctor.judge(int(line["step"]), line)]
 
 
 def test_every_rule_is_tested() -> None:
@@ -389,7 +389,7 @@ def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
     config = resolve(overrides=["generator.learning_rate=0.3"])
     config = config.model_copy(update={"changes": ("60 generator.learning_rate=0.003  # healed",)})
     doctor = Doctor(config)
-    told = [[one.rule.name for one in doctor.look(step, {}) if one.remedy.settings] for step in (0, 30, 60, 90)]
+    told = [[one.rule.name for one in doctor.judge(step, {}) if one.remedy.settings] for step in (0, 30, 60, 90)]
     assert told == [["learning-rate"], [], [], []]
     assert doctor.findings == []
 

@@ -297,7 +297,7 @@ class Recorder:
         if self._doctor is None:
             return None
         to_heal = None
-        for finding in self._doctor.look(step, line):
+        for finding in self._doctor.judge(step, line):
             self._events.add("text", f"doctor/{finding.rule.name}", str(finding), step)
             if self._run.heal and finding.rule.healable:
                 to_heal = to_heal or finding

@@ -112,11 +112,12 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         InputError: an argument, an option or the data cannot be used.
     """
     config, path = checked(given, team.size)
-    extend = given["extend"]
-    resume = given["resume"] or extend is not None
+    is_extended = given["extend"] is not None
+    resume = given["resume"] or is_extended
+    so_far = config.before_extension() if is_extended else config
     folder = RunFolder(path)
-    if extend is not None:
-        _require_complete(folder, config.before_extension())
+    if is_extended:
+        _require_complete(folder, so_far)
 
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
@@ -134,7 +135,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
-        folder.require_same(config if extend is None else config.before_extension(), data.digest)
+        folder.require_same(so_far, data.digest)
     measure = None
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.ruler import quick_measure

@@ -1,6 +1,6 @@
 """The health of a run, judged by its signals, in words for people who train a GAN for the first time.
 
-:mod:`.probe` looks into a run now and then and computes signals, :mod:`.rules` says which values are ill, and
+:mod:`.probe` computes signals of a run now and then, :mod:`.rules` says which values are ill, and
 :class:`Doctor` applies all rules to the lines of a run, while it trains or afterwards.
 """
 

@@ -117,7 +117,7 @@ class Doctor:
         self._courses = {rule.name: _Course() for rule in RULES}
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
-    def look(self, step: int, line: Line) -> list[Finding]:
+    def judge(self, step: int, line: Line) -> list[Finding]:
         """Judge a line that was logged at a step, and return the illnesses that appear for the first time.
 
         An illness that comes and goes is returned once; :attr:`findings` lists those that are present now. A step may
@@ -195,5 +195,5 @@ def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = (
     """
     doctor = Doctor(config, class_names)
     for line in lines:
-        doctor.look(int(line["step"]), line)
+        doctor.judge(int(line["step"]), line)
     return doctor
