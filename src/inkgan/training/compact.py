@@ -98,6 +98,22 @@ class Losses(NamedTuple):
     logits_real: Tensor
 
 
+class Scored(NamedTuple):
+    """A slice of a batch, with the images that were generated for it.
+
+    Attributes:
+        slice_number: which slice it is.
+        part: its real images, labels and latents.
+        fake: generated images [N, H, W, C]; gradients flow through them to the generator.
+        losses: the discriminator's.
+    """
+
+    slice_number: int
+    part: Batch
+    fake: Tensor
+    losses: Losses
+
+
 class Compact(Recipe):
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
@@ -216,26 +232,33 @@ class Compact(Recipe):
         """Update the discriminator once for each number, each time on another batch, and then the generator."""
         terms: dict[str, Tensor] = {}
         for update, number in enumerate(numbers):
-            batch = batches.at(update)
-            count = len(batch.real) // self._config.slices
-            own = self._team.own_slices(self._config.slices)
-            parts = [batch.at(slice(index * count, (index + 1) * count)) for index in own]
-            fakes = []
-            losses = []
-            for index, part in zip(own, parts, strict=True):
-                with self._seeded_layers(number, index, "discriminator"):
-                    fake = self._mixed_generator.forward(part.latents, part.labels)
-                    fakes.append(fake)
-                    losses.append(self.discriminator_losses(number, part, fake))
-            terms |= self._update_network("discriminator", self._mixed_discriminator, losses)
-        # The generator learns from the images of the discriminator's last update, so they are drawn only once.
+            own_terms, scored = self._update_discriminator(number, batches.at(update))
+            terms |= own_terms
         if with_generator:
-            generator_losses = []
-            for index, part, fake, scored in zip(own, parts, fakes, losses, strict=True):
-                with self._seeded_layers(number, index, "generator"):
-                    generator_losses.append(self.generator_losses(fake, part.labels, scored.logits_real))
-            terms |= self._update_network("generator", self._mixed_generator, generator_losses)
+            # On the images of the discriminator's last update, so that they are drawn only once.
+            terms |= self._update_generator(number, scored)
         return terms
+
+    def _update_discriminator(self, number: int, batch: Batch) -> tuple[dict[str, Tensor], list[Scored]]:
+        """Update the discriminator once, on real and generated images; return those of this process's slices."""
+        count = len(batch.real) // self._config.slices
+        scored = []
+        for index in self._team.own_slices(self._config.slices):
+            part = batch.at(slice(index * count, (index + 1) * count))
+            with self._seeded_layers(number, index, "discriminator"):
+                fake = self._mixed_generator.forward(part.latents, part.labels)
+                losses = self.discriminator_losses(number, part, fake)
+            scored.append(Scored(index, part, fake, losses))
+        terms = self._update_network("discriminator", self._mixed_discriminator, [one.losses for one in scored])
+        return terms, scored
+
+    def _update_generator(self, number: int, scored: Sequence[Scored]) -> dict[str, Tensor]:
+        """Update the generator once, on images that the discriminator has just learned from."""
+        losses = []
+        for index, part, fake, discriminator_losses in scored:
+            with self._seeded_layers(number, index, "generator"):
+                losses.append(self.generator_losses(fake, part.labels, discriminator_losses.logits_real))
+        return self._update_network("generator", self._mixed_generator, losses)
 
     @contextlib.contextmanager
     def _seeded_layers(self, number: int, index: int, learner: str) -> Iterator[None]:

@@ -28,7 +28,7 @@ from inkgan.training.team import SECONDS_TO_WAIT, require_possible_count
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
 #: The setting that each of these options sets.
-OPTIONS_FOR_SETTINGS = {
+_SETTING_OF = {
     "recipe": "recipe",
     "data": "data.name",
     "data_dir": "data.directory",
@@ -159,7 +159,7 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
         option = "resume" if given["resume"] else "extend"
         raise ConfigError(f"--{option} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given[name] is None else valid_path(given[name], name) for name in ("config", "out"))
-    chosen = {key: given[option] for option, key in OPTIONS_FOR_SETTINGS.items()}
+    chosen = {key: given[option] for option, key in _SETTING_OF.items()}
     settings = given["settings"] or ()
     _require_no_conflict(chosen, settings)
 
