@@ -26,8 +26,6 @@ from inkgan.generation.model import Model
 from inkgan.runs.checkpoint import list_steps, remove
 from inkgan.runs.folder import RunFolder
 
-pytestmark = pytest.mark.slow
-
 Images = npt.NDArray[np.uint8]
 N = 200
 
@@ -64,6 +62,7 @@ def single(sets: Path) -> Comparison:
     return inkgan.compare(sets / "real-0.npz", sets / "real-1.npz", sets / "noisy-0.npz", n=N)
 
 
+@pytest.mark.slow
 def test_real_images_are_indistinguishable_and_noise_is_worse(single: Comparison) -> None:
     equal, worse = single.pairs
     assert set(verdicts(equal).values()) == {"indistinguishable"} == {equal.verdict}
@@ -72,6 +71,7 @@ def test_real_images_are_indistinguishable_and_noise_is_worse(single: Comparison
     assert single.n == N
 
 
+@pytest.mark.slow
 def test_single_models_differ_by_sampling_and_a_note_says_so(single: Comparison, sets: Path) -> None:
     """The figures are those of evaluate, the intervals those of two independent figures; Bonferroni widens them."""
     a, c = (inkgan.evaluate(sets / name, n=N)["recall"] for name in ("real-0.npz", "noisy-0.npz"))
@@ -87,6 +87,7 @@ def test_single_models_differ_by_sampling_and_a_note_says_so(single: Comparison,
     assert f"(Bonferroni), here about {widened:.1f} times as wide." in unwrapped(single)
 
 
+@pytest.mark.slow
 def test_groups_are_compared_by_the_spread_of_their_seeds(sets: Path) -> None:
     """The intervals are SciPy's for evaluate's figures: Welch's for two groups, Student's if one is a single model."""
     pattern, many = str(sets / "real-*.npz"), str(sets / "noisy-*.npz")
@@ -113,6 +114,7 @@ def test_groups_are_compared_by_the_spread_of_their_seeds(sets: Path) -> None:
     assert not any("between single models" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_only_like_is_compared_with_like(sets: Path) -> None:
     """Figures of different numbers of images and means over different classes are not compared."""
     report = inkgan.evaluate(sets / "real-0.npz", n=N)
@@ -135,6 +137,7 @@ def test_a_pattern_matches_folders_and_not_bundled_models(tmp_path: Path, monkey
     assert _members("fast") == ["fast"]
 
 
+@pytest.mark.slow
 def test_the_smallest_set_decides_the_number_of_images(sets: Path) -> None:
     with pytest.warns(InkganWarning, match="has 150 images"):
         found = inkgan.compare(sets / "real-0.npz", sets / "few.npz", n=N)
@@ -144,6 +147,7 @@ def test_the_smallest_set_decides_the_number_of_images(sets: Path) -> None:
     assert "accuracy" not in verdicts(found.pairs[0])
 
 
+@pytest.mark.slow
 def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> None:
     def other(name: str, **settings: Any) -> str:
         run = runs.copy(tutorial_run, tmp_path / name)
@@ -164,6 +168,7 @@ def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> 
     assert found.pairs[1].settings == ("seed: 0 -> 1", "batch_size: 5 -> 7")
 
 
+@pytest.mark.slow
 def test_different_numbers_of_trained_steps_are_reported(tutorial_run: Path, tmp_path: Path) -> None:
     """The newest checkpoint of each run counts, whatever its settings say."""
     shorter = runs.copy(tutorial_run, tmp_path / "shorter")
@@ -174,6 +179,7 @@ def test_different_numbers_of_trained_steps_are_reported(tutorial_run: Path, tmp
     assert found.pairs[0].settings == (f"trained steps: {last} -> {before}",)
 
 
+@pytest.mark.slow
 def test_the_command(
     single: Comparison, sets: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +198,7 @@ def test_the_command(
     assert "--force" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) -> None:
     text = comparison_text(single)
     assert str(single) == text  # what print shows
@@ -210,6 +217,7 @@ def test_the_text_is_narrow_and_the_notebook_shows_the_same(single: Comparison) 
             assert html.escape(one.title) in shown
 
 
+@pytest.mark.slow
 def test_the_table_does_not_repeat_the_name_of_the_data(single: Comparison) -> None:
     """The names of other data can be long; the line below the table has them."""
     first, *others = single.pairs[0].differences
@@ -220,6 +228,7 @@ def test_the_table_does_not_repeat_the_name_of_the_data(single: Comparison) -> N
     assert "…" not in text
 
 
+@pytest.mark.slow
 def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Comparison) -> None:
     arrays = [np.load(sets / f"{name}.npz")["images"] for name in ("real-0", "real-1", "noisy-0")]
     found = inkgan.compare(*arrays, n=N)
@@ -235,7 +244,7 @@ def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Compari
         (["tutorial"], "2 to 26"),
         (["tutorial", "no-such-*"], "no-such-*"),
         (["tutorial", "none", "--n", "128"], "none"),
-        (["tutorial", "tutorial", "--n", "5"], "give 128 to 1,000,000"),
+        pytest.param(["tutorial", "tutorial", "--n", "5"], "give 128 to 1,000,000", marks=pytest.mark.slow),
         (["tutorial", "tutorial", "--data", "nmist"], "mnist"),
     ],
 )

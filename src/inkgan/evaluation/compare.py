@@ -343,7 +343,8 @@ def _notes(
         configs = [config for config in map(_config, group) if config is not None]
         changed = {one for config in configs[1:] for one in differences(configs[0], config)}
         if others := sorted(one for one in changed if not one.startswith("seed: ")):
-            yield f"the runs of {letter(at)} differ in more than their seed: {'; '.join(others[:3])}."
+            which = "; ".join(others[:3]) + ("; ..." if len(others) > 3 else ".")
+            yield f"the runs of {letter(at)} differ in more than their seed: {which}"
         elif len({config.seed for config in configs}) < len(configs):
             yield f"runs of {letter(at)} share a seed: they are not independent repeats."
     yield from _notes_of([report for group in reports for report in group])
