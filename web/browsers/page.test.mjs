@@ -2,8 +2,9 @@
 // Needs build/page.html (npm run page).
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import puppeteer from "puppeteer-core";
 
 const here = new URL("..", import.meta.url).pathname;
@@ -64,6 +65,11 @@ function testsIn(name, executablePath) {
     const { page, heard } = await open(browser, 390, "zh&hand", "light");
     strictEqual(await page.$eval("[aria-selected=true]", (one) => one.textContent), "你的笔迹");
     ok(await page.$("#panel-2:not([hidden]) .pad"));
+    const credits = await page.$$eval("footer p[lang]", (all) => all.map((one) => [one.lang, one.checkVisibility()]));
+    deepStrictEqual(credits, [
+      ["en", false],
+      ["zh-Hans", true],
+    ]);
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -152,15 +158,28 @@ async function writes(page) {
   await page.keyboard.type("3.14 x");
   await until(page, () => document.querySelector("input[type=text]").value === "3.14 x");
   await until(page, () => document.querySelector(".problem").textContent.includes("x"));
+  await speaksBoth(page, ".problem");
+  await input.focus();
+  await page.keyboard.press("End");
   await page.keyboard.press("Backspace");
   await until(page, () => document.querySelector(".problem").textContent === "");
   await written(page, "3.14");
   ok((await page.evaluate(inked, ".writing")) !== before);
-  const language = await page.evaluate(() => document.documentElement.lang);
-  const switches = await page.$$(".switches button");
-  await switches[1].click();
-  ok((await page.evaluate(() => document.documentElement.lang)) !== language);
-  await switches[1].click();
+}
+
+/** A change of language changes what an element says, and another one changes it back. */
+async function speaksBoth(page, selector) {
+  const said = () =>
+    page.evaluate((one) => [document.documentElement.lang, document.querySelector(one).textContent], selector);
+  const [language, text] = await said();
+  strictEqual(/[\u4e00-\u9fff]/.test(text), language === "zh-Hans", text);
+  const [, toggle] = await page.$$(".switches button");
+  await toggle.click();
+  const [other, translated] = await said();
+  ok(other !== language);
+  strictEqual(/[\u4e00-\u9fff]/.test(translated), other === "zh-Hans", translated);
+  await toggle.click();
+  deepStrictEqual(await said(), [language, text]);
 }
 
 async function looksAround(page) {
@@ -202,6 +221,7 @@ async function drawsByHand(page) {
 async function learns(page) {
   await (await page.$$("[role=tab]"))[3].click();
   await refusesASeed(page);
+  await refusesFiles(page);
   const longest = watchTasks(page);
   await page.click("button.main");
   await new Promise((done) => setTimeout(done, 1000 * seconds));
@@ -226,6 +246,24 @@ async function refusesASeed(page) {
   await until(page, `document.querySelector("${refusal}").textContent.includes("9223372036854775807")`);
   strictEqual(await page.$eval(".figures b", (one) => one.textContent), "0");
   await write("0");
+}
+
+/** Files that are not MNIST's change nothing, and a sentence in the reader's language says what is wrong with them. */
+async function refusesFiles(page) {
+  const refusal = "#panel-3 .field:has([type=file]) + .problem";
+  const input = await page.$("#panel-3 input[type=file]");
+  const images = Uint8Array.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 255]);
+  for (const [name, bytes, words] of [
+    ["not-zipped.gz", "text", ["gzip"]],
+    ["not-idx.gz", gzipSync("some text"), ["IDX"]],
+    ["images.gz", gzipSync(images), ["together", "同时"]],
+  ]) {
+    writeFileSync(`${shots}${name}`, bytes);
+    await input.uploadFile(`${shots}${name}`);
+    const says = (one, wanted) => wanted.some((word) => document.querySelector(one).textContent.includes(word));
+    await until(page, says, refusal, words);
+    await speaksBoth(page, refusal);
+  }
 }
 
 /** The two recorded runs show their last grids at first, and others by their sliders. */

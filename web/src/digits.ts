@@ -3,6 +3,19 @@
 import { unpackFourBits } from "./replay";
 import type { Data } from "./trainer";
 
+export type Fault = "unzip" | "format" | "length" | "pair" | "size" | "label";
+
+/** Why files are not MNIST's: which fault they have, and the figures that tell it, for pages in other languages. */
+export class DigitsError extends Error {
+  constructor(
+    message: string,
+    readonly fault: Fault,
+    readonly values: Readonly<Record<string, number>> = {},
+  ) {
+    super(message);
+  }
+}
+
 const DIGIT = { height: 28, width: 28, channels: 1 };
 
 /** Digits as the page holds them: labels [n], then pixels of four bits, two in a byte, the first in the upper half. */
@@ -16,12 +29,12 @@ export function unpackDigits(bytes: Uint8Array): Data {
 function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 8 || view.getUint16(0) !== 0 || bytes[2] !== 8) {
-    throw new Error("not an IDX file of bytes");
+    throw new DigitsError("not an IDX file of bytes", "format");
   }
   const shape = Array.from({ length: bytes[3] }, (_, i) => view.getUint32(4 + 4 * i));
   const data = bytes.subarray(4 + 4 * shape.length);
   if (data.length !== shape.reduce((a, b) => a * b, 1)) {
-    throw new Error("its length does not fit its header");
+    throw new DigitsError("its length does not fit its header", "length");
   }
   return { shape, data };
 }
@@ -32,14 +45,15 @@ export function digitsOfFiles(files: readonly Uint8Array[]): Data {
   const images = read.find((file) => file.shape.length === 3);
   const labels = read.find((file) => file.shape.length === 1);
   if (!images || !labels || images.shape[0] !== labels.shape[0]) {
-    throw new Error("one file of images and one of their labels are needed");
+    throw new DigitsError("one file of images and one of their labels are needed", "pair");
   }
-  if (images.shape[1] !== 28 || images.shape[2] !== 28) {
-    throw new Error(`the images are ${images.shape[1]}×${images.shape[2]} and not 28×28`);
+  const [, height, width] = images.shape;
+  if (height !== 28 || width !== 28) {
+    throw new DigitsError(`the images are ${height}×${width} and not 28×28`, "size", { height, width });
   }
   const strange = labels.data.find((one) => one > 9);
   if (strange !== undefined) {
-    throw new Error(`there is a label ${strange}; labels of digits are 0 to 9`);
+    throw new DigitsError(`there is a label ${strange}; labels of digits are 0 to 9`, "label", { label: strange });
   }
   return { image: DIGIT, pixels: images.data, labels: labels.data, classes: 10 };
 }

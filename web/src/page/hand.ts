@@ -4,7 +4,7 @@ import { type Drawn, inFormOfMnist, lengthOf } from "../inversion";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
-import { label, say } from "./texts";
+import { label, say, tell } from "./texts";
 import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 
 const SIDE = 280;
@@ -29,7 +29,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
 
   const rewrite = latestOnly(async () => {
     const problem = wrongWith(text.input.value);
-    text.problem.textContent = problem ? problem() : "";
+    tell(text.problem, problem);
     if (hand && !problem && text.input.value.trim()) {
       paintWriting(written, await inkgan.write(text.input.value, { hand, height: 96 }));
     }

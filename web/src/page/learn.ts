@@ -1,6 +1,6 @@
 /** The view "Learn": the recipe `fast` from nothing, live. */
 
-import { digitsOfFiles } from "../digits";
+import { DigitsError, digitsOfFiles } from "../digits";
 import { GAMES, type GameName } from "../games";
 import type { Replay } from "../replay";
 import { type Data, FAST, type Settings } from "../trainer";
@@ -9,7 +9,7 @@ import { bars, histogram, lines } from "./charts";
 import { asColours, button, context, field, make, paint, paintSheet, picture, said, seedIn, wipe } from "./dom";
 import { unzipped } from "./embedded";
 import { replayView } from "./replay";
-import { say, sentence, type TextKey } from "./texts";
+import { type Sentence, say, silence, type TextKey, tell } from "./texts";
 import type { Progress, Shown } from "./worker";
 
 const REMEMBERED = 400; // steps of the chart of losses
@@ -37,7 +37,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   const started = async (): Promise<TrainerHandle | null> => {
     if (!handle) {
       const seed = seedIn(controls.seed);
-      refusal.textContent = seed === null ? sentence("seedWrong") : "";
+      tell(refusal, seed === null ? ["seedWrong"] : null);
       if (seed === null) {
         return null;
       }
@@ -77,13 +77,13 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   };
   const takeFiles = async (files: FileList | null | undefined) => {
     try {
-      const bytes = await Promise.all(Array.from(files ?? [], async (file) => unzipped(file)));
+      const bytes = await Promise.all(Array.from(files ?? [], unzippedDigits));
       data = digitsOfFiles(bytes);
-      problem.textContent = "";
+      silence(problem);
       tellData();
       await reset();
     } catch (error) {
-      problem.textContent = sentence("dataWrong", { reason: error instanceof Error ? error.message : String(error) });
+      tell(problem, faultOf(error));
     }
   };
   const files = make("input", { type: "file", multiple: true, accept: ".gz" });
@@ -117,6 +117,20 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     takeFiles(event.dataTransfer?.files);
   });
   return { element, trainer: () => handle };
+}
+
+/** What a file of MNIST holds. */
+async function unzippedDigits(file: File): Promise<Uint8Array> {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  if (first !== 0x1f || second !== 0x8b) {
+    throw new DigitsError("not compressed by gzip", "unzip"); // Firefox would also report an error in its console
+  }
+  return unzipped(file);
+}
+
+/** Why files cannot be learned from. An error that is no `DigitsError` comes from unzipping a damaged file. */
+function faultOf(error: unknown): Sentence {
+  return error instanceof DigitsError ? [`dataWrong.${error.fault}`, error.values] : ["dataWrong.unzip"];
 }
 
 function makeControls(changed: () => void) {

@@ -7,7 +7,7 @@ import { contentsOfPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
 import { learnView } from "./learn";
-import { label, preferredLanguage, say, sentence, speak, spokenLanguage, type TextKey } from "./texts";
+import { label, preferredLanguage, say, speak, spokenLanguage, type TextKey } from "./texts";
 import { writeView } from "./write";
 
 declare global {
@@ -117,13 +117,9 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     place.append(footer);
     return inkgan;
   } catch (error) {
-    main.replaceChildren(
-      make(
-        "p",
-        { role: "alert" },
-        sentence("broken", { reason: error instanceof Error ? error.message : String(error) }),
-      ),
-    );
+    const broken = make("p", { role: "alert" });
+    say(broken, "broken", { reason: error instanceof Error ? error.message : String(error) });
+    main.replaceChildren(broken);
     throw error;
   }
 }

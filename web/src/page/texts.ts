@@ -35,7 +35,7 @@ const english = {
   otherPlane: "Another plane",
   digitsHere: "What this latent draws",
   neighbours: "Its neighbours",
-  neighboursHint: "A small step in eight random directions. Choose an image above.",
+  neighboursHint: "A small step in eight random directions. Choose a digit to see its neighbours.",
   neighboursOf: "Neighbours of {label}",
   critic: "Ask the discriminator that is learning on the page Learn",
   criticNone: "No discriminator has learned yet. Start one on the page Learn.",
@@ -85,7 +85,12 @@ const english = {
   "break.labels": "Wrong labels",
   data: "Real digits: {count}",
   dropData: "Learn from other digits: choose or drop MNIST's two .gz files of images and labels",
-  dataWrong: "These are not MNIST's files: {reason}",
+  "dataWrong.unzip": "These are not MNIST's files: one of them is not compressed by gzip, or is damaged.",
+  "dataWrong.format": "These are not MNIST's files: one of them is not an IDX file of bytes.",
+  "dataWrong.length": "These are not MNIST's files: the length of one does not fit its header.",
+  "dataWrong.pair": "Choose two of MNIST's files together: one of images, and the one of their labels.",
+  "dataWrong.size": "These are not MNIST's files: the images are {height}×{width} and not 28×28.",
+  "dataWrong.label": "These are not MNIST's files: there is a label {label}; labels of digits are 0 to 9.",
   drawings: "What the same forty latents draw",
   losses: "Losses",
   lossGenerator: "generator",
@@ -125,7 +130,7 @@ export type TextKey = keyof typeof english;
 
 const chinese: Readonly<Record<TextKey, string>> = {
   title: "会写字的 GAN",
-  intro: "一个小小的网络，只看图片就学会了画。一切都在本页内运行，不会向外发送任何数据。",
+  intro: "一个小小的网络，只看图片就学会了画画。一切都在本页内运行，不会向外发送任何数据。",
   tabs: "选择内容",
   tabWrite: "书写",
   tabExplore: "探索",
@@ -157,7 +162,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   otherPlane: "换一个平面",
   digitsHere: "这个隐变量画出的数字",
   neighbours: "它的近邻",
-  neighboursHint: "沿八个随机方向各走一小步。先在上面选一张图。",
+  neighboursHint: "沿八个随机方向各走一小步。点一个数字，就看它的近邻。",
   neighboursOf: "{label} 的近邻",
   critic: "请“学习过程”页上的判别器来评判",
   criticNone: "还没有判别器学过。请先在“学习过程”页上开始训练。",
@@ -207,7 +212,12 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "break.labels": "打乱标签",
   data: "真实数字：{count} 个",
   dropData: "改用其他数字学习：选择或拖入 MNIST 的图像和标签两个 .gz 文件",
-  dataWrong: "这不是 MNIST 的文件：{reason}",
+  "dataWrong.unzip": "这不是 MNIST 的文件：有一个不是 gzip 压缩的，或者已经损坏。",
+  "dataWrong.format": "这不是 MNIST 的文件：有一个不是字节型的 IDX 文件。",
+  "dataWrong.length": "这不是 MNIST 的文件：有一个的长度与文件头不符。",
+  "dataWrong.pair": "请同时选择 MNIST 的两个文件：一个是图像，一个是这些图像的标签。",
+  "dataWrong.size": "这不是 MNIST 的文件：图像是 {height}×{width}，不是 28×28。",
+  "dataWrong.label": "这不是 MNIST 的文件：有一个标签是 {label}；数字的标签是 0 到 9。",
   drawings: "同样的四十个隐变量画出的图像",
   losses: "损失",
   lossGenerator: "生成器",
@@ -244,8 +254,11 @@ type Values = Readonly<Record<string, string | number>>;
 let language: Language = "en";
 const spoken = new Map<Node | [Element, string], { key: TextKey; values: Values }>();
 
+/** A sentence that is yet to be shown: its key, and what it mentions. */
+export type Sentence = readonly [key: TextKey, values?: Values];
+
 /** The sentence of a key in the current language. */
-export function sentence(key: TextKey, values: Values = {}): string {
+function sentence(key: TextKey, values: Values = {}): string {
   return languages[language][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
 }
 
@@ -253,6 +266,21 @@ export function sentence(key: TextKey, values: Values = {}): string {
 export function say(node: Node, key: TextKey, values: Values = {}): void {
   spoken.set(node, { key, values });
   node.textContent = sentence(key, values);
+}
+
+/** Let a node show nothing, now and after each change of language. */
+export function silence(node: Node): void {
+  spoken.delete(node);
+  node.textContent = "";
+}
+
+/** Let a node show a sentence, or nothing. */
+export function tell(node: Node, sentence: Sentence | null): void {
+  if (sentence) {
+    say(node, ...sentence);
+  } else {
+    silence(node);
+  }
 }
 
 const labels = new WeakMap<Element, [Element, string]>();

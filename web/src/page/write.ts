@@ -4,7 +4,7 @@ import { outline } from "../outline";
 import { between, CHARACTERS, type Hand, LONGEST_TEXT, unsupportedIn, type Writing } from "../writing";
 import type { Inkgan } from "./api";
 import { asImage, button, context, field, make, paint, picture, said, save, seedIn, slider } from "./dom";
-import { label, sentence } from "./texts";
+import { label, type Sentence, tell } from "./texts";
 
 /** Paint writing on a canvas, in the colour of ink. */
 export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void {
@@ -14,13 +14,13 @@ export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void 
   label(canvas, "writtenAs", { text: writing.text });
 }
 
-/** What is wrong with a text, as a sentence; null if it can be written. */
-export function wrongWith(text: string): (() => string) | null {
+/** What is wrong with a text; null if it can be written. */
+export function wrongWith(text: string): Sentence | null {
   const strange = unsupportedIn(text);
   if (strange.length) {
-    return () => sentence("writeStrange", { characters: [...new Set(strange)].join(" ") });
+    return ["writeStrange", { characters: [...new Set(strange)].join(" ") }];
   }
-  return text.length > LONGEST_TEXT ? () => sentence("writeTooLong", { longest: LONGEST_TEXT }) : null;
+  return text.length > LONGEST_TEXT ? ["writeTooLong", { longest: LONGEST_TEXT }] : null;
 }
 
 /** A text field for what can be written, and a place for the message about what cannot. */
@@ -60,8 +60,8 @@ export function writeView(inkgan: Inkgan): HTMLElement {
   let shown: Writing | null = null;
   const redraw = latestOnly(async () => {
     const [wanted, number] = [text.input.value, seedIn(seed)]; // the fields may change while this waits
-    const problem = wrongWith(wanted);
-    text.problem.textContent = problem ? problem() : number === null ? sentence("seedWrong") : "";
+    const problem: Sentence | null = wrongWith(wanted) ?? (number === null ? ["seedWrong"] : null);
+    tell(text.problem, problem);
     if (problem || number === null || !wanted.trim()) {
       return;
     }
