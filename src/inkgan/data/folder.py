@@ -9,26 +9,17 @@
 Files that cannot be used are skipped and counted, never half used. A folder that loses a tenth of its images, a class
 or a split in this way is refused. The rules are:
 
-- Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
+- Each file is read as ``picture_files`` says.
 - All images have one size, the most common one. Images of another size are skipped, unless a size is given: then all
   images are resized to it.
-- If every image is grey, the set has one channel, else three. A difference of one step between a pixel's channels is
-  the rounding of WEBP, not a colour.
-- Transparent pixels become white, as on paper.
-- The orientation that cameras record in JPEG, TIFF and WEBP files is applied.
-- Images of 16 bits keep the upper eight of the bits that they use. CMYK and other colour models become RGB.
-- Files with several frames are skipped, since nothing says which frame is meant. (Phones add a preview to a JPEG, which
-  makes it an MPO file; the picture itself is used.)
+- If every image is grey, the set has one channel, else three.
+- Images of 16 bits keep the upper eight of the bits that they use.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import math
 import os
-import stat
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,36 +27,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from inkgan.data.pixels import MAX_SIDE, resized, size_text
+from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
+from inkgan.data.pixels import resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, as_given, in_bytes, listed, printable, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 _BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
-_MOST_FILE_BYTES = 64 * 2**20
-_FORMATS_TEXT = "PNG, JPEG, BMP, GIF, TIFF or WEBP"
 _OTHER_SIZE = "of another size"
-_TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN)
-_ORIENTATION = 0x0112
-_ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
-# The orientation of these formats can be read without decoding the picture.
-_FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
-
-
-class _Skip(Exception):  # noqa: N818 - not an error: the image is left out and counted
-    """An image is left out; the message is the reason, in words that follow any number: ``25 empty``."""
 
 
 @dataclass(frozen=True)
@@ -212,78 +191,13 @@ def _class_names(found: Sequence[_Found]) -> list[str]:
     return names
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image without decoding it; raise :class:`_Skip` on any error, or if it must not be decoded."""
-    try:
-        _check_file(path.stat())
-        # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters.
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            _check_image(image)
-            yield image
-    except (_Skip, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise _Skip(_TOO_LARGE) from error
-    except UnidentifiedImageError as error:
-        raise _Skip(f"not {_FORMATS_TEXT} by content") from error
-    except Exception as error:  # a damaged file can make a decoder raise nearly anything
-        if isinstance(error, OSError) and (error.errno == errno.ENOMEM or "out of memory" in str(error)):
-            raise MemoryError(str(error)) from error
-        if isinstance(error, OSError) and error.errno is not None:
-            raise _Skip(f"unreadable ({reason_of(error)})") from error
-        raise _Skip("truncated or damaged") from error
-
-
-def _check_file(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise _Skip("not regular (a pipe or a device)")
-    if not status.st_size:
-        raise _Skip("empty")
-    if status.st_size > _MOST_FILE_BYTES:
-        raise _Skip(f"larger than {_MOST_FILE_BYTES >> 20} MiB")
-
-
-def _check_image(image: Image.Image) -> None:
-    if max(image.size) > MAX_SIDE:
-        raise _Skip(_TOO_LARGE)
-    if image.mode in ("I", "F"):
-        raise _Skip("with 32 bits a pixel")
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise _Skip("with more than one frame")
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Return the height and width of a picture in its right orientation, without decoding it."""
-    with _opened(path) as image:
-        width, height = image.size
-        turned = image.format in _FROM_CAMERAS and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-        return (width, height) if turned else (height, width)
-
-
-def _pixels(path: Path) -> npt.NDArray[Any]:
-    """Decode a picture to [H, W, 1] if it is grey, else [H, W, 3]; uint8, or uint16 if it is grey of 16 bits."""
-    with _opened(path) as opened:
-        image = ImageOps.exif_transpose(opened) if opened.format in _FROM_CAMERAS else opened
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16)[..., None]
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("RGB")
-        colour = np.asarray(image)
-        if np.ptp(colour, axis=2).max() <= _ROUNDING:
-            return np.asarray(image.convert("L"))[..., None]
-    return colour
-
-
 def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
     """Read every file's header; return the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[_Found]] = {}
     for one in found:
         try:
-            by_size.setdefault(_size(one.path), []).append(one)
-        except _Skip as reason:
+            by_size.setdefault(size_of(one.path), []).append(one)
+        except UnusableError as reason:
             skipped.add(str(reason), one.path)
     if not by_size:
         return [], (1, 1)
@@ -315,8 +229,8 @@ def _decode(
     for at, one in enumerate(found):
         progress("reading images", at / len(found))
         try:
-            pixels = resized(_pixels(one.path)[None], size)[0]
-        except _Skip as reason:
+            pixels = resized(pixels_of(one.path)[None], size)[0]
+        except UnusableError as reason:
             skipped.add(str(reason), one.path)
             continue
         if pixels.shape[2] == 3:
@@ -373,7 +287,7 @@ def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Ski
     told = _losses(len(kept), skipped, folder)
     if not kept:
         why = "; ".join(told) or "it holds no such file"
-        remedy = f"Put in {_FORMATS_TEXT} files, each with one frame"
+        remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
         raise DataError(f"{shown(folder)} has no image that can be used: {why}. {remedy}.")
     for field in ("label", "split"):
         gone = sorted({getattr(one, field) for one in every} - {getattr(one, field) for one in kept})

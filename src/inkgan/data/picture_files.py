@@ -1,0 +1,115 @@
+"""One picture file: its size, its pixels, or the reason why it cannot be used.
+
+- Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
+- A difference of one step between a pixel's channels is the rounding of WEBP, not a colour.
+- Transparent pixels become white, as on paper.
+- The orientation that cameras record in JPEG, TIFF and WEBP files is applied.
+- CMYK and other colour models become RGB.
+- Files with several frames cannot be used, since nothing says which frame is meant. (Phones add a preview to a JPEG,
+  which makes it an MPO file; the picture itself is used.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from inkgan.data.pixels import MAX_SIDE
+from inkgan.errors import reason_of
+
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+FORMATS_TEXT = "PNG, JPEG, BMP, GIF, TIFF or WEBP"
+
+_MOST_FILE_BYTES = 64 * 2**20
+_TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
+_ORIENTATION = 0x0112
+_ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
+# The orientation of these formats can be read without decoding the picture.
+_FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
+
+
+class UnusableError(Exception):
+    """A picture file cannot be used; the message is the reason, in words that follow any number: ``25 empty``."""
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the height and width of a picture in its right orientation, without decoding it.
+
+    Raises:
+        UnusableError: it cannot be used.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        turned = image.format in _FROM_CAMERAS and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+        return (width, height) if turned else (height, width)
+
+
+def pixels_of(path: Path) -> npt.NDArray[Any]:
+    """Decode a picture to [H, W, 1] if it is grey, else [H, W, 3]; uint8, or uint16 if it is grey of 16 bits.
+
+    Raises:
+        UnusableError: it cannot be used.
+    """
+    with _opened(path) as opened:
+        image = ImageOps.exif_transpose(opened) if opened.format in _FROM_CAMERAS else opened
+        if image.mode.startswith("I;16"):
+            return np.asarray(image).astype(np.uint16)[..., None]
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image.convert("RGB")
+        colour = np.asarray(image)
+        if np.ptp(colour, axis=2).max() <= _ROUNDING:
+            return np.asarray(image.convert("L"))[..., None]
+    return colour
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image without decoding it; raise :class:`UnusableError` on any error, or if it must not be decoded."""
+    try:
+        _check_file(path.stat())
+        # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters.
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
+            _check_image(image)
+            yield image
+    except (UnusableError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnusableError(_TOO_LARGE) from error
+    except UnidentifiedImageError as error:
+        raise UnusableError(f"not {FORMATS_TEXT} by content") from error
+    except Exception as error:  # a damaged file can make a decoder raise nearly anything
+        if isinstance(error, OSError) and (error.errno == errno.ENOMEM or "out of memory" in str(error)):
+            raise MemoryError(str(error)) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UnusableError(f"unreadable ({reason_of(error)})") from error
+        raise UnusableError("truncated or damaged") from error
+
+
+def _check_file(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableError("not regular (a pipe or a device)")
+    if not status.st_size:
+        raise UnusableError("empty")
+    if status.st_size > _MOST_FILE_BYTES:
+        raise UnusableError(f"larger than {_MOST_FILE_BYTES >> 20} MiB")
+
+
+def _check_image(image: Image.Image) -> None:
+    if max(image.size) > MAX_SIDE:
+        raise UnusableError(_TOO_LARGE)
+    if image.mode in ("I", "F"):
+        raise UnusableError("with 32 bits a pixel")
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise UnusableError("with more than one frame")
