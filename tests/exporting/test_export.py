@@ -86,6 +86,15 @@ def test_the_checkpoint_that_was_asked_for_is_exported(finished_run: Path, tmp_p
     assert contents[3] == contents[2]
 
 
+def test_the_command_exports_the_checkpoint_that_was_asked_for(finished_run: Path, tmp_path: Path) -> None:
+    """Without an option, that is the latest."""
+    for more, which in (([], "latest"), (["--checkpoint", "4"], "4")):
+        assert exported(finished_run, "-o", tmp_path / "a.onnx", "--force", *more) == 0
+        size = inkgan.export(finished_run, tmp_path / "b.onnx", which=which, force=True)
+        assert (tmp_path / "a.onnx").stat().st_size == size
+        assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
 def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(finished_run: Path, tmp_path: Path) -> None:
     """The warning points to the caller of export."""
     folder = runs.copy(finished_run, tmp_path / "run")

@@ -108,6 +108,7 @@ def test_what_the_file_says_of_its_model(tmp_path: Path) -> None:
     }
     own = session(onnx_file.build(saved(COLOUR, tmp_path / "own"))).get_modelmeta().custom_metadata_map
     assert json.loads(own["class_names"]) == COLOUR["class_names"]
+    assert "日" in own["class_names"]  # viewers show the text as it is
     assert "licence" not in own  # the weights are the user's
     manifest = json.loads((tmp_path / "own" / "manifest.json").read_text("utf-8"))
     assert own["weights_sha256"] == manifest["files"]["generator.safetensors"]["sha256"]

@@ -127,8 +127,10 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
 
     def scaled(maps: str, number: int) -> str:
         scale = graph.add("Add", linear(f"scales.{number}", style), graph.constant("one", np.float32(1)))
-        sides = graph.constant("sides", np.array([2, 3]))
-        return graph.add("Mul", maps, graph.add("Unsqueeze", scale, sides))
+        return graph.add("Mul", maps, graph.add("Unsqueeze", scale, sides()))
+
+    def sides() -> str:
+        return graph.constant("sides", np.array([2, 3]))  # height and width in [N, C, H, W]
 
     style = "latent"
     if about["num_classes"]:
@@ -141,7 +143,7 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
         maps = leaky(scaled(convolve(f"refine.{level}", maps), 2 * level + 1))
     maps = to_blocks(convolve("last", maps))
     start, end = graph.constant("start", np.array([0, 0])), graph.constant("end", np.array([height, width]))
-    maps = graph.add("Slice", maps, start, end, graph.constant("sides", np.array([2, 3])))
+    maps = graph.add("Slice", maps, start, end, sides())
     return graph.add("Sigmoid", maps)
 
 
