@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
-
-
 #: One entry for each open :func:`usual_arithmetic` context: PyTorch's default dtype before the first of them.
 _DEFAULT_TYPE: list[torch.dtype] = []
 _CHANGING = threading.Lock()

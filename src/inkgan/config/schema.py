@@ -424,9 +424,9 @@ def known_settings() -> dict[str, FieldInfo]:
 
 def about(key: str) -> dict[str, Any]:
     """Return the ``unit``, ``paper`` and ``compact_only`` with which :func:`_setting` declared a setting."""
-    told = known_settings()[key].json_schema_extra
-    assert isinstance(told, dict)
-    return told
+    extra = known_settings()[key].json_schema_extra
+    assert isinstance(extra, dict)
+    return extra
 
 
 @cache

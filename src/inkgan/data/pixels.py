@@ -22,8 +22,6 @@ _SMALLEST_WITH_BORDER = 8  # pixels a side; on smaller images the border says no
 _CLEAR_CONTRAST = 0.03
 _LEAST_SPAN = 32
 _FEW_LEVELS = 16
-
-
 #: A height and a width in pixels, ``(32, 48)`` or ``"32x48"``, or the side of a square, ``32``.
 Size = str | int | tuple[int, int]
 

@@ -98,8 +98,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
 
     Args:
         folder: where the checkpoints are; made if missing.
-        step: the step after which it was taken. A run saves each step once. Whatever has the checkpoint's name
-            all the same is set aside as ``NAME.damaged``, even if it is whole.
+        step: the step after which it was taken. A run saves each step once; if something already has the checkpoint's
+            name, it is set aside as ``NAME.damaged``, even if it is whole.
         tensors: file stem -> arrays by name.
         documents: file stem -> JSON content.
 

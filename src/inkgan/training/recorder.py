@@ -41,9 +41,9 @@ from inkgan.training.watching import StepProgress, Watcher
 
 #: The number of images side by side in the picture of the fixed latents.
 GRID_COLUMNS = 10
-#: The number of fixed latents that are drawn at each logged step; the lesson shows five images.
+#: The number of fixed latents that are drawn at each logged step, and in the lesson.
 _FIRST = 10
-_LESSON_IMAGES = 5
+_FIRST_IN_LESSON = 5
 #: The most pictures in the animation.
 _FRAMES = 120
 #: The watcher hears of a step at least this often.
@@ -279,7 +279,7 @@ class Recorder:
             self._watcher.fixed(images)
             self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
             return
-        for index, image in enumerate(self._progress_images.fixed(_LESSON_IMAGES)):
+        for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_LESSON)):
             self._events.add("image", LESSON_IMAGE.format(index), picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
