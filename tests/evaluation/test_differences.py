@@ -356,6 +356,7 @@ def test_the_arguments_of_a_comparison(bars: Path, measuring: Measuring) -> None
         values.append(found(pair, "recall").first)
     assert values[0] == values[1] != values[2]
     assert measuring.full == [False] * 4 + [True] * 2
+    assert inkgan.compare(*arrays, data=bars).seed == 0
     with pytest.raises(ConfigError, match="full"):
         inkgan.compare(*arrays, data=bars, full="perhaps")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="progress"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,7 @@ def test_plain_lines_on_a_terminal(
     [
         ({"seed": 3}, "--seed is for one run"),
         ({"resume": True}, "--resume is for one run"),
+        ({"extend": True}, "--extend is for one run"),
         ({"processes": 2}, "--processes is for one run"),
         ({"force": True}, "--force replaces one run"),
         ({"settings": ["los=hinge"]}, "unknown setting"),
@@ -150,6 +153,61 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "b-0"]
 
 
+@pytest.mark.parametrize(("key", "value"), [("extended_from", [4]), ("changes", ["4 generator.learning_rate=0.001"])])
+def test_a_run_whose_settings_changed_later_is_not_of_other_settings(
+    tmp_path: Path, small_data: Path, finished_run: Path, key: str, value: list[Any]
+) -> None:
+    """It was extended or healed, so its settings are no longer those that it began with."""
+    path = runs.copy(finished_run, tmp_path / "a-0") / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), key: value}), "utf-8")
+    many_runs.require_possible(task(tmp_path / "a", small_data, steps=7), [0], jobs=1, engine="processes")
+
+
+def test_the_folders_of_the_runs(tmp_path: Path) -> None:
+    """They have the name that was given and the seed, or the names that single runs have."""
+    named = TrainingTask("fast", {"out": str(tmp_path / "mine/")})
+    assert [named.folder(seed) for seed in (0, 12)] == [tmp_path / "mine-0", tmp_path / "mine-12"]
+    unnamed = TrainingTask("best", {"data": "elsewhere/fashion.npz"})
+    assert unnamed.folder(12) == Path("runs/best-fashion-seed12")
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, None), (2, 4), (3, 2), (8, 1), (20, 1)])
+def test_jobs_share_the_cores(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, threads: int | None
+) -> None:
+    """Each has as many threads as its share of the cores, at least one; a single job has PyTorch's own number."""
+    given: list[tuple[Any, ...]] = []
+
+    def engine(*arguments: Any) -> Iterator[Outcome]:
+        given.append(arguments)
+        return iter(())
+
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
+    monkeypatch.setattr(many_runs, "cores", lambda: 8)
+    one = task(tmp_path / "a", small_data)
+    assert list(train_many(one, [0, 3], jobs=jobs)) == []
+    assert given == [(replace(one, threads=threads), [0, 3], jobs)]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_outcome_of_one_that_diverges(
+    tmp_path: Path, small_data: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """It has the step of the newest checkpoint, if there is any."""
+    given: dict[str, Any] = {}
+
+    def failing(_recipe: str | None, **options: Any) -> Any:
+        given.update(options)
+        raise DivergenceError("the loss is not finite.")
+
+    monkeypatch.setattr(many_runs, "train", failing)
+    if begun:
+        runs.copy(finished_run, tmp_path / "a-3")
+    result = Result(tmp_path / "a-3", 6 if begun else 0, 0.0, complete=False, sheet=None)
+    assert task(tmp_path / "a", small_data)(3) == Outcome(3, result, "the loss is not finite.")
+    assert (given["seed"], given["out"], given["resume"]) == (3, tmp_path / "a-3", begun)
+
+
 def test_runs_of_one_process_each_are_not_started_by_a_launcher_of_several(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,14 +221,25 @@ def test_runs_of_one_process_each_are_not_started_by_a_launcher_of_several(
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("7", [7]), ("1, 2,5-6", [1, 2, 5, 6]), ("3,1-3", [3, 1, 2])]
+    ("text", "seeds"),
+    [
+        ("0-3", [0, 1, 2, 3]),
+        ("7", [7]),
+        ("1, 2,5-6", [1, 2, 5, 6]),
+        ("3,1-3", [3, 1, 2]),
+        (" 4 - 5 ", [4, 5]),
+        ("9223372036854775807", [9223372036854775807]),
+        ("1-10000", [*range(1, 10_001)]),
+    ],
 )
 def test_lists_of_seeds(text: str, seeds: list[int]) -> None:
     """Ranges and numbers can be mixed, and each seed occurs once."""
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-1", "-1", "1-", "0-10000", "1..3", "9223372036854775808", "1,,2"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "3-1", "-1", "1-", "²", "٣", "0-10000", "1..3", "9223372036854775808", "1,,2"]
+)
 def test_no_lists_of_seeds(text: str) -> None:
     """A one-line error says how to write seeds."""
     with pytest.raises(ConfigError, match="--seeds"):
