@@ -45,6 +45,7 @@ def plot(
     title: str,
     path: Path,
     axes_names: tuple[str, str] = ("seconds of training", "Fréchet digit distance, lower is better"),
+    font: Path | None = None,
 ) -> None:
     """Draw and store the picture.
 
@@ -54,6 +55,7 @@ def plot(
         title: printed above it.
         path: where the PNG goes.
         axes_names: the names of the horizontal and the vertical axis.
+        font: a file with the font of title and names; without it Pillow's own, which has Latin letters only.
     """
     every = [point for line in lines for point in line.points]
     lowest, highest = min(p[1] for p in every), max(p[3] for p in every)
@@ -61,7 +63,12 @@ def plot(
     axes = _Axes([point[0] for point in every], distances)
     picture = Image.new("RGB", SIZE, "white")
     draw = ImageDraw.Draw(picture)
-    _draw_axes(draw, axes, title, axes_names)
+    write = _Writer(draw, font)
+    _draw_axes(draw, axes)
+    left, top, right, bottom = BOX
+    write((left, 10), title, INK, 26)
+    write(((left + right) / 2, bottom + 44), axes_names[0], INK, 22, "mt")
+    write((left, top - 14), axes_names[1], INK, 20, "lm")
     labels = []
     for name, level in levels.items():
         start, end = (axes.place(10**x, level) for x in axes.x)
@@ -76,11 +83,25 @@ def plot(
         for x, y in middle:
             draw.ellipse((x - 6, y - 6, x + 6, y + 6), fill=colour)
         labels.append((middle[-1][1], line.name, colour))
-    _draw_labels(draw, labels)
+    _draw_labels(write, labels)
     picture.save(path, optimize=True)
 
 
-def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str, names: tuple[str, str]) -> None:
+class _Writer:
+    """Writes words, in the given font or in Pillow's own."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw, font: Path | None) -> None:
+        self._draw = draw
+        self._path = font
+
+    def __call__(self, place: tuple[float, float], text: str, colour: str, size: int, anchor: str = "la") -> None:
+        if self._path is None:
+            self._draw.text(place, _plain(text), fill=colour, font=_font(size), anchor=anchor)
+        else:
+            self._draw.text(place, text, fill=colour, font=ImageFont.truetype(self._path, size), anchor=anchor)
+
+
+def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
     left, top, right, bottom = BOX
     for number in _round_numbers(axes.x):
         x = axes.place(number, 1)[0]
@@ -91,17 +112,14 @@ def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, title: str, names: tuple[
         draw.line([(left, y), (right, y)], fill=PALE)
         draw.text((left - 10, y), f"{number:g}", fill=INK, font=_font(20), anchor="rm")
     draw.rectangle(BOX, outline=INK)
-    draw.text((left, 10), _plain(title), fill=INK, font=_font(26))
-    draw.text(((left + right) / 2, bottom + 44), _plain(names[0]), fill=INK, font=_font(22), anchor="mt")
-    draw.text((left, top - 14), _plain(names[1]), fill=INK, font=_font(20), anchor="lm")
 
 
-def _draw_labels(draw: ImageDraw.ImageDraw, labels: list[tuple[float, str, str]]) -> None:
+def _draw_labels(write: _Writer, labels: list[tuple[float, str, str]]) -> None:
     """Draw labels beside the axes, each at the height of its line, but never over each other."""
     free = float(BOX[1])
     for height, name, colour in sorted(labels):
         y = max(height, free)
-        draw.text((BOX[2] + 14, y), _plain(name), fill=colour, font=_font(20), anchor="lm")
+        write((BOX[2] + 14, y), name, colour, 20, "lm")
         free = y + 26
 
 

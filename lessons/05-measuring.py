@@ -365,7 +365,7 @@ print("verdict:", same.pairs[0].verdict)
 
 # %% [markdown] lang="zh" of="88d8d164"
 # 各项指标的数值都不一样，结论却是 `indistinguishable`（分不出高低），没有上当。（前面 `fast` 的距离是 2 左右，这里小一些，因为参照是全部 55,000 张训练图。有两个指标是新的：kernel_digit_distance 是核距离，它不假定正态分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
-# 和教程的生成器相比，就是另一回事了：
+# 和教程的生成器相比，就是另一回事了（`worse` 是更差）：
 
 # %%
 unlike = inkgan.compare(first[0], weaker)
