@@ -26,7 +26,7 @@ import torch
 from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
 from stepping import Training
-from time_to_quality import Ruler
+from time_to_quality import Reference
 
 import inkgan
 from inkgan.config import resolve
@@ -116,7 +116,7 @@ def trained(data: DataSet, device: torch.device, batch: int, steps: int, seed: i
 
 def qualities(data: DataSet, device: torch.device, seeds: int, ends: float) -> tuple[list[list[str]], list[str]]:
     """Return a row for each length of run, and a line for each quality with the shortest that reaches it every time."""
-    ruler = Ruler()
+    reference = Reference()
     rows = [["batch", "steps", "seconds", f"first {FIRST} steps", "Fréchet digit distance", "n"]]
     worst = {}
     for batch, steps in RUNS:
@@ -125,7 +125,7 @@ def qualities(data: DataSet, device: torch.device, seeds: int, ends: float) -> t
             if time.monotonic() < ends:
                 say(f"batch {batch}, {steps} steps, seed {seed} ...")
                 runs.append(trained(data, device, batch, steps, seed, IMAGES))
-                distances.append(ruler.distance(runs[-1].drawn).value)
+                distances.append(reference.distance(runs[-1].drawn).value)
         if not runs:
             rows.append([str(batch), str(steps), "no time left", "", "", "0"])
             continue

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
-from time_to_quality import Ruler
+from time_to_quality import Reference
 
 import inkgan
 from inkgan.errors import DivergenceError
@@ -43,14 +43,14 @@ class Outcome(NamedTuple):
     healings: int
 
 
-def outcome(fault: str, seed: int, steps: int, ruler: Ruler, *, heal: bool) -> Outcome:
+def outcome(fault: str, seed: int, steps: int, reference: Reference, *, heal: bool) -> Outcome:
     """Train and measure one run."""
     settings = (f"seed={seed}", "watch.save_every=50", *FAULTS[fault])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         try:
             inkgan.train("fast", steps=steps, out=out, settings=settings, heal=heal)
-            distance = ruler.distance(inkgan.load(out).sample(5000)[..., None]).value
+            distance = reference.distance(inkgan.load(out).sample(5000)[..., None]).value
         except DivergenceError:
             distance = None
         return Outcome(distance, number_of_healings(RunFolder(out).saved_config()))
@@ -70,13 +70,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=400)
     options: argparse.Namespace = parser.parse_args()
-    ruler = Ruler()
+    reference = Reference()
     rows = [["planted", "--heal", "broke down", "Fréchet digit distance", "healings"]]
     for fault in FAULTS:
         for heal in (False, True):
             outcomes = []
             for seed in range(options.seeds):
-                outcomes.append(outcome(fault, seed, options.steps, ruler, heal=heal))
+                outcomes.append(outcome(fault, seed, options.steps, reference, heal=heal))
                 say(f"{fault}, seed {seed}, {'with' if heal else 'without'} --heal: {outcomes[-1]}")
             rows.append(row(fault, outcomes, heal=heal))
     notes = (

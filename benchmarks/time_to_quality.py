@@ -37,9 +37,10 @@ from tutorial_step import MNIST, tensorflow_python
 import inkgan
 from inkgan.data import load
 from inkgan.device import cores
+from inkgan.evaluation.classifier import feature_network_for
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.ruler import features_for, reference_for
+from inkgan.evaluation.reference_statistics import statistics_for
 from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120)
@@ -76,13 +77,13 @@ class Run(NamedTuple):
         return f"{self.name}{length}-seed{self.seed}"
 
 
-class Ruler:
+class Reference:
     """Measures images against the training images' moments."""
 
     def __init__(self) -> None:
         self.data = load("mnist")
-        self._network = features_for(self.data)
-        self._moments = reference_for(self.data, self._network).train
+        self._network = feature_network_for(self.data)
+        self._moments = statistics_for(self.data, self._network).train
 
     def distance(self, images: Images) -> Estimate:
         """Return the Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
@@ -134,7 +135,7 @@ def command(run: Run, folder: Path, options: argparse.Namespace) -> list[str]:
     return [str(part) for part in [*parts, "--seed", run.seed, "--threads", options.threads]]
 
 
-def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, Any] | None:
+def perform(run: Run, options: argparse.Namespace, reference: Reference) -> dict[str, Any] | None:
     """Train and measure one run, or read its kept record; return None if its process failed."""
     settings = {"marks": list(run.marks), "images": options.images, "threads": options.threads, "cpu": cpu_model()}
     kept = options.out / f"{run.key}.json"
@@ -159,7 +160,7 @@ def perform(run: Run, options: argparse.Namespace, ruler: Ruler) -> dict[str, An
         "others": others,
         "about": messages[0]["about"],
         "error": errors[0] if errors else None,
-        "rows": [measured(line, run, ruler) for line in messages if "images" in line],
+        "rows": [measured(line, run, reference) for line in messages if "images" in line],
     }
     kept.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     return record
@@ -187,10 +188,10 @@ def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[
     return messages, messages[0]["began"] - born, others
 
 
-def measured(line: dict[str, Any], run: Run, ruler: Ruler) -> dict[str, Any]:
+def measured(line: dict[str, Any], run: Run, reference: Reference) -> dict[str, Any]:
     """Measure the images that a contestant stored, and delete them."""
     path = Path(line.pop("images"))
-    distance = ruler.distance(np.load(path))
+    distance = reference.distance(np.load(path))
     path.unlink()
     say(f"{run.key}: distance {distance.value:.3g} after {line['seconds']:.1f} s")
     return line | {"distance": distance.value, "interval": [distance.interval.low, distance.interval.high]}
@@ -305,10 +306,10 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    ruler = Ruler()
-    levels = ruler.levels(options.images, options.out / f"levels-n{options.images}.json")
+    reference = Reference()
+    levels = reference.levels(options.images, options.out / f"levels-n{options.images}.json")
     planned = runs(options)
-    records = [perform(run, options, ruler) for run in planned]
+    records = [perform(run, options, reference) for run in planned]
     done = [record for record in records if record is not None]
     if len(done) < len(planned):
         options.record = False

@@ -34,7 +34,7 @@ import torch
 
 import inkgan
 from inkgan.data import load
-from inkgan.evaluation.ruler import quick_measure
+from inkgan.evaluation.reference import quick_measure
 from inkgan.images import curves, sheet
 
 TUTORIAL_STEPS, STEPS, COUNT = 8, 150, 1000

@@ -13,14 +13,14 @@ import time
 from inkgan.data import load
 from inkgan.evaluation.features import SHIPPED, load_features
 from inkgan.evaluation.metrics.frechet import frechet_distance
-from inkgan.evaluation.ruler import ARRAYS, compute_reference
+from inkgan.evaluation.reference_statistics import ARRAYS, compute_statistics
 
 
 def main() -> None:
     """Compute, save, and print the statistics."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     start = time.perf_counter()
-    reference = compute_reference(load("mnist"), load_features())
+    reference = compute_statistics(load("mnist"), load_features())
     reference.save(SHIPPED)
     kibibytes = (SHIPPED / ARRAYS).stat().st_size / 1024
     print(f"{SHIPPED / ARRAYS}: {kibibytes:.0f} KiB in {time.perf_counter() - start:.0f} s")

@@ -68,11 +68,11 @@ def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkey
     def trained(_data: object, _device: object, batch: int, steps: int, seed: int, _images: int) -> Any:
         return gpu.Trained(0.5, steps / 100 + seed, distances[batch, steps][seed])
 
-    class Ruler:
+    class Reference:
         def distance(self, drawn: float) -> Any:
             return argparse.Namespace(value=drawn)
 
-    monkeypatch.setattr(gpu, "Ruler", Ruler)
+    monkeypatch.setattr(gpu, "Reference", Reference)
     monkeypatch.setattr(gpu, "trained", trained)
     monkeypatch.setattr(gpu, "RUNS", list(distances))
     rows, reached = gpu.qualities(None, CPU, 2, math.inf)

@@ -23,13 +23,13 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier, ruler
+from inkgan.evaluation import cache, classification_accuracy, classifier, reference
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.features import load_features
 from inkgan.evaluation.metrics.intervals import Interval, wilson
 from inkgan.evaluation.page import report_page
+from inkgan.evaluation.reference import quick_measure, reference_for
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.ruler import make_ruler, quick_measure
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_subject, real_images
 from inkgan.evaluation.text import report_text, table
 from inkgan.generation.model import Model
@@ -116,9 +116,9 @@ def test_the_figures_of_a_class_have_its_number_of_images(fair: Report, real: tu
 def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:
     """A cache file of an earlier version lacks it; the file is then written again with the floors of all figures."""
     first = inkgan.evaluate(real, n=321)
-    (file,) = ruler.cache_folder().glob("floors-n321-*.json")
+    (file,) = cache.cache_folder().glob("floors-n321-*.json")
     floors = file.read_text("utf-8")
-    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", ruler._DIGEST}}
+    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", cache._DIGEST}}
     file.write_text(json.dumps(fewer), "utf-8")
     assert inkgan.evaluate(real, n=321).figures == first.figures
     assert file.read_text("utf-8") == floors
@@ -212,8 +212,8 @@ def test_wrong_labels_show_in_the_accuracy(tmp_path: Path, real: tuple[Images, L
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the classifier of the classification accuracy score in few and small steps."""
-    short = replace(classifier.SCORE_RECIPE, least_steps=100, batch_images=32, average_steps=10)
-    monkeypatch.setattr(classifier, "SCORE_RECIPE", short)
+    short = replace(classification_accuracy.SCORE_RECIPE, least_steps=100, batch_images=32, average_steps=10)
+    monkeypatch.setattr(classification_accuracy, "SCORE_RECIPE", short)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -269,20 +269,21 @@ def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_traini
         return more, classes, []
 
     monkeypatch.setattr(ModelSubject, "take", take)
-    score = measure(sample, make_ruler(digits), full=True)
+    score = measure(sample, reference_for(digits), full=True)
     assert asked == [(55_000, 3)]
     assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
 
 
-@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("count", [127, 128])
 def test_a_small_set_has_no_accuracy_score(
     count: int, tmp_path: Path, real: tuple[Images, Labels], digits: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other figures are there, and a note says what is missing."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    short = replace(classification_accuracy.SCORE_RECIPE, least_steps=3, average_steps=10)
+    monkeypatch.setattr(classification_accuracy, "SCORE_RECIPE", short)
     hasty = classifier.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
-    monkeypatch.setattr(ruler, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
+    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
     parts = {"train": digits.train[np.arange(count)], "val": digits.validation, "test": digits.test[np.arange(200)]}
     arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
     arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}
@@ -303,7 +304,7 @@ def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(
     kept = labels != 3
 
     def score(labels: Labels) -> float:
-        return classifier.classification_accuracy(images[kept], labels[kept], data, 1).value
+        return classification_accuracy.classification_accuracy(images[kept], labels[kept], data, 1).value
 
     assert kept.mean() - 0.15 < score(labels) <= kept.mean()
     assert score((labels + 1) % 10) < 0.1
@@ -337,8 +338,8 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
 def test_distances_in_features_of_other_data_are_not_called_digit_distances(
     tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ruler, "features_for", lambda *_: load_features())
-    monkeypatch.setattr(ruler, "is_shipped_for", lambda _: False)
+    monkeypatch.setattr(reference, "feature_network_for", lambda *_: load_features())
+    monkeypatch.setattr(reference, "is_shipped_for", lambda _: False)
     report = inkgan.evaluate(stored(tmp_path, real[0]), n=N)
     assert report["frechet_digit_distance"].title == "Fréchet distance (mnist features)"
     assert report["kernel_digit_distance"].title == "kernel distance (mnist features)"

@@ -14,9 +14,10 @@ import torch
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier, ruler
+from inkgan.evaluation import classifier
 from inkgan.evaluation.classifier import (
     TrainingRecipe,
+    feature_network_for,
     one_cycle,
     recipe_for,
     train_features,
@@ -32,7 +33,6 @@ from inkgan.evaluation.features import (
     load_features,
     to_ink,
 )
-from inkgan.evaluation.ruler import features_for
 from inkgan.files import sha256_of
 
 Images = npt.NDArray[np.uint8]
@@ -241,35 +241,35 @@ def data(labelled: bool = True) -> DataSet:
 @pytest.mark.slow
 def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(ruler, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     told: list[float] = []
     with pytest.warns(InkganWarning, match="feature network of bars is not kept yet"):
-        first = features_for(data(), lambda _, done: told.append(done))
+        first = feature_network_for(data(), lambda _, done: told.append(done))
     assert told[-1] == 1.0
     trained = len(told)
-    second = features_for(data(), lambda _, done: told.append(done))
+    second = feature_network_for(data(), lambda _, done: told.append(done))
     assert trained == len(told)
     assert first.card == second.card
     assert set(first.card.accuracy) == {"validation", "test"}
     assert first.card.data == {"name": "bars", "digest": "d1", "train_images": 96}
     with pytest.warns(InkganWarning, match="is kept for next time"):
-        features_for(replace(data(), digest="d2"))
+        feature_network_for(replace(data(), digest="d2"))
     assert len(list((tmp_path / "inkgan" / "features").glob(f"*/{CARD}"))) == 2
     for name, damage in ((CARD, b"{}"), (WEIGHTS, b"")):
         for path in (tmp_path / "inkgan" / "features").glob(f"*/{name}"):
             path.write_bytes(damage)
         with pytest.warns(InkganWarning, match="feature network of bars is damaged, so it is trained"):
-            again = features_for(data())
-        assert again.card == features_for(data()).card  # without a warning, which would be an error here
+            again = feature_network_for(data())
+        assert again.card == feature_network_for(data()).card  # without a warning, which would be an error here
 
 
 def test_the_cost_is_announced_before_training_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(ruler, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     said_before: list[int] = []
-    network = features_for(data(), lambda *_: said_before.append(len(recwarn)))
+    network = feature_network_for(data(), lambda *_: said_before.append(len(recwarn)))
     assert set(said_before) == {1}
     message = str(recwarn.pop(InkganWarning).message)
     assert "on 96 images: about 10 seconds on two cores" in message
@@ -297,11 +297,11 @@ def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(EvaluationError, match="bars has no labels"):
-        features_for(data(labelled=False))
+        feature_network_for(data(labelled=False))
     with pytest.raises(EvaluationError, match="bars has no training image of class 'd'"):
-        features_for(replace(data(), class_names=("a", "b", "c", "d", "e")))
+        feature_network_for(replace(data(), class_names=("a", "b", "c", "d", "e")))
     with pytest.raises(EvaluationError, match="bars has one class"):
-        features_for(replace(data(), class_names=("a",)))
+        feature_network_for(replace(data(), class_names=("a",)))
 
 
 def test_warps_of_nothing_change_nothing() -> None:
@@ -334,7 +334,7 @@ def test_one_cycle_goes_up_and_down() -> None:
 def test_the_shipped_network_is_what_its_card_says(shipped: FeatureNetwork) -> None:
     mnist = load("mnist")
     assert shipped.card.data["digest"] == mnist.digest
-    assert features_for(mnist).card == shipped.card
+    assert feature_network_for(mnist).card == shipped.card
     assert shipped.card.accuracy["test"] >= 0.995
     assert (SHIPPED / WEIGHTS).stat().st_size <= 1_000_000
     assert shipped.card.sha256 in (SHIPPED / "README.md").read_text()

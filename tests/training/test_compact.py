@@ -475,7 +475,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         seen.append((images.shape, sorted(set(labels))))
         return {"distance": next(values)}
 
-    monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", lambda *_: measure)
+    monkeypatch.setattr("inkgan.evaluation.reference.quick_measure", lambda *_: measure)
     monkeypatch.setattr("inkgan.training.progress_images._MEASURED", 150)
     options: dict[str, Any] = {
         "settings": ["watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
@@ -505,7 +505,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
         say(f"learning {data.name}", 0.5)
         return lambda images, labels: {"distance": 1.0}
 
-    monkeypatch.setattr("inkgan.evaluation.ruler.quick_measure", quick_measure)
+    monkeypatch.setattr("inkgan.evaluation.reference.quick_measure", quick_measure)
     options: dict[str, Any] = {"settings": ["watch.evaluate_every=2"], "steps": 2, "watcher": Told()}
     runs.train(tmp_path / "run", labelled, **options)
     assert told == [f"learning {labelled.stem}"]

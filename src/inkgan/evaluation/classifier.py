@@ -1,4 +1,4 @@
-"""Training a feature network on any labelled set of small pictures, deterministically.
+"""The feature network of a data set: shipped, cached, or trained now on its labelled images, deterministically.
 
 The recipe: 15 epochs of AdamW under a one-cycle learning rate, batches of 128 pictures under random affine and elastic
 warps, dropout on the features, a moving average of the weights, and batch normalisation that is folded into the
@@ -8,14 +8,18 @@ class together in feature space, which would hide differences within a class fro
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import hashlib
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
@@ -23,19 +27,22 @@ from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import EvaluationError, quantity
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, quantity
+from inkgan.evaluation.cache import cache_folder
 from inkgan.evaluation.features import (
+    CARD,
     HALF_WIDTHS,
     LARGEST_SIDE,
     WIDTHS,
     FeatureCard,
     FeatureLayers,
     FeatureNetwork,
+    load_card,
+    load_features,
     shrink,
     to_ink,
 )
-from inkgan.evaluation.metrics.intervals import Estimate, binomial
-from inkgan.files import Progress, no_progress
+from inkgan.files import Progress, no_progress, output_errors
 from inkgan.images import Images, Labels
 
 _SMALL_SET_IMAGES = 10_000
@@ -75,6 +82,165 @@ class TrainingRecipe:
         return batches * max(self.epochs, math.ceil(self.least_steps / batches))
 
 
+def feature_network_for(data: DataSet, progress: Progress = no_progress) -> FeatureNetwork:
+    """Return the feature network of a data set: the shipped one, one from the cache, or one trained now and kept.
+
+    Args:
+        data: a labelled data set; the network learns from its training split.
+        progress: called every hundred steps and at the end, if the network is trained.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+        CheckpointError: the shipped network is damaged.
+
+    Warns:
+        InkganWarning: the network is trained now, which takes a while; or the one in the cache is damaged.
+    """
+    if is_shipped_for(data):
+        return load_features()
+    labels_to_learn(data)  # raises before anything is locked
+    recipe, widths = recipe_for(len(data.train), data.image_shape)
+    key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
+    folder = cache_folder() / key
+    with contextlib.ExitStack() as locked:
+        with output_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(FileLock(folder.with_suffix(".lock")))  # two evaluations at once train it once
+        is_kept = (folder / CARD).exists()
+        if is_kept:
+            with contextlib.suppress(CheckpointError):
+                return load_features(folder)
+        state = "damaged" if is_kept else "not kept yet"
+        warnings.warn(_announcement(state, data, recipe, widths), InkganWarning, stacklevel=2)
+        return train_feature_network(data, recipe, progress, widths).save(folder)
+
+
+def is_shipped_for(data: DataSet) -> bool:
+    """Return whether the shipped feature network was trained on exactly these data."""
+    return bool(load_card().data["digest"] == data.digest)
+
+
+def _announcement(state: str, data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
+    seconds = recipe.steps(len(data.train)) * step_seconds(recipe.batch_images, data.image_shape, widths)
+    duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
+    return (
+        f"the feature network of {data.name} is {state}, so it is trained first, on {len(data.train):,} images: about "
+        f"{duration} on two cores. It is kept for next time."
+    )
+
+
+def labels_to_learn(data: DataSet) -> Labels:
+    """Return the labels of a data set's training images.
+
+    Raises:
+        EvaluationError: it has none, or fewer than two classes, or there is a class without training images.
+    """
+    if data.train.labels is None:
+        raise EvaluationError(
+            f"{data.name} has no labels, and a feature network learns from them. "
+            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
+        )
+    if len(data.class_names) < 2:
+        raise EvaluationError(
+            f"{data.name} has one class, and a feature network tells classes apart. "
+            "Name a set of several with --data, or in Python give inkgan.evaluate an extractor of your own."
+        )
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
+    if not counts.all():
+        absent = data.class_names[int(counts.argmin())]
+        raise EvaluationError(
+            f"{data.name} has no training image of class {absent!r}, so no network can learn it. "
+            "Number the labels from 0 without gaps, or give each class more images."
+        )
+    return data.train.labels
+
+
+def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
+    """Return the recipe and the widths of the layers for a feature network of ``num_images`` images of this shape.
+
+    Sets of fewer than 10,000 images get layers of half the width, and as many steps as take about a minute on two
+    cores. Both depend only on the arguments, so the same data always get the same network.
+    """
+    if num_images >= _SMALL_SET_IMAGES:
+        return TrainingRecipe(), WIDTHS
+    batch_images = min(64, num_images)
+    steps = min(1500, int(_SMALL_SET_SECONDS / step_seconds(batch_images, image_shape, HALF_WIDTHS)))
+    recipe = TrainingRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
+    return recipe, HALF_WIDTHS
+
+
+def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
+    """Return the approximate duration of a step in seconds, on two cores in float32."""
+    height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
+    return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
+
+
+def train_feature_network(
+    data: DataSet,
+    recipe: TrainingRecipe,
+    progress: Progress = no_progress,
+    widths: tuple[int, ...] = WIDTHS,
+) -> FeatureNetwork:
+    """Train a feature network on a data set's training split, and test it on the other two.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+    """
+    labels = labels_to_learn(data)
+    card = FeatureCard(
+        name=f"{data.name} features",
+        image_shape=data.image_shape,
+        class_names=data.class_names,
+        widths=widths,
+        data={"name": data.name, "digest": data.digest, "train_images": len(data.train)},
+    )
+
+    def tell(_: str, done: float) -> None:
+        progress(f"training the feature network of {data.name}", done)
+
+    network = train_features(data.train.images, labels, card, recipe, tell)
+    network.layers.half().float()  # as the weights will be stored
+    accuracies = {
+        name: float((network.probabilities(split.images).argmax(1) == split.labels).mean())
+        for name, split in data.splits.items()
+        if name != "train" and split.labels is not None and len(split)
+    }
+    return FeatureNetwork(replace(network.card, accuracy=accuracies), network.layers)
+
+
+def train_features(
+    images: Images,
+    labels: Labels,
+    card: FeatureCard,
+    recipe: TrainingRecipe,
+    progress: Progress = no_progress,
+) -> FeatureNetwork:
+    """Train a feature network; the same inputs on the same machine and versions give the same bits.
+
+    Args:
+        images: uint8 [N, H, W, C], the training split.
+        labels: int64 [N] in 0..K-1, K being the number of class names of the card.
+        card: the description of the network; ``recipe`` is filled in.
+        recipe: the recipe of the training.
+        progress: called every hundred steps and at the end.
+
+    Raises:
+        EvaluationError: there are fewer images than one batch.
+    """
+    if len(images) < recipe.batch_images:
+        raise EvaluationError(
+            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
+        )
+    recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
+    with torch.random.fork_rng(devices=[]):
+        # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.
+        torch.default_generator.manual_seed(recipe.seed)
+        trainee = _Trainee(card, recipe.dropout)
+        trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
+    return FeatureNetwork(replace(card, recipe=asdict(recipe)), averaged.folded())
+
+
 class _Trainee(nn.Module):
     """The feature layers with batch normalisation, and with dropout on the features."""
 
@@ -110,39 +276,6 @@ class _Trainee(nn.Module):
         norm.bias = nn.Parameter(torch.zeros(norm.num_features))
         layers.hidden = fuse_linear_bn_eval(layers.hidden, norm)
         return layers
-
-
-def train_features(
-    images: Images,
-    labels: Labels,
-    card: FeatureCard,
-    recipe: TrainingRecipe,
-    progress: Progress = no_progress,
-) -> FeatureNetwork:
-    """Train a feature network; the same inputs on the same machine and versions give the same bits.
-
-    Args:
-        images: uint8 [N, H, W, C], the training split.
-        labels: int64 [N] in 0..K-1, K being the number of class names of the card.
-        card: the description of the network; ``recipe`` is filled in.
-        recipe: the recipe of the training.
-        progress: called every hundred steps and at the end.
-
-    Raises:
-        EvaluationError: there are fewer images than one batch.
-    """
-    if len(images) < recipe.batch_images:
-        raise EvaluationError(
-            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
-        )
-    recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
-    with torch.random.fork_rng(devices=[]):
-        # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.
-        torch.default_generator.manual_seed(recipe.seed)
-        trainee = _Trainee(card, recipe.dropout)
-        trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
-    return FeatureNetwork(replace(card, recipe=asdict(recipe)), averaged.folded())
 
 
 def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingRecipe, progress: Progress) -> _Trainee:
@@ -237,119 +370,3 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
     bumps = recipe.elastic * torch.randn(count, 2, 5, 5, generator=generator)
     field = functional.interpolate(bumps, ink.shape[2:], mode="bicubic", align_corners=True)
     return functional.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)
-
-
-#: The recipe of :func:`classification_accuracy`: without warps, which would make up for missing variety.
-SCORE_RECIPE = TrainingRecipe(
-    epochs=1,
-    least_steps=500,
-    decorrelation=0.0,
-    rotation_degrees=0.0,
-    scale=0.0,
-    shear=0.0,
-    shift=0.0,
-    elastic=0.0,
-    average_steps=100,
-)
-
-
-def classification_accuracy(
-    images: Images, labels: Labels, real: DataSet, seed: int = 0, progress: Progress = no_progress
-) -> Estimate:
-    """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
-
-    A classifier that learned from generated images alone is tested on real ones. The score is the share of test images
-    (x, y) with y = argmax q(y|x), where q is learned from samples of p_generator(x, y). It is lower if images are wrong
-    or have the wrong label, or if kinds of real images are missing. The interval is Wilson's over the test images; it
-    does not cover the variation over seeds of the classifier.
-
-    Args:
-        images: uint8 [N, H, W, C], N >= 128.
-        labels: int64 [N], in the numbering of the real data.
-        real: the real images; the classifier is tested on their labelled test split.
-        seed: the seed of the classifier's weights, batches and dropout; the same seed gives the same figure.
-        progress: called every hundred steps and at the end.
-    """
-    card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
-    network = train_features(images, labels, card, replace(SCORE_RECIPE, seed=seed), progress)
-    right = network.probabilities(real.test.images).argmax(1) == real.test.labels
-    return binomial(int(right.sum()), len(right))
-
-
-def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
-    """Return the recipe and the widths of the layers for a feature network of ``num_images`` images of this shape.
-
-    Sets of fewer than 10,000 images get layers of half the width, and as many steps as take about a minute on two
-    cores. Both depend only on the arguments, so the same data always get the same network.
-    """
-    if num_images >= _SMALL_SET_IMAGES:
-        return TrainingRecipe(), WIDTHS
-    batch_images = min(64, num_images)
-    steps = min(1500, int(_SMALL_SET_SECONDS / step_seconds(batch_images, image_shape, HALF_WIDTHS)))
-    recipe = TrainingRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
-    return recipe, HALF_WIDTHS
-
-
-def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> float:
-    """Return the approximate duration of a step in seconds, on two cores in float32."""
-    height, width = (min(side, LARGEST_SIDE) for side in image_shape[:2])
-    return batch_images * height * width * _SECONDS_PER_PIXEL * widths[0] / WIDTHS[0]
-
-
-def train_feature_network(
-    data: DataSet,
-    recipe: TrainingRecipe,
-    progress: Progress = no_progress,
-    widths: tuple[int, ...] = WIDTHS,
-) -> FeatureNetwork:
-    """Train a feature network on a data set's training split, and test it on the other two.
-
-    Raises:
-        EvaluationError: the data have no labels, or cannot be trained on.
-    """
-    labels = labels_to_learn(data)
-    card = FeatureCard(
-        name=f"{data.name} features",
-        image_shape=data.image_shape,
-        class_names=data.class_names,
-        widths=widths,
-        data={"name": data.name, "digest": data.digest, "train_images": len(data.train)},
-    )
-
-    def tell(_: str, done: float) -> None:
-        progress(f"training the feature network of {data.name}", done)
-
-    network = train_features(data.train.images, labels, card, recipe, tell)
-    network.layers.half().float()  # as the weights will be stored
-    accuracies = {
-        name: float((network.probabilities(split.images).argmax(1) == split.labels).mean())
-        for name, split in data.splits.items()
-        if name != "train" and split.labels is not None and len(split)
-    }
-    return FeatureNetwork(replace(network.card, accuracy=accuracies), network.layers)
-
-
-def labels_to_learn(data: DataSet) -> Labels:
-    """Return the labels of a data set's training images.
-
-    Raises:
-        EvaluationError: it has none, or fewer than two classes, or there is a class without training images.
-    """
-    if data.train.labels is None:
-        raise EvaluationError(
-            f"{data.name} has no labels, and a feature network learns from them. "
-            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
-        )
-    if len(data.class_names) < 2:
-        raise EvaluationError(
-            f"{data.name} has one class, and a feature network tells classes apart. "
-            "Name a set of several with --data, or in Python give inkgan.evaluate an extractor of your own."
-        )
-    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
-    if not counts.all():
-        absent = data.class_names[int(counts.argmin())]
-        raise EvaluationError(
-            f"{data.name} has no training image of class {absent!r}, so no network can learn it. "
-            "Number the labels from 0 without gaps, or give each class more images."
-        )
-    return data.train.labels

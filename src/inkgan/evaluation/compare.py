@@ -30,8 +30,8 @@ from inkgan.evaluation.metrics.intervals import (
     difference_of_means,
     mean_over_repeats,
 )
+from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Better, Figure, Report, within_range
-from inkgan.evaluation.ruler import make_ruler
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.evaluation.text import comparison_text, letter
 from inkgan.files import Progress, no_progress
@@ -179,13 +179,13 @@ def compare(
         real = real_images(every, data, data_dir, how, progress)
         n, limits = number_to_measure(every, n, real)
         samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
-        ruler = make_ruler(real, None, progress)
+        reference = reference_for(real, None, progress)
 
         def report_of(sample: Sample) -> Report:
             def tell(doing: str, done: float) -> None:
                 progress(f"{sample.subject.name}: {doing}", done)
 
-            return replace(measure(sample, ruler, full=full, progress=tell), pictures=None)
+            return replace(measure(sample, reference, full=full, progress=tell), pictures=None)
 
         reports = [[report_of(sample) for sample in group] for group in samples]
         progress("figures", 1.0)

@@ -15,16 +15,17 @@ import numpy.typing as npt
 from inkgan.config import reading_settings
 from inkgan.data import DataSet
 from inkgan.device import usual_arithmetic
-from inkgan.errors import listed, quantity, require_function, yes_or_no
-from inkgan.evaluation.classifier import SCORE_RECIPE, classification_accuracy
+from inkgan.errors import listed, require_function, yes_or_no
+from inkgan.evaluation.classification_accuracy import accuracy_score
 from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.random_features import random_reference_for
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.ruler import REAL_SEED, ImageFeatures, Ruler, make_ruler, make_second_ruler
 from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
@@ -33,7 +34,6 @@ from inkgan.images import Images, Labels
 _LEAST_OF_CLASS = 20
 # Raise these when a figure changes: its floors in the cache are then computed again.
 _FLOORS_VERSION = 3
-_CEILING_VERSION = 2
 _PAIRS = 32  # shown in the HTML report
 
 
@@ -96,33 +96,33 @@ def evaluate(
         real = real_images([subject], data, data_dir, how, progress)
         n, limits = number_to_measure([subject], n, real)
         sample = draw(subject, n, seed, real, progress)
-        ruler = make_ruler(real, extractor, progress)
-        report = measure(sample, ruler, full=full, progress=progress)
+        reference = reference_for(real, extractor, progress)
+        report = measure(sample, reference, full=full, progress=progress)
     return replace(report, notes=(*limits, *report.notes), seconds=time.perf_counter() - start)
 
 
-def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progress = no_progress) -> Report:
-    """Measure images with a ruler, which can be reused for other images; see :func:`evaluate`."""
-    n, data = len(sample.images), ruler.data
-    images = ruler.extract(sample.images, progress)
+def measure(sample: Sample, reference: Reference, *, full: bool = False, progress: Progress = no_progress) -> Report:
+    """Compare images with a reference, which can be reused for other images; see :func:`evaluate`."""
+    n, data = len(sample.images), reference.data
+    images = reference.extract(sample.images, progress)
     progress("figures", 0.0)
-    found = figures_of(images, sample.labels, ruler, np.random.default_rng(sample.seed))
-    floors = _floors_of(ruler, n, found, progress)
+    found = figures_of(images, sample.labels, reference, np.random.default_rng(sample.seed))
+    floors = _floors_of(reference, n, found, progress)
     _add_mean_diversity(found, floors)
-    figures = _with_floors(found, floors, sample.labels, images, ruler)
+    figures = _with_floors(found, floors, sample.labels, images, reference)
     progress("figures", 0.5)
-    nearest = nearest_neighbours(images.features, ruler.training)
-    figures += _novelty_figures(nearest.distance, ruler.held_out_distances, images.predicted, ruler)
+    nearest = nearest_neighbours(images.features, reference.training_features)
+    figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.predicted, reference)
     figures.append(_exact_copies(sample.images, data))
     notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
     if full:
-        figures.append(second_distance(sample, ruler, progress))
-        figures += _novelty_in_pixels(sample, images, ruler, progress)
-        score, score_notes = _accuracy_score(sample, images, ruler, progress)
+        figures.append(random_features_distance(sample, reference, progress))
+        figures += _novelty_in_pixels(sample, images, reference, progress)
+        score, score_notes = accuracy_score(sample, images, reference, progress)
         figures += score
         notes += score_notes
-    by_name = {one.name: replace(one, title=_title(one.title, ruler)) for one in figures}
-    classes, class_notes = _classes(images, ruler, by_name)
+    by_name = {one.name: replace(one, title=_title(one.title, reference)) for one in figures}
+    classes, class_notes = _classes(images, reference, by_name)
     closest = _closest(nearest.distance.argsort(kind="stable"), images.predicted)
     progress("figures", 1.0)
     return Report(
@@ -130,7 +130,7 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
         kind=sample.subject.kind,
         data=data.name,
         data_digest=data.digest,
-        features="own extractor" if ruler.network is None or ruler.extractor is not None else ruler.network.card.sha256,
+        features=reference.features_digest,
         n=n,
         seed=sample.seed,
         figures=tuple(by_name[name] for name in KINDS if name in by_name),
@@ -142,15 +142,15 @@ def measure(sample: Sample, ruler: Ruler, *, full: bool = False, progress: Progr
             generated=sample.images[closest],
             training=data.train.images[nearest.index[closest]],
         ),
-        feature_accuracy=None if ruler.network is None else ruler.network.card.accuracy.get("test"),
+        feature_accuracy=None if reference.network is None else reference.network.card.accuracy.get("test"),
     )
 
 
-def _title(title: str, ruler: Ruler) -> str:
+def _title(title: str, reference: Reference) -> str:
     """Return the title of a figure; only distances in the digits' features are called digit distances."""
-    if ruler.features_title == "digit":
+    if reference.features_title == "digit":
         return title
-    return title.replace(" digit distance", f" distance ({ruler.features_title} features)")
+    return title.replace(" digit distance", f" distance ({reference.features_title} features)")
 
 
 def _closest(order: Labels, predicted: Labels | None) -> Labels:
@@ -163,18 +163,18 @@ def _closest(order: Labels, predicted: Labels | None) -> Labels:
 
 
 def _classes(
-    images: ImageFeatures, ruler: Ruler, figures: dict[str, Figure]
+    images: ImageFeatures, reference: Reference, figures: dict[str, Figure]
 ) -> tuple[tuple[ClassFigures, ...], list[str]]:
     """Return the figures of each class, and notes."""
-    if images.predicted is None or ruler.reference is None:
+    if images.predicted is None or reference.statistics is None:
         return (), []
-    names, n = ruler.data.class_names, len(images.features)
+    names, n = reference.data.class_names, len(images.features)
     counts = np.bincount(images.predicted, minlength=len(names))
     classes = tuple(
         ClassFigures(
             name=names[label],
             count=int(counts[label]),
-            expected=float(ruler.reference.proportions[label] * n),
+            expected=float(reference.statistics.proportions[label] * n),
             diversity=figures.get(f"diversity/{label}"),
             accuracy=figures.get(f"accuracy/{label}"),
         )
@@ -189,27 +189,27 @@ def _classes(
 
 
 def figures_of(
-    images: ImageFeatures, labels: Labels | None, ruler: Ruler, rng: np.random.Generator
+    images: ImageFeatures, labels: Labels | None, reference: Reference, rng: np.random.Generator
 ) -> dict[str, Estimate]:
     """Return every figure except novelty, by name; the figure of one class is named ``figure/class``.
 
     Args:
         images: features and class probabilities of n images.
         labels: int64 [n], the class requested for each image, or None.
-        ruler: the ruler to measure with.
+        reference: the real images to compare with.
         rng: assigns the images to the groups of the jackknife.
     """
     features, predicted = images.features, images.predicted
-    real = ruler.training[ruler.some_training(len(features))]
+    real = reference.training_features[reference.some_training(len(features))]
     balls = manifold_estimates(real, features, rng)
     found = {
-        "frechet_digit_distance": frechet_estimate(features, ruler.moments, rng).at_n,
+        "frechet_digit_distance": frechet_estimate(features, reference.moments, rng).at_n,
         "kernel_digit_distance": kernel_estimate(features, real, rng),
         **vars(balls),  # precision, recall, density and coverage
     }
-    if images.probabilities is None or predicted is None or ruler.reference is None:
+    if images.probabilities is None or predicted is None or reference.statistics is None:
         return found
-    proportions = ruler.reference.proportions
+    proportions = reference.statistics.proportions
     balance = class_balance(predicted, proportions, rng)
     found["classifier_score"] = classifier_score(images.probabilities, rng)
     found["class_total_variation"] = balance.total_variation
@@ -226,32 +226,33 @@ def figures_of(
     return found
 
 
-def _floors_of(ruler: Ruler, n: int, figures: Iterable[str], progress: Progress) -> dict[str, Estimate]:
+def _floors_of(reference: Reference, n: int, figures: Iterable[str], progress: Progress) -> dict[str, Estimate]:
     """Return the figures of n held-out images, from the cache if they are there.
 
     Args:
-        ruler: the ruler to measure with.
+        reference: the real images to compare with.
         n: the number of images.
         figures: the names of the figures that need a floor. Held-out images may lack a class, and so its figures.
         progress: called with the name of the work and the share of it that is done.
     """
 
     def compute() -> dict[str, Estimate]:
-        held_out = ruler.held_out(n)
-        images = ruler.extract(held_out.images, progress, "held-out images")
+        held_out = reference.held_out(n)
+        images = reference.extract(held_out.images, progress, "held-out images")
         progress("floor", 0.0)
-        found = figures_of(images, held_out.labels, ruler, np.random.default_rng(REAL_SEED))
-        if images.predicted is not None and ruler.reference is not None:
+        found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
+        if images.predicted is not None and reference.statistics is not None:
             # The total variation of one sample is mostly chance, so the floor's interval is that of many samples of
             # the data's proportions.
-            balance = class_balance(images.predicted, ruler.reference.proportions, np.random.default_rng(REAL_SEED))
+            proportions = reference.statistics.proportions
+            balance = class_balance(images.predicted, proportions, np.random.default_rng(REAL_SEED))
             variation, chance = found["class_total_variation"], balance.chance_total_variation
             low, high = min(chance.low, variation.value), max(chance.high, variation.value)
             found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
         return found
 
     whole = [name for name in figures if "/" not in name]  # an earlier version may have kept fewer
-    return ruler.kept(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
+    return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
 
 
 def _add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
@@ -266,7 +267,11 @@ def _add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate])
 
 
 def _with_floors(
-    found: dict[str, Estimate], floors: dict[str, Estimate], labels: Labels | None, images: ImageFeatures, ruler: Ruler
+    found: dict[str, Estimate],
+    floors: dict[str, Estimate],
+    labels: Labels | None,
+    images: ImageFeatures,
+    reference: Reference,
 ) -> list[Figure]:
     """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out.
 
@@ -275,11 +280,13 @@ def _with_floors(
         floors: the same for n held-out images.
         labels: int64 [n], the class requested for each image, or None.
         images: features and class probabilities of the n images.
-        ruler: the ruler to measure with.
+        reference: the real images to compare with.
     """
     n = len(images.features)
-    real_labels = ruler.held_out(n).labels
-    real_predicted = None if ruler.reference is None else ruler.reference.held_out_classes[ruler.some_held_out(n)]
+    real_labels = reference.held_out(n).labels
+    real_predicted = None
+    if reference.statistics is not None:
+        real_predicted = reference.statistics.held_out_classes[reference.some_held_out(n)]
     return [
         Figure.of(
             name,
@@ -304,7 +311,7 @@ def _novelty_figures(
     distances: npt.NDArray[np.float64],
     held_out_distances: npt.NDArray[np.float32],
     predicted: Labels | None,
-    ruler: Ruler,
+    reference: Reference,
     suffix: str = "",
 ) -> list[Figure]:
     """Return the near-copies and the copying test of images, with their floors from held-out images.
@@ -313,8 +320,8 @@ def _novelty_figures(
     them.
     """
     n, held_out, cells = len(distances), len(held_out_distances), None
-    if predicted is not None and ruler.reference is not None and ruler.extractor is None:
-        cells = (predicted, ruler.reference.held_out_classes)
+    if predicted is not None and reference.statistics is not None and reference.extractor is None:
+        cells = (predicted, reference.statistics.held_out_classes)
     found = novelty(distances, held_out_distances, cells=cells)
     usual = binomial(round(found.expected * held_out), held_out)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96))
@@ -335,61 +342,23 @@ def _exact_copies(images: Images, data: DataSet) -> Figure:
     return Figure.of("exact_copies", found, len(images), usual, len(data.test))
 
 
-def second_distance(sample: Sample, ruler: Ruler, progress: Progress = no_progress) -> Figure:
-    """Return the Fréchet distance in the untrained features of the second ruler, with that of held-out images."""
-    n, second = len(sample.images), make_second_ruler(ruler.data, progress)
-    features = second.network.extract(sample.images, progress, "random features")[0]
-    found = second.distance(features, np.random.default_rng(sample.seed))
-    floor = second.floor(ruler.held_out(n).images, np.random.default_rng(REAL_SEED), progress)
+def random_features_distance(sample: Sample, reference: Reference, progress: Progress = no_progress) -> Figure:
+    """Return the Fréchet distance in features of random weights, with that of held-out images."""
+    n, random = len(sample.images), random_reference_for(reference.data, progress)
+    features = random.network.extract(sample.images, progress, "random features")[0]
+    found = random.distance(features, np.random.default_rng(sample.seed))
+    floor = random.floor(reference.held_out(n).images, np.random.default_rng(REAL_SEED), progress)
     return Figure.of("frechet_random_distance", found, n, floor, n)
 
 
-def _novelty_in_pixels(sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress) -> list[Figure]:
+def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:
     """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
     progress("nearest in pixels", 0.0)
-    training = pixels(ruler.data.train.images)
+    training = pixels(reference.data.train.images)
     distances = nearest_neighbours(pixels(sample.images), training).distance
-    if ruler.reference is None:
-        nearest = nearest_neighbours(pixels(ruler.data.test.images), training)
+    if reference.statistics is None:
+        nearest = nearest_neighbours(pixels(reference.data.test.images), training)
         held_out = nearest.distance.astype(np.float32)
     else:
-        held_out = ruler.reference.held_out_pixels
-    return _novelty_figures(distances, held_out, images.predicted, ruler, "_pixels")
-
-
-def _accuracy_score(
-    sample: Sample, images: ImageFeatures, ruler: Ruler, progress: Progress
-) -> tuple[list[Figure], list[str]]:
-    """Return the classification accuracy score with its ceiling, the score of as many real images; and notes.
-
-    A model with labels draws as many images as there are training images, as in Ravuri and Vinyals (2019), section 3.
-    """
-    data, train = ruler.data, ruler.data.train
-    if train.labels is None or images.predicted is None:
-        return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
-    if len(train) < SCORE_RECIPE.batch_images:
-        count = quantity(len(train), "training image")
-        return [], [f"{data.name} has {count}; the classification accuracy score needs {SCORE_RECIPE.batch_images}."]
-    pictures, labels, notes = sample.images, sample.labels, []
-    name = "classification_accuracy"
-    if labels is None:
-        name, labels = "classification_accuracy_by_teacher", images.predicted
-        notes = [
-            "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
-        ]
-    elif sample.subject.available is None:
-        more = draw(sample.subject, len(train), sample.seed, data, progress)
-        assert more.labels is not None
-        pictures, labels = more.images, more.labels
-    real = train[ruler.some_training(len(pictures))]
-
-    def learn(images: Images, labels: Labels, seed: int, doing: str) -> Estimate:
-        return classification_accuracy(images, labels, data, seed, lambda _, done: progress(doing, done))
-
-    def ceiling() -> dict[str, Estimate]:
-        assert real.labels is not None
-        return {"ceiling": learn(real.images, real.labels, 0, "learning real images")}
-
-    floor = ruler.kept(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
-    score = learn(pictures, labels, sample.seed, "learning the images")
-    return [Figure.of(name, score, len(pictures), floor, len(real))], notes
+        held_out = reference.statistics.held_out_pixels
+    return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")

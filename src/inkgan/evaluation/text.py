@@ -80,11 +80,11 @@ def _copying(report: Report) -> str:
 
 
 def explanations(report: Report) -> list[str]:
-    """Return paragraphs that explain the figures and the ruler of a report."""
+    """Return paragraphs that explain the figures and the features of a report."""
     floor = "floor: the same figure of held-out real images, at the same n."
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
-    by_ruler = ("frechet_digit_distance", "frechet_random_distance")
-    below = [name for name in by_ruler if name in report and report[name].against_floor == "better"]
+    distances = ("frechet_digit_distance", "frechet_random_distance")
+    below = [name for name in distances if name in report and report[name].against_floor == "better"]
     if "frechet_digit_distance" in below:
         lines.append(
             "A distance may be below its floor: generated images imitate the training images, the very images that the "
@@ -92,9 +92,9 @@ def explanations(report: Report) -> list[str]:
         )
     if "frechet_random_distance" in report:
         lines.append(
-            "Fréchet distance, random features: a second ruler, a network of random weights. It learned from no image, "
-            "so it cannot favour the training images."
-            + (" By this ruler, too, the distance is below its floor." if len(below) == 2 else "")
+            "Fréchet distance, random features: the same distance in features of a network of random weights. It "
+            "learned from no image, so it cannot favour the training images."
+            + (" In these features, too, the distance is below its floor." if len(below) == 2 else "")
         )
     if _copying(report):
         lines.append(

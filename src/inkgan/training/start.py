@@ -138,7 +138,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         folder.require_same(so_far, data.digest)
     measure = None
     if config.watch.evaluate_every and team.leads:
-        from inkgan.evaluation.ruler import quick_measure
+        from inkgan.evaluation.reference import quick_measure
 
         measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
     return PreparedRun(

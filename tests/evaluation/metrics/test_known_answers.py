@@ -54,7 +54,7 @@ class Figures:
         return diversity(self.features[self.predicted == digit], rng())
 
 
-class Ruler:
+class Real:
     """Real images to measure, real images to measure against, and the figures of both."""
 
     def __init__(self, data: DataSet, network: FeatureNetwork) -> None:
@@ -85,8 +85,8 @@ class Ruler:
 
 
 @pytest.fixture(scope="module")
-def ruler() -> Ruler:
-    return Ruler(load("mnist"), load_features())
+def real() -> Real:
+    return Real(load("mnist"), load_features())
 
 
 def above(figure: Estimate, floor: Estimate) -> bool:
@@ -109,9 +109,9 @@ def blurred(images: Images) -> Images:
     return np.asarray(np.mean(windows, axis=0).round(), dtype=np.uint8)
 
 
-def test_the_floor(ruler: Ruler) -> None:
+def test_the_floor(real: Real) -> None:
     """Real images: a distance that is near 0, precision and recall alike, all classes, certain predictions."""
-    floor = ruler.floor
+    floor = real.floor
     assert abs(floor.kernel.value) < 4 * floor.kernel.standard_error
     assert abs(floor.manifold.precision.value - floor.manifold.recall.value) < 0.1
     assert floor.manifold.coverage.value > 0.7
@@ -131,35 +131,35 @@ def grainy(images: Images) -> Images:
 
 @pytest.mark.parametrize("spoil", [grainy, blurred, shifted])
 def test_spoiled_images_are_caught_by_both_distances_and_by_recall(
-    ruler: Ruler, spoil: Callable[[Images], Images]
+    real: Real, spoil: Callable[[Images], Images]
 ) -> None:
-    spoiled, floor = ruler(spoil(ruler.images)), ruler.floor
+    spoiled, floor = real(spoil(real.images)), real.floor
     assert above(spoiled.frechet.at_n, floor.frechet.at_n)
     assert above(spoiled.kernel, floor.kernel)
     # Coverage hardly sees blur: a blurred digit still lies within the reach of its sharp neighbours.
     assert below(spoiled.manifold.recall, floor.manifold.recall)
 
 
-def test_distances_grow_with_noise(ruler: Ruler) -> None:
-    spoiled = [ruler(noisy(ruler.images, sigma)) for sigma in (15, 40, 100)]
+def test_distances_grow_with_noise(real: Real) -> None:
+    spoiled = [real(noisy(real.images, sigma)) for sigma in (15, 40, 100)]
     for figures in ([s.frechet.at_n for s in spoiled], [s.kernel for s in spoiled]):
         assert all(above(worse, better) for better, worse in itertools.pairwise(figures))
 
 
-def test_random_pictures_have_no_precision(ruler: Ruler) -> None:
-    mixed = ruler.images.copy()
+def test_random_pictures_have_no_precision(real: Real) -> None:
+    mixed = real.images.copy()
     mixed[::2] = rng().integers(0, 256, mixed[::2].shape, dtype=np.uint8)
-    half = ruler(mixed).manifold
-    assert half.precision.value == pytest.approx(ruler.floor.manifold.precision.value / 2, abs=0.05)
-    assert half.density.value == pytest.approx(ruler.floor.manifold.density.value / 2, abs=0.07)
+    half = real(mixed).manifold
+    assert half.precision.value == pytest.approx(real.floor.manifold.precision.value / 2, abs=0.05)
+    assert half.density.value == pytest.approx(real.floor.manifold.density.value / 2, abs=0.07)
 
 
-def test_a_dropped_class_is_caught_by_balance_and_recall(ruler: Ruler) -> None:
+def test_a_dropped_class_is_caught_by_balance_and_recall(real: Real) -> None:
     """The threes are replaced by other digits: each image is as good as before."""
-    images = ruler.images.copy()
-    threes = ruler.labels == 3
-    images[threes] = ruler.images[~threes][: threes.sum()]
-    dropped, floor = ruler(images), ruler.floor
+    images = real.images.copy()
+    threes = real.labels == 3
+    images[threes] = real.images[~threes][: threes.sum()]
+    dropped, floor = real(images), real.floor
     assert dropped.balance.covered.value == 9
     assert (dropped.predicted == 3).sum() < 0.01 * N
     assert dropped.balance.total_variation.interval.low > dropped.balance.chance_total_variation.high
@@ -168,12 +168,12 @@ def test_a_dropped_class_is_caught_by_balance_and_recall(ruler: Ruler) -> None:
     assert not below(dropped.manifold.precision, floor.manifold.precision)
 
 
-def test_a_collapsed_class_is_caught_by_its_diversity(ruler: Ruler) -> None:
+def test_a_collapsed_class_is_caught_by_its_diversity(real: Real) -> None:
     """All fours are one and the same four: balance and precision see nothing."""
-    images = ruler.images.copy()
-    fours = np.flatnonzero(ruler.labels == 4)
+    images = real.images.copy()
+    fours = np.flatnonzero(real.labels == 4)
     images[fours] = images[fours[0]]
-    collapsed, floor = ruler(images), ruler.floor
+    collapsed, floor = real(images), real.floor
     assert collapsed.diversity(4).value < 0.3 * floor.diversity(4).value
     assert collapsed.diversity(7).value == pytest.approx(floor.diversity(7).value, rel=0.1)
     assert collapsed.balance.covered.value == 10
@@ -181,55 +181,55 @@ def test_a_collapsed_class_is_caught_by_its_diversity(ruler: Ruler) -> None:
     assert below(collapsed.manifold.recall, floor.manifold.recall)
 
 
-def test_one_repeated_image_is_caught_by_almost_everything(ruler: Ruler) -> None:
-    typical = int(((ruler.floor.features - ruler.reference.mean(axis=0)) ** 2).sum(axis=1).argmin())
-    one = ruler(np.tile(ruler.images[typical], (N, 1, 1, 1)))
+def test_one_repeated_image_is_caught_by_almost_everything(real: Real) -> None:
+    typical = int(((real.floor.features - real.reference.mean(axis=0)) ** 2).sum(axis=1).argmin())
+    one = real(np.tile(real.images[typical], (N, 1, 1, 1)))
     assert one.balance.covered.value == 1
     assert one.score.value == pytest.approx(1, abs=0.01)
     assert one.manifold.recall.value < 0.01
     assert one.manifold.coverage.value < 0.05
     assert one.diversity(int(one.predicted[0])).value == pytest.approx(0, abs=1e-6)
-    assert above(one.frechet.at_n, ruler.floor.frechet.at_n)
+    assert above(one.frechet.at_n, real.floor.frechet.at_n)
 
 
-def test_copies_are_caught_by_novelty_alone(ruler: Ruler) -> None:
+def test_copies_are_caught_by_novelty_alone(real: Real) -> None:
     """Training images pass every other measure; a little noise does not hide them."""
-    copies = ruler.training[:N]
-    assert ruler(copies).manifold.precision.value > ruler.floor.manifold.precision.value - 0.05
-    training = pixels(ruler.training)
-    held_out = nearest_neighbours(pixels(ruler.images), training).distance
+    copies = real.training[:N]
+    assert real(copies).manifold.precision.value > real.floor.manifold.precision.value - 0.05
+    training = pixels(real.training)
+    held_out = nearest_neighbours(pixels(real.images), training).distance
     exact = novelty(nearest_neighbours(pixels(copies), training).distance, held_out)
     assert exact.near_copies.value == 1
     veiled = copies.copy()
     veiled[: N // 5] = noisy(copies[: N // 5], 6)
-    veiled[N // 5 :] = ruler.images[N // 5 :]
+    veiled[N // 5 :] = real.images[N // 5 :]
     distances = nearest_neighbours(pixels(veiled), training).distance
     hidden = novelty(distances, held_out)
     assert hidden.near_copies.interval.low > 0.15
     assert hidden.z < -5
     assert set(distances.argsort()[: N // 6].tolist()) <= set(range(N // 5))
     # In feature space, moved copies are still nearer than new images are.
-    moved = ruler.network(np.roll(copies, 1, axis=2))
-    in_features = nearest_neighbours(ruler.floor.features, ruler.training_features).distance
-    seen = novelty(nearest_neighbours(moved, ruler.training_features).distance, in_features)
+    moved = real.network(np.roll(copies, 1, axis=2))
+    in_features = nearest_neighbours(real.floor.features, real.training_features).distance
+    seen = novelty(nearest_neighbours(moved, real.training_features).distance, in_features)
     assert seen.z < -5
 
 
-def test_held_out_images_are_new(ruler: Ruler) -> None:
-    training = pixels(ruler.training)
-    distances = nearest_neighbours(pixels(ruler.images), training).distance
-    result = novelty(distances[::2], distances[1::2], 0.05, cells=(ruler.labels[::2], ruler.labels[1::2]))
+def test_held_out_images_are_new(real: Real) -> None:
+    training = pixels(real.training)
+    distances = nearest_neighbours(pixels(real.images), training).distance
+    result = novelty(distances[::2], distances[1::2], 0.05, cells=(real.labels[::2], real.labels[1::2]))
     assert abs(result.z) < 3
     assert result.near_copies.interval.low < 0.05 < result.near_copies.interval.high
 
 
-def test_label_swaps_are_caught_by_accuracy_of_the_classes_asked_for(ruler: Ruler) -> None:
-    asked = ruler.labels.copy()
-    asked[ruler.labels == 3], asked[ruler.labels == 5] = 5, 3
-    overall, by_class = conditional_accuracy(asked, ruler.floor.predicted)
+def test_label_swaps_are_caught_by_accuracy_of_the_classes_asked_for(real: Real) -> None:
+    asked = real.labels.copy()
+    asked[real.labels == 3], asked[real.labels == 5] = 5, 3
+    overall, by_class = conditional_accuracy(asked, real.floor.predicted)
     assert by_class[3].interval.high < 0.1
     assert by_class[5].interval.high < 0.1
     assert min(share.value for digit, share in by_class.items() if digit not in (3, 5)) > 0.95
     assert 0.7 < overall.value < 0.9
-    right, _ = conditional_accuracy(ruler.labels, ruler.floor.predicted)
+    right, _ = conditional_accuracy(real.labels, real.floor.predicted)
     assert right.value > 0.98

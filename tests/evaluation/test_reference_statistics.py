@@ -12,15 +12,7 @@ from inkgan.errors import CheckpointError, EvaluationError
 from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.ruler import (
-    ARRAYS,
-    CARD,
-    compute_reference,
-    kept_estimates,
-    load_reference,
-    reference_for,
-)
+from inkgan.evaluation.reference_statistics import ARRAYS, CARD, compute_statistics, load_statistics, statistics_for
 
 
 def make_data(labelled: bool = True) -> DataSet:
@@ -50,7 +42,7 @@ def test_a_trained_network_is_measured_as_it_is_stored(tmp_path: Path) -> None:
 def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = make_data()
-    reference = compute_reference(data, network)
+    reference = compute_statistics(data, network)
     features = network(data.train.images)
     np.testing.assert_array_equal(reference.train.mean, GaussianStatistics.of(features).mean)
     assert (reference.train.n, reference.test.n) == (81, 80)
@@ -64,12 +56,12 @@ def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.M
 def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     calls: list[tuple[str, float]] = []
-    first = reference_for(make_data(), network, lambda *told: calls.append(told))
+    first = statistics_for(make_data(), network, lambda *told: calls.append(told))
     assert {doing for doing, done in calls if done == 1} == {"real images (train)", "real images (test)"}
     shares = [done for doing, done in calls if "train" in doing]
     assert shares == sorted(set(shares))
     calls.clear()
-    second = reference_for(make_data(), network, lambda *told: calls.append(told))
+    second = statistics_for(make_data(), network, lambda *told: calls.append(told))
     assert calls == []
     np.testing.assert_array_equal(first.train.covariance, second.train.covariance)
     np.testing.assert_array_equal(first.held_out_classes, second.held_out_classes)
@@ -77,55 +69,36 @@ def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytes
     (file,) = tmp_path.rglob(ARRAYS)
     content = file.read_bytes()
     file.write_bytes(content[:-1])
-    reference_for(make_data(), network)
+    statistics_for(make_data(), network)
     assert file.read_bytes() == content  # a damaged file of the cache is replaced
 
 
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
-    compute_reference(make_data(), network).save(tmp_path)
-    load_reference(tmp_path)
+    compute_statistics(make_data(), network).save(tmp_path)
+    load_statistics(tmp_path)
     content = bytearray((tmp_path / ARRAYS).read_bytes())
     content[-1] ^= 1
     (tmp_path / ARRAYS).write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged or was replaced"):
-        load_reference(tmp_path)
+        load_statistics(tmp_path)
     for card in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
         (tmp_path / CARD).write_bytes(card)
         with pytest.raises(CheckpointError, match="holds no reference statistics"):
-            load_reference(tmp_path)
-
-
-def test_kept_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of any byte of the file is noticed; a file of an earlier version, which has no digest, is still read."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    right = {"ceiling": Estimate(0.99, 0.001, Interval(0.98, 0.995))}
-    assert kept_estimates("kept.json", lambda: right) == right
-    (file,) = tmp_path.rglob("kept.json")
-    content = file.read_bytes()
-    other = {"ceiling": Estimate(0.5, 0.5, Interval(0.0, 1.0))}
-    assert kept_estimates("kept.json", lambda: other) == right
-    for place in range(len(content)):
-        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert kept_estimates("kept.json", lambda: other) == other, place
-    for wrong in (b"{}", b"[" * 10**5, b'{"ceiling": ["low", 1, 1, 1]}', b'{"ceiling": [[], 1, 1, 1]}'):
-        file.write_bytes(wrong)
-        assert kept_estimates("kept.json", lambda: other) == other
-    file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")
-    assert kept_estimates("kept.json", lambda: other) == right
+            load_statistics(tmp_path)
 
 
 def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
     with pytest.raises(EvaluationError, match="dots has no labels"):
-        compute_reference(make_data(labelled=False), network)
+        compute_statistics(make_data(labelled=False), network)
 
 
 @pytest.mark.slow
 def test_the_shipped_statistics_belong_to_the_shipped_network() -> None:
     network, mnist = load_features(), load("mnist")
-    reference = load_reference()
+    reference = load_statistics()
     assert reference.features_sha256 == network.card.sha256
     assert reference.data_digest == mnist.digest
-    assert reference_for(mnist, network).train.n == len(mnist.train)
+    assert statistics_for(mnist, network).train.n == len(mnist.train)
     assert sum((SHIPPED / name).stat().st_size for name in (ARRAYS, CARD)) < 300_000
     features = network(mnist.test.images[:640])
     assert np.abs(features.mean(axis=0) - reference.test.mean).max() < 0.35

@@ -1,6 +1,6 @@
 """Do the figures show what they should? Images whose fault is known, and real images against real images.
 
-    python benchmarks/ruler_known_answers.py [--n 3000] [--repeats 10] [--record]
+    python benchmarks/known_answers.py [--n 3000] [--repeats 10] [--record]
 
 For the first table, MNIST's validation images are spoiled in one way at a time. The table says whether the figures that
 exist to catch each fault do: a fault is caught if the figure's interval does not overlap that of its floor, which comes
@@ -24,19 +24,13 @@ from machine import say
 from report import finish, heading, parser_for, result_name, table
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import figures_of, measure, second_distance
+from inkgan.evaluation.evaluate import figures_of, measure, random_features_distance
 from inkgan.evaluation.features import Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.random_features import RandomReference, random_reference_for
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
+from inkgan.evaluation.reference_statistics import training_features
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.ruler import (
-    REAL_SEED,
-    ImageFeatures,
-    Ruler,
-    SecondRuler,
-    make_ruler,
-    make_second_ruler,
-    training_features,
-)
 from inkgan.evaluation.subject import ImageSubject, Sample, draw
 from inkgan.evaluation.text import number
 from inkgan.images import Images, Labels
@@ -94,9 +88,9 @@ def blurred(images: Images) -> Images:
     return np.mean(windows, axis=0).round().astype(np.uint8)
 
 
-def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
+def spoiled(reference: Reference, n: int) -> dict[str, tuple[Images, Labels]]:
     """Make the sets of MUST, but not from test images, which serve as the floor and in the accuracy score."""
-    fresh, train = ruler.data.validation, ruler.data.train
+    fresh, train = reference.data.validation, reference.data.train
     assert fresh.labels is not None
     assert train.labels is not None
     images, labels = fresh.images[:n], fresh.labels[:n]
@@ -107,7 +101,7 @@ def spoiled(ruler: Ruler, n: int) -> dict[str, tuple[Images, Labels]]:
     one_four[labels == 4] = images[labels == 4][0]
     swapped = labels.copy()
     swapped[labels == 3], swapped[labels == 5] = 5, 3
-    some = ruler.some_training(len(train))[-n:]  # not those in the reference of precision and recall
+    some = reference.some_training(len(train))[-n:]  # not those in the reference of precision and recall
     copies, copied = train.images[some], train.labels[some]
     made = [
         (images, labels),
@@ -159,7 +153,7 @@ def known_answers(reports: dict[str, Report]) -> tuple[str, str]:
 
 
 class Real(NamedTuple):
-    """Real images in the features of both rulers."""
+    """Real images in learned and in random features."""
 
     features: ImageFeatures
     random: Features
@@ -171,25 +165,32 @@ class Real(NamedTuple):
         return Real(features, self.random[chosen])
 
 
-def compared(ruler: Ruler, second: SecondRuler, own: Real, others: Real | None) -> dict[str, tuple[float, float]]:
+def compared(
+    reference: Reference, in_random: RandomReference, own: Real, others: Real | None
+) -> dict[str, tuple[float, float]]:
     """Compare some real images with others, or with all training images: value and standard error by name."""
     if others is not None:
         training = others.features.features
-        ruler = replace(ruler, training=training, moments=GaussianStatistics.of(training))
-        second = replace(second, moments=GaussianStatistics.of(others.random))
-    found = figures_of(own.features, None, ruler, np.random.default_rng(REAL_SEED))
-    infinite = frechet_estimate(own.features.features, ruler.moments, np.random.default_rng(REAL_SEED)).extrapolated
-    random = second.distance(own.random, np.random.default_rng(REAL_SEED))
+        reference = replace(reference, training_features=training, moments=GaussianStatistics.of(training))
+        in_random = replace(in_random, moments=GaussianStatistics.of(others.random))
+    found = figures_of(own.features, None, reference, np.random.default_rng(REAL_SEED))
+    infinite = frechet_estimate(own.features.features, reference.moments, np.random.default_rng(REAL_SEED)).extrapolated
+    random = in_random.distance(own.random, np.random.default_rng(REAL_SEED))
     distances = {"frechet_extrapolated": infinite, "frechet_random_distance": random}
     found = distances | {key: one for key, one in found.items() if "/" not in key}
     return {key: (one.value, one.standard_error) for key, one in found.items()}
 
 
-def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
+def real_against_real(reference: Reference, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
     """Compare disjoint draws of training images with the others, and of test images with training images."""
-    second, held_out = make_second_ruler(ruler.data), ruler.held_out(len(ruler.data.test)).images
-    training = Real(ruler.extract(ruler.data.train.images), training_features(ruler.data, second.network))
-    test = Real(ruler.extract(held_out), second.network(held_out))
+    in_random, held_out = (
+        random_reference_for(reference.data),
+        reference.held_out(len(reference.data.test)).images,
+    )
+    training = Real(
+        reference.extract(reference.data.train.images), training_features(reference.data, in_random.network)
+    )
+    test = Real(reference.extract(held_out), in_random.network(held_out))
     order = np.random.default_rng(1).permutation(len(training.random))
     found = {}
     for n in SIZES:
@@ -197,21 +198,23 @@ def real_against_real(ruler: Ruler, repeats: int) -> dict[int, dict[str, list[di
         draws = [slice(start, start + n) for start in range(0, repeats * n, n)]
         found[n] = {
             "training": [
-                compared(ruler, second, training.some(order[one]), training.some(np.delete(order, one)))
+                compared(reference, in_random, training.some(order[one]), training.some(np.delete(order, one)))
                 for one in draws
                 if one.stop <= len(order)
             ],
-            "test": [compared(ruler, second, test.some(one), None) for one in draws if one.stop <= len(held_out)],
+            "test": [
+                compared(reference, in_random, test.some(one), None) for one in draws if one.stop <= len(held_out)
+            ],
         }
     return found
 
 
-def by_both_rulers(report: Report, sample: Sample, ruler: Ruler) -> Report:
-    """Return the report with the distance by the second ruler added, which only a full report has."""
+def in_both_features(report: Report, sample: Sample, reference: Reference) -> Report:
+    """Return the report with the distance in random features added, which only a full report has."""
     if "frechet_random_distance" in report:
         return report
     first, *others = report.figures
-    return replace(report, figures=(first, second_distance(sample, ruler), *others))
+    return replace(report, figures=(first, random_features_distance(sample, reference), *others))
 
 
 def spread(draws: list[dict[str, tuple[float, float]]], key: str) -> str:
@@ -240,22 +243,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10, help="most draws of real images at each n")
     given = parser.parse_args()
     start = time.perf_counter()
-    ruler = make_ruler(load("mnist"))
-    assert ruler.network is not None
-    real = real_against_real(ruler, given.repeats)
+    reference = reference_for(load("mnist"))
+    assert reference.network is not None
+    real = real_against_real(reference, given.repeats)
     reports = {}
-    for name, (images, labels) in spoiled(ruler, given.n).items():
+    for name, (images, labels) in spoiled(reference, given.n).items():
         say(name)
         full = not MUST[name] or any(key in FULL for key in MUST[name])
-        subject = ImageSubject(name, "known answer", images, labels, ruler.data.class_names)
-        sample = draw(subject, len(images), 0, ruler.data)
-        reports[name] = by_both_rulers(measure(sample, ruler, full=full), sample, ruler)
-    measured = f"MNIST {ruler.data.digest[:12]}, features {ruler.network.card.sha256[:12]}"
+        subject = ImageSubject(name, "known answer", images, labels, reference.data.class_names)
+        sample = draw(subject, len(images), 0, reference.data)
+        reports[name] = in_both_features(measure(sample, reference, full=full), sample, reference)
+    measured = f"MNIST {reference.data.digest[:12]}, features {reference.network.card.sha256[:12]}"
     took = f"{measured}; {time.perf_counter() - start:.0f} s"
     head = "\n".join(heading("Known answers of the figures", torch.get_num_threads(), took))
     figures = {name: json.loads(report.as_json()) for name, report in reports.items()}
     numbers = {"known_answers": figures, "real_against_real": real}
-    finish(result_name("ruler_known_answers", parser, given), given, head + page(given, reports, real), numbers)
+    finish(result_name("known_answers", parser, given), given, head + page(given, reports, real), numbers)
 
 
 def page(given: argparse.Namespace, reports: dict[str, Report], real: dict[int, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The second ruler: random features see faults, and they depend on nothing but the shape of the images."""
+"""Random features see faults, and they depend on nothing but the shape of the images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from inkgan.data import DataSet, Split
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.random_features import RandomReference, random_network, random_reference_for
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.ruler import SecondRuler, make_second_ruler, random_network
 from inkgan.evaluation.text import report_text
 from inkgan.images import Images
 
@@ -34,10 +34,10 @@ def data() -> DataSet:
 
 
 @pytest.fixture(scope="module")
-def ruler(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> SecondRuler:
+def reference(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> RandomReference:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return make_second_ruler(data)
+        return random_reference_for(data)
 
 
 def test_the_callers_random_numbers_stay_as_they_are() -> None:
@@ -47,7 +47,7 @@ def test_the_callers_random_numbers_stay_as_they_are() -> None:
 
 
 def test_the_weights_are_always_the_same() -> None:
-    """The ruler's seed decides on them, not PyTorch's random numbers or how many networks were made before."""
+    """The module's seed decides on them, not PyTorch's random numbers or how many networks were made before."""
     torch.manual_seed(1)
     first = random_network((28, 28, 1))
     torch.manual_seed(2)
@@ -60,25 +60,25 @@ def test_the_weights_are_always_the_same() -> None:
 
 
 @pytest.mark.slow
-def test_real_images_are_near_and_spoiled_ones_far(ruler: SecondRuler) -> None:
+def test_real_images_are_near_and_spoiled_ones_far(reference: RandomReference) -> None:
     def distance(images: Images) -> float:
-        return ruler.distance(ruler.network(images), np.random.default_rng(0)).value
+        return reference.distance(reference.network(images), np.random.default_rng(0)).value
 
     fresh = bars(300, 3)
     near = distance(fresh)
-    assert near < 2 * ruler.floor(bars(300, 2), np.random.default_rng(0)).value
+    assert near < 2 * reference.floor(bars(300, 2), np.random.default_rng(0)).value
     assert distance(np.roll(fresh, 2, axis=2)) > 5 * near
     assert distance(fresh // 2) > 5 * near
     assert distance(np.repeat(fresh[:1], 300, axis=0)) > 5 * near
 
 
 @pytest.mark.slow
-def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
+def test_the_unit_is_the_variance_of_a_feature(reference: RandomReference) -> None:
     """The distance is the same as if the features had first been scaled to a variance of 1, on average."""
-    training, features = ruler.network(ruler.data.train.images), ruler.network(bars(300, 3))
+    training, features = reference.network(reference.data.train.images), reference.network(bars(300, 3))
     unit = np.sqrt(training.var(axis=0, ddof=1).mean())
     expected = frechet_distance(GaussianStatistics.of(features / unit), GaussianStatistics.of(training / unit))
-    found = ruler.distance(features, np.random.default_rng(0))
+    found = reference.distance(features, np.random.default_rng(0))
     assert found.value == pytest.approx(expected, rel=1e-3)
     assert found.interval.low <= found.value <= found.interval.high
 
@@ -86,7 +86,7 @@ def test_the_unit_is_the_variance_of_a_feature(ruler: SecondRuler) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "said"), [(1.0, 1.0, True), (1.0, 3.0, False), (3.0, 1.0, False), (3.0, 3.0, False)]
 )
-def test_a_report_says_when_both_rulers_agree(first: float, second: float, said: bool) -> None:
+def test_a_report_says_when_both_kinds_of_features_agree(first: float, second: float, said: bool) -> None:
     """Both find that a model is nearer to the training images than held-out images are."""
 
     def estimate(value: float) -> Estimate:
@@ -97,25 +97,25 @@ def test_a_report_says_when_both_rulers_agree(first: float, second: float, said:
     figures = tuple(Figure.of(name, estimate(value), 9, estimate(2), 9) for name, value in values.items())
     report = Report("m", "model", "bars", "d", "own", 9, 0, figures, ())
     text = " ".join(report_text(report).split())
-    assert "a second ruler, a network of random weights" in text
-    assert ("By this ruler, too, the distance is below its floor." in text) == said
+    assert "features of a network of random weights" in text
+    assert ("In these features, too, the distance is below its floor." in text) == said
 
 
 @pytest.mark.slow
-def test_a_floor_is_measured_once(ruler: SecondRuler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_floor_is_measured_once(reference: RandomReference, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The floor is kept in the cache; other data have another one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     told: list[str] = []
 
-    def floor(of: SecondRuler) -> object:
+    def floor(of: RandomReference) -> object:
         told.clear()
         return of.floor(of.data.test.images, np.random.default_rng(0), lambda doing, _: told.append(doing))
 
-    first = floor(ruler)
+    first = floor(reference)
     assert told
-    assert floor(ruler) == first
+    assert floor(reference) == first
     assert not told
     other = DataSet(
-        "other", ruler.data.train, ruler.data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64
+        "other", reference.data.train, reference.data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64
     )
-    assert floor(make_second_ruler(other)) != first
+    assert floor(random_reference_for(other)) != first

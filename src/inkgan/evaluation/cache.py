@@ -1,0 +1,72 @@
+"""The cache of what is computed once from real images: where it is, and estimates in it.
+
+Everything in it can be computed again. Names hold the hashes of the data and of the feature network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from inkgan import files
+from inkgan.data import DataSet
+from inkgan.errors import OutputError
+from inkgan.evaluation.features import FeatureNetwork
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.files import from_json, read_regular, write_bytes
+
+#: The key of the digest of all other entries in a file of estimates.
+_DIGEST = "sha256"
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache for feature networks and figures of real images; it may not exist yet.
+
+    Raises:
+        OutputError: the system names no home folder.
+    """
+    return files.cache_folder() / "features"
+
+
+def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
+    """Return the part of a cached file's name that identifies its data and its network."""
+    return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
+
+
+def cached_estimates(
+    name: str, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
+) -> dict[str, Estimate]:
+    """Return estimates of real images by name: from a file in the cache, or computed now and kept there.
+
+    Args:
+        name: the name of the file.
+        compute: computes the estimates.
+        needed: the names of estimates that have to be among them; a file without one of them is replaced.
+    """
+    path = cache_folder() / name
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = from_json(read_regular(path))
+        is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
+        if is_whole and kept and kept.keys() >= set(needed):
+            return {key: _estimate(*map(float, numbers)) for key, numbers in kept.items()}
+    found = compute()
+    numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
+    write_to_cache(path, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
+    return found
+
+
+def _digest_of(numbers: object) -> str:
+    return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()
+
+
+def _estimate(value: float, error: float, low: float, high: float) -> Estimate:
+    return Estimate(value, error, Interval(low, high))
+
+
+def write_to_cache(path: Path, content: bytes) -> None:
+    """Write a file to the cache; a failure is no error, since the content can be computed again next time."""
+    with contextlib.suppress(OutputError):
+        write_bytes(path, content)

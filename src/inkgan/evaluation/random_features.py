@@ -1,0 +1,91 @@
+"""The Fréchet distance in features of an untrained network with random weights.
+
+The data's feature network learned from the training images, the very images that generators imitate. A network that
+learned from no image cannot favour these. However, it knows less about digits: it sees where the ink is rather than
+what it means. Naeem et al. (2020) use random features where features learned from photographs mislead. The network is
+a smaller one of the same kind, and its weights never change. Distances are divided by the mean variance of its features
+over the training images, so that features have a variance of 1 on average, as those of the trained network do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from inkgan.data import DataSet
+from inkgan.evaluation.cache import cache_key, cached_estimates
+from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard, FeatureLayers, FeatureNetwork, Features
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.reference_statistics import training_features
+from inkgan.files import Progress, no_progress
+from inkgan.images import Images
+from inkgan.networks import building
+
+_WEIGHTS_SEED = 0  # another seed would give other features, whose distances cannot be compared with these
+_FLOORS_VERSION = 1  # raise it when the figure changes
+
+
+@dataclass(frozen=True, eq=False)
+class RandomReference:
+    """What images are compared with in random features; :func:`random_reference_for` makes one.
+
+    Attributes:
+        data: the real images.
+        network: the network of random weights.
+        moments: mean and covariance of the features of all training images.
+    """
+
+    data: DataSet
+    network: FeatureNetwork
+    moments: GaussianStatistics
+
+    def distance(self, features: Features, rng: np.random.Generator) -> Estimate:
+        """Return the Fréchet distance of random features [n, D] to those of the training images.
+
+        Args:
+            features: the features of the images, by :attr:`network`.
+            rng: assigns the images to the groups of the jackknife.
+        """
+        found = frechet_estimate(features, self.moments, rng).at_n
+        unit = float(np.trace(self.moments.covariance)) / len(self.moments.mean)
+        interval = Interval(found.interval.low / unit, found.interval.high / unit)
+        return Estimate(found.value / unit, found.standard_error / unit, interval)
+
+    def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = no_progress) -> Estimate:
+        """Return the distance of held-out images, uint8 [n, H, W, C]; cached."""
+
+        def compute() -> dict[str, Estimate]:
+            features = self.network.extract(held_out, progress, "held-out images, random features")[0]
+            return {"distance": self.distance(features, rng)}
+
+        key = f"n{len(held_out)}-{cache_key(self.data, self.network)}"
+        return cached_estimates(f"second-floor-{key}-v{_FLOORS_VERSION}.json", compute)["distance"]
+
+
+def random_reference_for(data: DataSet, progress: Progress = no_progress) -> RandomReference:
+    """Make the random network, and extract the features of the training images or read them from the cache."""
+    network = random_network(data.image_shape)
+    return RandomReference(data, network, GaussianStatistics.of(training_features(data, network, progress)))
+
+
+def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
+    """Return the network of random weights for images [H, W, C], always the same one for a shape.
+
+    Weights are drawn from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
+    """
+    card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
+    with building():
+        layers = FeatureLayers(card)
+    rng = np.random.default_rng(_WEIGHTS_SEED)
+    digest = hashlib.sha256()
+    with torch.no_grad():
+        for name, parameter in layers.named_parameters():
+            scale = 0.0 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
+            drawn = (scale * rng.standard_normal(tuple(parameter.shape))).astype(np.float32)
+            parameter.copy_(torch.from_numpy(drawn))
+            digest.update(drawn.tobytes())
+    return FeatureNetwork(replace(card, sha256=digest.hexdigest()), layers)

@@ -1,0 +1,29 @@
+"""Estimates of real images in the cache: they are computed once, and again if their file is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inkgan.evaluation.cache import cached_estimates
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+
+
+def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of any byte of the file is noticed; a file of an earlier version, which has no digest, is still read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    right = {"ceiling": Estimate(0.99, 0.001, Interval(0.98, 0.995))}
+    assert cached_estimates("kept.json", lambda: right) == right
+    (file,) = tmp_path.rglob("kept.json")
+    content = file.read_bytes()
+    other = {"ceiling": Estimate(0.5, 0.5, Interval(0.0, 1.0))}
+    assert cached_estimates("kept.json", lambda: other) == right
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert cached_estimates("kept.json", lambda: other) == other, place
+    for wrong in (b"{}", b"[" * 10**5, b'{"ceiling": ["low", 1, 1, 1]}', b'{"ceiling": [[], 1, 1, 1]}'):
+        file.write_bytes(wrong)
+        assert cached_estimates("kept.json", lambda: other) == other
+    file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")
+    assert cached_estimates("kept.json", lambda: other) == right
