@@ -32,9 +32,9 @@ from inkgan.evaluation.reference import quick_measure, reference_for
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_subject, real_images
 from inkgan.evaluation.text import report_text, table
+from inkgan.generation.image_files import image_saver
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
-from inkgan.generation.saving import image_saver
 from inkgan.runs import checkpoint
 
 pytestmark = pytest.mark.slow

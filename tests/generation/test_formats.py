@@ -20,10 +20,10 @@ from PIL import Image
 from inkgan.cli import run
 from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import CATEGORIES, yolo_shared
-from inkgan.generation.saving import save_writings
 from inkgan.generation.shards import versions_for
 from inkgan.generation.spacing import Box
 from inkgan.generation.writing import LONGEST_TEXT, Writing
+from inkgan.generation.writing_files import save_writings
 
 TEXTS = ("2026-11", "7", "1 2")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import inkgan
+from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.generation.hands import morph, slerp
 from inkgan.seeds import LARGEST_SEED
@@ -70,3 +74,30 @@ def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
     """Seeds and steps out of range are refused."""
     with pytest.raises(ConfigError):
         morph(seeds, steps=steps, model=RealDigits())
+
+
+@pytest.fixture
+def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the name of any model stand for real digits."""
+    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
+
+
+@pytest.mark.usefixtures("bundled")
+def test_morph_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A .png has one row of ten digits for each hand."""
+    out = tmp_path / "morph.png"
+    assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"4 hands: {out}\n"
+    with Image.open(out) as picture:
+        assert picture.size == (10 * 30 * 2, 4 * 30 * 2)
+    assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 2
+
+
+@pytest.mark.usefixtures("bundled")
+def test_morph_animation(tmp_path: Path) -> None:
+    """A .gif has one frame for each hand and is not overwritten."""
+    out = tmp_path / "morph.gif"
+    assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
+    with Image.open(out) as picture:
+        assert getattr(picture, "n_frames", 1) == 4
+    assert run(["morph", "1", "2", "-o", str(out)]) == 2

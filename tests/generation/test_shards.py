@@ -35,10 +35,10 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputErr
 from inkgan.generation import engines, output_folder, shards
 from inkgan.generation.engines import Task
 from inkgan.generation.output_folder import temporary_folder
-from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
+from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
 
 TEXTS = ("{digits:2}", "{int:1..9}/d")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import json
 import subprocess
 import sys
 from itertools import count, pairwise
@@ -20,14 +19,12 @@ from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]
 
 import inkgan
-import tiny_runs as runs
 from inkgan.cli import run
-from inkgan.errors import ConfigError, OutputError
+from inkgan.errors import ConfigError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
 from inkgan.generation.hands import morph
-from inkgan.generation.legibility import DIGITS, LEGIBLE
-from inkgan.generation.saving import save_writings
+from inkgan.generation.legibility import DIGITS
 from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, write_batch
 from inkgan.seeds import LARGEST_SEED
 from stand_in_models import RealDigits
@@ -376,200 +373,6 @@ def test_digits_are_drawn_by_name(order: str) -> None:
     for text in ("2026", "1/2 + 3", "--"):
         np.testing.assert_array_equal(write(text, model=Shuffled()).image, write(text).image)
     np.testing.assert_array_equal(morph([3, 4], model=Shuffled()), morph([3, 4], model=RealDigits()))
-
-
-@pytest.fixture
-def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the name of any model stand for real digits."""
-    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
-
-
-@pytest.mark.usefixtures("bundled")
-class TestCommands:
-    """``inkgan write`` and ``inkgan morph``."""
-
-    def test_one_image(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A .png holds the image that Python returns, and a .jsonl beside it its label."""
-        out = tmp_path / "new" / "date.png"
-        assert run(["write", "2026-11-22", "-o", str(out), "--seed", "7", "--slant", "-5", "--labels"]) == 0
-        assert capsys.readouterr().out == f"1 image: {out}\n"
-        written = write("2026-11-22", seed=7, slant=-5, legible=LEGIBLE)
-        with Image.open(out) as picture:
-            np.testing.assert_array_equal(np.asarray(picture), 255 - written.image)
-        label = json.loads(out.with_suffix(".jsonl").read_text())
-        assert label["probabilities"] == [None if p is None else round(p, 4) for p in written.probabilities]
-        assert label["factors"] == list(written.factors)
-        assert [place for place, p in enumerate(label["probabilities"]) if p is None] == [4, 7]
-        assert [p is None for p in label["probabilities"]] == [f is None for f in label["factors"]]
-        del label["probabilities"], label["factors"]
-        assert label == {"file_name": "date.png", "text": "2026-11-22", "boxes": [list(box) for box in written.boxes]}
-
-    def test_transparent_png(self, tmp_path: Path) -> None:
-        """A transparent image keeps its second channel."""
-        out = tmp_path / "a.png"
-        assert run(["write", "1", "-o", str(out), "--background", "transparent"]) == 0
-        with Image.open(out) as picture:
-            assert picture.mode == "LA"
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("background", ["white", "transparent"])
-    def test_a_labelled_folder(self, tmp_path: Path, background: str) -> None:
-        """Image i is by writer i of the seed, with the texts in turn, and labels hold its text and boxes."""
-        out = f"{tmp_path}/numbers/"
-        options = ["--seed", "3", "--height", "32", "--background", background]
-        assert run(["write", "dd", "d.d", "-n", "11", "--labels", *options, "-o", out]) == 0
-        labels = [json.loads(line) for line in Path(out, "metadata.jsonl").read_text().splitlines()]
-        assert [label["file_name"] for label in labels] == [f"{index:02d}.png" for index in range(11)]
-        files = {path.name for path in Path(out).iterdir()}
-        assert files == {*(label["file_name"] for label in labels), "metadata.jsonl", ".inkgan.json"}
-        for index, label in enumerate(labels):
-            hand: dict[str, Any] = {"seed": 3, "writer": index}
-            written = write(["dd", "d.d"][index % 2], **hand, height=32, background=background, legible=LEGIBLE)
-            assert label["text"] == written.text
-            assert label["boxes"] == [list(box) for box in written.boxes]
-            with Image.open(Path(out, label["file_name"])) as picture:
-                np.testing.assert_array_equal(np.asarray(picture), np.asarray(written.picture))
-
-    @pytest.mark.parametrize("background", ["white", "transparent"])
-    def test_arrays(self, tmp_path: Path, background: str) -> None:
-        """An .npz has Python's images padded with paper; labels add texts, and boxes padded with -1."""
-        out = tmp_path / "numbers.npz"
-        assert run(["write", "1", "2345", "-o", str(out), "--labels", "--background", background]) == 0
-        short = write("1", background=background, legible=LEGIBLE)
-        with np.load(out) as archive:
-            assert archive["texts"].tolist() == ["1", "2345"]
-            assert archive["boxes"].shape == (2, 4, 4)
-            assert archive["boxes"][0].tolist() == [list(short.boxes[0]), *[[-1] * 4] * 3]
-            np.testing.assert_array_equal(
-                archive["probabilities"][0], np.array([*short.probabilities, *[np.nan] * 3], np.float32)
-            )
-            np.testing.assert_array_equal(archive["factors"][0], np.array([*short.factors, *[np.nan] * 3], np.float32))
-            width = short.image.shape[1]
-            assert archive["widths"].tolist() == [width, archive["images"].shape[2]]
-            np.testing.assert_array_equal(archive["images"][0, :, :width], short.image)
-            assert not archive["images"][0, :, width:].any()
-        assert run(["write", "1", "-n", "2", "-o", str(out), "--force"]) == 0
-        with np.load(out) as archive:
-            assert archive.files == ["images"]
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("name", ["a.png", "a.npz", "a/"])
-    def test_nothing_is_overwritten(self, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-        """Existing files are replaced only with --force, and the same command writes the same bytes."""
-        out = f"{tmp_path}/{name}"
-        words = ["write", "12", "--labels", "-o", out]
-        assert run(words) == 0
-        before = runs.listing(tmp_path)
-        assert run([*words, "--seed", "1"]) == 2
-        assert "--force" in capsys.readouterr().err
-        assert runs.listing(tmp_path) == before
-        assert run([*words, "--force"]) == 0
-        assert runs.listing(tmp_path) == before
-        assert run([*words, "--force", "--seed", "1"]) == 0
-        assert runs.listing(tmp_path) != before
-
-    def test_a_name_that_is_too_long_with_its_other_ending(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """A name short enough for .png may be too long for .jsonl, and is refused."""
-        assert run(["write", "12", "-o", f"{tmp_path}/{'a' * 250}.png"]) == 2
-        assert "file name too long. Choose a place" in capsys.readouterr().err
-        assert runs.listing(tmp_path) == {}
-
-    def test_labels_are_not_overwritten(self, tmp_path: Path) -> None:
-        """A .jsonl file that already exists beside a new image is kept too."""
-        (tmp_path / "a.jsonl").write_text("mine")
-        assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png"]) == 2
-        assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
-
-    def test_a_folder_is_replaced_with_its_labels(self, tmp_path: Path) -> None:
-        """With --force, no earlier image or label is left, but all files of the user's are."""
-        folder = tmp_path / "a"
-        assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
-        mine = ("00.jpg", "77.png", "2024/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
-        for name in mine:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text("mine", "utf-8")
-        assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
-        assert len(runs.listing(folder)) == 14 + len(mine)
-        assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
-        assert sorted(runs.listing(folder)) == sorted([".inkgan.json", "0.png", "1.png", "2.png", *mine])
-
-    def test_an_image_is_replaced_with_its_label(self, tmp_path: Path) -> None:
-        """An old label is removed with its image; a user's file of that name stays, even one like it."""
-        out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
-        assert run(["write", "12", "--labels", "-o", str(out)]) == 0
-        written = label.read_text("utf-8")
-        assert run(["write", "12", "--seed", "1", "--labels", "-o", str(out), "--force"]) == 0
-        assert label.read_text("utf-8") != written
-        assert run(["write", "34", "-o", str(out), "--force"]) == 0
-        assert not label.exists()
-        label.write_text(written, "utf-8")
-        assert run(["write", "56", "-o", str(out), "--force"]) == 0
-        assert label.read_text("utf-8") == written
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("change", ["edited", "a link"])
-    def test_a_label_that_was_changed_is_the_users(
-        self, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """A label file that was edited is never replaced: the command refuses and names it."""
-        out, label, other = tmp_path / "a.png", tmp_path / "a.jsonl", tmp_path / "b.jsonl"
-        assert run(["write", "12", "--labels", "-o", str(out)]) == 0
-        if change == "edited":
-            label.write_text(label.read_text("utf-8") + '{"mine": 1}\n', "utf-8")
-        else:
-            label.rename(other)
-            label.symlink_to(other)
-        before = runs.listing(tmp_path)
-        assert run(["write", "34", "--labels", "-o", str(out), "--force"]) == 2
-        assert str(label) in capsys.readouterr().err
-        assert runs.listing(tmp_path) == before
-        assert run(["write", "34", "-o", str(out), "--force"]) == 0
-        assert runs.listing(tmp_path).keys() == before.keys()
-        assert label.read_bytes() == before["a.jsonl"]
-
-    @pytest.mark.parametrize("name", ["a/", "a.npz"])
-    def test_whole_or_not_at_all(self, tmp_path: Path, name: str) -> None:
-        """If the tenth image fails, nothing is written."""
-
-        def failing(index: int) -> Writing:
-            if index == 9:
-                raise ConfigError("the tenth")
-            return write("1", writer=index)
-
-        with pytest.raises(ConfigError, match="the tenth"):
-            save_writings(map(failing, range(10)), 10, f"{tmp_path}/{name}", labels=True)
-        assert list(tmp_path.iterdir()) == []
-
-    def test_too_large_an_array(self, tmp_path: Path) -> None:
-        """An array of more than 2 GiB is refused at the first image."""
-        with pytest.raises(OutputError, match="2 GiB"):
-            save_writings(iter([write("1" * 60)]), 1_000_000, f"{tmp_path}/a.npz")
-
-    @pytest.mark.parametrize(("count", "out", "message"), [(0, "a.npz", "Ask for 1 to"), (2, "a.png", "not 2")])
-    def test_counts_that_do_not_fit(self, tmp_path: Path, count: int, out: str, message: str) -> None:
-        """No images, or two for one .png, are refused before anything is drawn or written."""
-        with pytest.raises((ConfigError, OutputError), match=message):
-            save_writings(iter([]), count, str(tmp_path / out))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_morph_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A .png has one row of ten digits for each hand."""
-        out = tmp_path / "morph.png"
-        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
-        assert capsys.readouterr().out == f"4 hands: {out}\n"
-        with Image.open(out) as picture:
-            assert picture.size == (10 * 30 * 2, 4 * 30 * 2)
-        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 2
-
-    def test_morph_animation(self, tmp_path: Path) -> None:
-        """A .gif has one frame for each hand and is not overwritten."""
-        out = tmp_path / "morph.gif"
-        assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 0
-        with Image.open(out) as picture:
-            assert getattr(picture, "n_frames", 1) == 4
-        assert run(["morph", "1", "2", "-o", str(out)]) == 2
 
 
 @pytest.mark.slow

@@ -68,8 +68,8 @@ def sample(
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
     from inkgan.errors import ConfigError, printable, quantity, shown
+    from inkgan.generation.image_files import check_output, image_saver
     from inkgan.generation.model import load
-    from inkgan.generation.saving import check_output, image_saver
 
     if check_output(out, count, force=force, model=what) != "png" and columns is not None:
         raise ConfigError(f"--columns is for a sheet, and {shown(out)} is none. Leave out --columns, or name a .png.")

@@ -9,8 +9,8 @@ from inkgan.exporting import onnx_file
 from inkgan.exporting.page import web_page
 from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
+from inkgan.generation.image_files import kind_of
 from inkgan.generation.output_folder import OutputFolder
-from inkgan.generation.saving import kind_of
 from inkgan.runs import checkpoint
 
 #: The files of a model folder, which every command accepts as a model.

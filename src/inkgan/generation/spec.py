@@ -21,10 +21,10 @@ from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
-from inkgan.generation.saving import padded_to_widest
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
 from inkgan.generation.writing import HEIGHTS, STEEPEST, Writing
+from inkgan.generation.writing_files import padded_to_widest
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED
 

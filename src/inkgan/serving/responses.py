@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation import hands, looks, writing
+from inkgan.generation.image_files import arrays_of, names_in_folder
 from inkgan.generation.model import Model
-from inkgan.generation.saving import arrays_of, names_in_folder
 from inkgan.images import picture_of, png_bytes, sheet
 from inkgan.serving import parameters
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.generation.formats import Files, Sample
-from inkgan.generation.saving import label_arrays, padded_to_widest
+from inkgan.generation.writing_files import label_arrays, padded_to_widest
 
 #: Readers of Parquet read one group of rows at a time.
 _ROWS_IN_A_GROUP = 100
