@@ -49,18 +49,7 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     folder = prepared.folder
     keep_freed_memory()
     with folder.locked():
-        if prepared.resume:
-            folder.save_changed_settings(prepared.config)
-        else:
-            folder.start(prepared.config, force=prepared.force)
-            if missing := shortage(prepared.data):
-                watcher.warn(f"{prepared.data.name} has {missing}.")
-        state = restore(prepared, watcher)
-        if prepared.stop_at is not None and prepared.stop_at < state.step:
-            watcher.warn(
-                f"stop_at={prepared.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give "
-                "a later step, or leave it out."
-            )
+        state = _begin(prepared, watcher)
         with (
             _explained_divergence(prepared, state),
             contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
@@ -83,6 +72,23 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         result = Result(folder.path, state.step, clock.seconds, complete, sheet)
     watcher.ended(result)
     return result
+
+
+def _begin(prepared: PreparedRun, watcher: Watcher) -> RunState:
+    """Start a new run in its folder, or continue the one that is there; warn of what may surprise."""
+    if prepared.resume:
+        prepared.folder.save_changed_settings(prepared.config)
+    else:
+        prepared.folder.start(prepared.config, force=prepared.force)
+        if missing := shortage(prepared.data):
+            watcher.warn(f"{prepared.data.name} has {missing}.")
+    state = restore(prepared, watcher)
+    if prepared.stop_at is not None and prepared.stop_at < state.step:
+        watcher.warn(
+            f"stop_at={prepared.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give a "
+            "later step, or leave it out."
+        )
+    return state
 
 
 @contextlib.contextmanager

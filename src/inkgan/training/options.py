@@ -41,7 +41,7 @@ _SETTING_OF = {
 
 
 class TrainingOptions(TypedDict, total=False):
-    """The options of a run; :func:`train` says what each means. Numbers may be NumPy's."""
+    """The options of a run; :func:`inkgan.train` says what each means. Numbers may be NumPy's."""
 
     data: str | Path | None
     data_dir: str | Path | None
@@ -78,8 +78,8 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
     """Return every option, or its default, in a form that JSON can hold: NumPy's numbers become Python's.
 
     Args:
-        recipe: as for :func:`train`.
-        **options: as for :func:`train`.
+        recipe: as for :func:`inkgan.train`.
+        **options: as for :func:`inkgan.train`.
 
     Raises:
         ConfigError: one is unknown or of the wrong type, or the settings are neither a mapping nor strings.
@@ -110,6 +110,7 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
 
 
 def _plain(value: Any) -> Any:
+    """Turn NumPy's numbers into Python's, and paths into strings, also within settings."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
