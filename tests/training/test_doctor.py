@@ -215,6 +215,19 @@ def test_learning_rates_are_compared_with_the_usual_ones(overrides: tuple[str, .
     assert found(series({}), config) == ([("learning-rate", 0)] if ill else [])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [(("generator.learning_rate=0.3",), "the generator's learning rate is 0.3, 100 times the recipe's own"),
+     (("discriminator.learning_rate=3e-6",), "the discriminator's learning rate is 3e-06, 1/1,000 of the recipe's own"),
+     (("generator.learning_rate=0.06", "discriminator.learning_rate=1e-4"),
+      "the discriminator's learning rate is 0.0001, 1/30 of the recipe's own")],
+)  # fmt: skip
+def test_the_rate_that_is_farthest_from_usual_is_named(overrides: tuple[str, ...], said: str) -> None:
+    """The sentence says which network's rate it is, the rate, and whether it is too high or too low."""
+    (finding,) = judged(resolve(overrides=overrides), series({})).findings
+    assert finding.sentence == said
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("overrides", [(), ("penalty.weight=0.0", "generator.learning_rate=1e-5"), ("recipe=best",)])
 def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:

@@ -151,8 +151,9 @@ class Doctor:
         if course.ill_in_a_row < rule.patience:
             course.found = None
             return
-        sentence = rule.described(value, line, self.class_names)
-        course.found = Finding(rule, step, sentence, rule.remedy(self.config.at(step)), course.healthy_at)
+        config = self.config.at(step)
+        sentence = rule.described(value, line, config, self.class_names)
+        course.found = Finding(rule, step, sentence, rule.remedy(config), course.healthy_at)
         course.first = course.first or course.found
 
     @property

@@ -85,9 +85,9 @@ class Rule:
     threshold: float | None = None
     healable: bool = False
 
-    def described(self, value: float, line: Line, class_names: Sequence[str]) -> str:
-        """Return the sentence about a value and the line that it comes from."""
-        return self.sentence.format(value=value, **words(line, class_names))
+    def described(self, value: float, line: Line, config: Config, class_names: Sequence[str]) -> str:
+        """Return the sentence about a value, the line that it comes from and the run's settings."""
+        return self.sentence.format(value=value, **words(line, config, class_names))
 
     def is_ill(self, value: float, threshold: float) -> bool:
         """Return whether one value is on the wrong side of the threshold."""
@@ -186,9 +186,7 @@ def stuck(line: Line, _config: Config) -> float | None:
 
 def far_from_usual(_line: Line, config: Config) -> float | None:
     """Return the factor, up or down, between a learning rate and the recipe's own: the larger of both networks'."""
-    usual = usual_rates(config)
-    ratios = [rate / usual[name] for name, rate in own_rates(config).items()]
-    return max(max(ratio, 1 / ratio) for ratio in ratios)
+    return max(max(ratio, 1 / ratio) for ratio in _rate_ratios(config).values())
 
 
 # Remedies
@@ -205,6 +203,12 @@ def own_rates(config: Config) -> dict[str, float]:
 def usual_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of the run's recipe by setting."""
     return own_rates(resolve(overrides={"recipe": config.recipe}))
+
+
+def _rate_ratios(config: Config) -> dict[str, float]:
+    """Return each learning rate of a run, divided by the recipe's own, by setting."""
+    usual = usual_rates(config)
+    return {key: rate / usual[key] for key, rate in own_rates(config).items()}
 
 
 def _raised_rates(config: Config) -> dict[str, float]:
@@ -284,18 +288,19 @@ def _advice(text: str) -> Callable[[Config], Remedy]:
 # Sentences
 
 
-def words(line: Line, class_names: Sequence[str]) -> dict[str, Any]:
+def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, Any]:
     """Return the words for sentences about a line: the probe's signals, class names, and figures derived from them.
 
     Args:
         line: the values that were logged at a step.
+        config: the run's settings at that step.
         class_names: the names of the classes; a class without a name is called by its number.
     """
 
     def name_of(number: float) -> str:
         return repr(class_names[int(number)]) if number < len(class_names) else f"number {number:.0f}"
 
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"unusual_rate": _unusual_rate(config)}
     for name, value in line.items():
         if name.startswith("doctor/"):
             is_class = name.endswith(("_class", "_as"))
@@ -307,6 +312,14 @@ def words(line: Line, class_names: Sequence[str]) -> dict[str, Any]:
     if now is not None and before is not None:
         found |= {"now": name_of(now.number), "times": now.times, "before": name_of(before.number)}
     return found
+
+
+def _unusual_rate(config: Config) -> str:
+    """Return which network's learning rate is farthest from the recipe's own, and by what factor."""
+    ratios = _rate_ratios(config)
+    key = max(ratios, key=lambda key: max(ratios[key], 1 / ratios[key]))
+    factor = f"{ratios[key]:,.0f} times" if ratios[key] > 1 else f"1/{1 / ratios[key]:,.0f} of"
+    return f"the {key.partition('.')[0]}'s learning rate is {own_rates(config)[key]:g}, {factor} the recipe's own"
 
 
 #: The training loop itself finds this illness, too, at a step whose losses are never logged.
@@ -456,7 +469,7 @@ RULES: tuple[Rule, ...] = (
         "learning-rate",
         "a learning rate is far from usual",
         far_from_usual,
-        "a learning rate is {value:,.0f} times as high or as low as the recipe's own",
+        "{unusual_rate}",
         usual_learning_rates,
         grace=0,
         patience=1,
