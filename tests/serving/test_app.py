@@ -315,6 +315,13 @@ def test_every_example_of_the_description_works(fast: TestClient) -> None:
     assert json.dumps(described).count("http") == 0
 
 
+def test_the_description_names_what_a_client_calls(fast: TestClient) -> None:
+    """Titles and names are words, not those of private functions."""
+    paths = fast.get("/openapi.json").json()["paths"].values()
+    assert [one["get"]["summary"] for one in paths] == ["Write", "Digit", "Sample", "Models"]
+    assert all(one["get"]["operationId"][0].isalpha() for one in paths)
+
+
 def examples_in(guide: str) -> set[str]:
     """Return the addresses of a page's examples."""
     given = {found.get("href") or found.get("src") for _, found in Tags(guide).tags}

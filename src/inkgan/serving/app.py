@@ -131,7 +131,9 @@ def application(service: Service) -> FastAPI:
         ("/v1/models", _models, [_JSON]),
     ):
         success: dict[str, Any] = {"content": {media_type: {} for media_type in media_types}}
-        app.get(path, response_class=Response, responses={200: success})(endpoint)
+        # Programs that write clients make functions of these names.
+        name = endpoint.__name__.removeprefix("_")
+        app.get(path, name=name, response_class=Response, responses={200: success})(endpoint)
     for path, unlisted in (
         ("/", _page),
         ("/docs", _guide),
