@@ -47,6 +47,16 @@ def test_other_commands_exist(command: str) -> None:
         assert words[0] in {"pip", "tensorboard"}
 
 
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if commands(one)], ids=name)
+def test_the_commands_of_a_page_can_be_typed_in_turn(document: Path) -> None:
+    """No two commands of a page write into the same place, which the second one would refuse."""
+    given = [shlex.split(line) for line in commands(document)]
+    new = [words for words in given if words[0] == "inkgan" and not {"--resume", "--extend", "--force"} & set(words)]
+    places = [words[words.index(flag) + 1] for words in new for flag in ("-o", "--out") if flag in words]
+    shared = [place for place in places if place.startswith("/shared/")]  # one data set, shown in several ways
+    assert len(set(places)) == len(places) - len(shared) + len(set(shared)), sorted(places)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "document", [README, *(ROOT / f"docs/{page}.md" for page in ("training", "writing", "export"))], ids=name
