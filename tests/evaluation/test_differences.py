@@ -295,11 +295,11 @@ class Measuring:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full: list[bool] = []
-        monkeypatch.setattr(comparing, "make_ruler", lambda *_: "ruler")
+        monkeypatch.setattr(comparing, "reference_for", lambda *_: "reference")
         monkeypatch.setattr(comparing, "measure", self)
 
-    def __call__(self, sample: Sample, ruler: str, *, full: bool, progress: Any) -> Report:
-        assert ruler == "ruler"
+    def __call__(self, sample: Sample, reference: str, *, full: bool, progress: Any) -> Report:
+        assert reference == "reference"
         self.full.append(full)
         progress("features", 0.25)
         images = sample.images
