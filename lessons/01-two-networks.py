@@ -16,9 +16,10 @@
 # before the last section. You need a quarter of an hour, some Python, and school mathematics: derivatives, vectors,
 # logarithms. The lesson explains what a neural network is. Install inkgan, which brings PyTorch with it: run
 # `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and then opens the lessons.) The
-# [glossary](../../lessons/glossary.md) says which lesson explains each term.
+# [glossary](../../lessons/glossary.md) says which lesson explains each term. If you run the lessons, some of your figures
+# will differ from those in the text: processors round differently, and training magnifies that.
 
-# %% [markdown] lang="zh" of="877869af"
+# %% [markdown] lang="zh" of="068ce329"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
@@ -30,7 +31,7 @@
 # 生成器学到的一切，都沿着橙色箭头传回来：每个像素该怎么改，D 才更肯说“真”。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。到最后一节才开始训练它们。
-# 准备好一刻钟、一点 Python，还有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档大多是英文的。
+# 准备好一刻钟、一点 Python，还有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档大多是英文的。自己运行时，有些数会和课文里的不一样：处理器不同，舍入就不同，训练又会把差别放大。
 
 # %% [markdown] lang="en"
 # ## What is a real image, for a network?
@@ -247,12 +248,12 @@ sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=
 # %% [markdown] lang="en"
 # ## Why pooling?
 #
-# Pooling takes the mean of each 2×2 block. The maps become four times smaller, which saves work. Pooling also makes the
-# network less sensitive to small shifts. Does it really? Shift images by one pixel and compare, before and after two
-# poolings. (Take all pixels as one vector: the change is the length of the difference, divided by the length of the
-# original.)
+# Pooling takes the mean of each 2×2 block. The maps shrink to a quarter of their size, which saves work. Pooling also
+# makes the network less sensitive to small shifts. Does it really? Shift images by one pixel and compare, before and
+# after two poolings. (Take all pixels as one vector: the change is the length of the difference, divided by the length
+# of the original.)
 
-# %% [markdown] lang="zh" of="5592ee42"
+# %% [markdown] lang="zh" of="bb738840"
 # ## 为什么要池化？
 #
 # 平均池化把每个 2×2 的小块换成平均值。特征图的面积缩小到四分之一，计算也省了；同时，网络对小小的平移就不那么敏感了。

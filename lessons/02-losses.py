@@ -208,9 +208,10 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 #
 # From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows
 # something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
-# (`torch.Generator` in the cell is not a generator in our sense; it is PyTorch's source of random numbers.)
+# (`torch.Generator` in the cell is not a generator in our sense; it is PyTorch's source of random numbers. The networks
+# are those of lesson 1, from inkgan. They take images as MNIST stores them, with the channel last.)
 
-# %% [markdown] lang="zh" of="07ff6b3f"
+# %% [markdown] lang="zh" of="75b3ca6e"
 # 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全都远在左边。
 # 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
 #
@@ -218,7 +219,7 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 #
 # ## 生成器学到的东西从哪里来？
 #
-# 来自判别器对**像素**的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。）
+# 来自判别器对**像素**的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。两个网络就是第 1 课的，现在直接用 inkgan 里写好的；图的形状和 MNIST 里存的一样，通道放在最后。）
 
 # %% short=["STEPS = 40", "STEPS = 3"]
 from inkgan.data import load

@@ -209,16 +209,16 @@ assert 0.05 < np.std(again) < 0.5
 # %% [markdown] lang="en"
 # These are all the *same* generator. If your improvement is smaller than this, you have found nothing. inkgan prints a
 # 95 % interval with each figure. It says how much another draw of images would change the figure: of 100 intervals made
-# like this, about 95 contain the value that very many images would give. It cannot say how much another *training*
-# would change the figure. For that you must train with several seeds.
+# like this, about 95 contain the mean figure of very many such draws. It cannot say how much another *training* would
+# change the figure. For that you must train with several seeds.
 #
 # ## What the distance cannot see
 #
 # One number cannot say everything. Here are real digits as they are, three ruined sets of them, and training images.
 # Which of them will the distance notice, and will it tell them apart?
 
-# %% [markdown] lang="zh" of="2d935eb5"
-# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少：这样的区间，100 个里大约有 95 个包含用极多的图算出来的值。
+# %% [markdown] lang="zh" of="95e2fae9"
+# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少：这样的区间，100 个里大约有 95 个包含这样一个值：换极多批同样多的图，各算一次，再取平均。
 # 但区间说不出重新**训练**一次会变多少，要知道这个，只能用好几个种子各训练一次。
 #
 # ## 距离看不见的东西
