@@ -172,6 +172,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=", 400, "text=: string should have at least 1 character."),
         ("/v1/write?text=abc", 400, "cannot write 'abc'. Write digits,"),
         ("/v1/write?text=1&sed=4", 400, "there is no parameter sed. Did you mean 'seed'? There are: model, text,"),
+        ("/v1/write?txt=1", 400, "there is no parameter txt. Did you mean 'text'? There are: model, text,"),
         ("/v1/write?text=1&height=1e9", 400, "height=1e9: input should be a valid integer"),
         ("/v1/write?text=1&style=nan", 400, "style=nan: input should be"),
         ("/v1/write?text=1&seed=9223372036854775808", 400, "seed=9223372036854775808: input should be less than"),

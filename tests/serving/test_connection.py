@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -12,10 +13,10 @@ from contextlib import ExitStack, suppress
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from inkgan.serving import connection
+from inkgan.serving import connection, guard
 from inkgan.serving.connection import LARGEST_HEAD, Connection
 from inkgan.serving.guard import Guard
 
@@ -137,3 +138,49 @@ def test_too_many_connections_are_asked_to_come_back(monkeypatch: pytest.MonkeyP
         assert b"retry-after: 1\r\n" in said
 
     with_server(talk)
+
+
+async def _in_parts(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with 64 MiB in 64 parts, each sent when the system has taken the one before."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(64):
+        await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize("app", [PlainTextResponse(bytes(2**26)), _in_parts], ids=["whole", "in parts"])
+def test_an_answer_that_nobody_reads_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, app: ASGIApp
+) -> None:
+    """An answer has a time limit once it has begun; then the connection is cut, and the log stays empty."""
+    for module in (connection, guard):
+        monkeypatch.setattr(module, "SECONDS_TO_SEND", 0.2)
+
+    def talk(port: int) -> None:
+        caplog.set_level(logging.ERROR, "uvicorn.error")
+        with socket.create_connection(("127.0.0.1", port), 5) as client, suppress(ConnectionResetError):
+            client.sendall(_GET + b"\r\n")
+            got = len(client.recv(15))
+            time.sleep(0.5)
+            while part := client.recv(2**20):
+                got += len(part)
+        assert 15 <= got < 2**26
+
+    with_server(talk, Guard(app))
+    assert not caplog.records
+
+
+def test_an_answer_that_is_read_in_time_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of one answer does not cut the connection while the next request is awaited."""
+    monkeypatch.setattr(connection, "SECONDS_TO_SEND", 0.2)
+
+    def talk(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            for _ in range(2):
+                client.sendall(_GET + b"\r\n")
+                got = b""
+                while got.count(b"x") < 2**20:
+                    got += client.recv(2**20)
+                time.sleep(0.3)
+
+    with_server(talk, PlainTextResponse(b"x" * 2**20))

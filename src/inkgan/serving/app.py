@@ -257,7 +257,8 @@ def _client_has(request: Request, tag: str) -> bool:
 async def _wrong_parameters(request: Request, error: Exception) -> Response:
     """Say what is wrong with the first wrong parameter."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
+    # An unknown parameter comes first, because a missing one may be misspelt.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     name = shown(str(first["loc"][-1]))
     given = shown(str(first["input"]))[:40]
     if first["type"] == "missing":

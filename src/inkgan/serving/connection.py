@@ -1,4 +1,4 @@
-"""Connections with a time limit for the head of a request, which uvicorn lacks."""
+"""Connections with limits that uvicorn lacks: on their number, and on the time of a request's head and of an answer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from inkgan.serving.error_responses import RETRY_AFTER
 MOST_CONNECTIONS = 256
 #: Seconds from the first byte of a request, or from the start of the connection, to the end of its head.
 SECONDS_FOR_HEAD = 10.0
+#: Seconds from the moment at which an answer is complete until the system has taken all of it for sending.
+SECONDS_TO_SEND = 30.0
 #: The most bytes of a request's head.
 LARGEST_HEAD = 16_384
+#: The key in the state of a request's scope under which the function is that cuts its connection.
+CUT = "cut"
 
 
 class Connection(H11Protocol):
     """A uvicorn connection with limits."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _end_of_sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse the connection if there are too many; else wait for a request."""
         super().connection_made(transport)
+        self.app_state = {**self.app_state, CUT: transport.abort}
         if len(self.connections) > MOST_CONNECTIONS:
             self._end("503 Service Unavailable", "too many connections.", f"retry-after: {RETRY_AFTER}\r\n")
         self._watch()
@@ -35,9 +41,18 @@ class Connection(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clocks."""
         super().connection_lost(exc)
         self._stop_clock()
+        if self._end_of_sending is not None:
+            self._end_of_sending.cancel()
+
+    def on_response_complete(self) -> None:
+        """Give the client time to read the answer. What it has not taken by then would fill the memory."""
+        if self._end_of_sending is not None:
+            self._end_of_sending.cancel()
+        self._end_of_sending = self.loop.call_later(SECONDS_TO_SEND, self._give_up_sending)
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is not HTTP, or whose head is too large."""
@@ -49,6 +64,10 @@ class Connection(H11Protocol):
             self._stop_clock()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.abort)
+
+    def _give_up_sending(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:

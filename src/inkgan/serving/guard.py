@@ -22,14 +22,14 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkgan.errors import shown
-from inkgan.serving.connection import LARGEST_HEAD
+from inkgan.serving.connection import CUT, LARGEST_HEAD, SECONDS_TO_SEND
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
 
 #: The most requests that are answered or wait at one time; further ones get a 503 and are asked to come back.
 MOST_AT_ONCE = 64
-#: The most seconds until an answer begins, and from then until it is sent.
-SECONDS_TO_ANSWER, SECONDS_TO_SEND = 10.0, 30.0
+#: The most seconds until an answer begins.
+SECONDS_TO_ANSWER = 10.0
 #: The most requests from one client: per second in the long run, and in one burst.
 RATE, BURST = 500.0, 1000.0
 #: The most clients whose buckets are remembered.
@@ -107,12 +107,15 @@ class Guard:
             if exchange.client_gone:
                 return
             if exchange.status:
-                raise
+                await exchange.cut()
+                return
             late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
             await late(exchange.scope, receive, exchange.send)
         except asyncio.CancelledError:
             # Only a server that stops cancels a request. Raised, the error would be a 500, and a traceback in the log.
-            if not exchange.status:
+            if exchange.status:
+                await exchange.cut()
+            else:
                 exchange.limit = None  # it was cancelled, too, and cannot be moved any more
                 stopping = unavailable("this server is stopping; it had no time left for this.")
                 await stopping(exchange.scope, receive, exchange.send)
@@ -210,6 +213,14 @@ class _Exchange:
             self.client_gone = True
             self.status = self.status or _CLIENT_GONE
             self._end_in(0)
+
+    async def cut(self) -> None:
+        """Cut the connection, because the client does not read the rest of its answer.
+
+        Neither an error nor a return may tell uvicorn so: it would log either one, as often as clients like.
+        """
+        self.scope["state"][CUT]()
+        await asyncio.sleep(0)  # until uvicorn has heard that the connection is lost
 
     def _end_in(self, seconds: float) -> None:
         """Give the answer this much time from now on, unless its time is already over."""
