@@ -373,7 +373,7 @@ def test_parts(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     assert [write_shards(spec(), out, part=(index, 3)) for index in (2, 1, 3)] == [(1, 0), (2, 0), (1, 0)]
     assert visible(out) == visible(whole)
-    assert write_shards(spec(), tmp_path / "b", part=(9, 9)) == (0, 0)
+    assert write_shards(spec(), tmp_path / "b", part=(4, 9)) == (1, 0)
     for part in ((0, 3), (4, 3), (1, 0)):
         with pytest.raises(ConfigError, match="Parts are numbered from 1"):
             write_shards(spec(), tmp_path / "c", part=part)
@@ -519,6 +519,8 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The shard of a part is a folder in the part's folder, and a user's file in it is never removed."""
     monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
+    monkeypatch.setattr(shards, "_require_same", lambda *_: None)
+    (tmp_path / shards.MANIFEST).write_text('{"spec": {}, "digests": {}, "versions": {}}', "utf-8")
     task = partial(shards.put_shard, spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
     assert [task(0), task(0)] == [True, False]
     (tmp_path / ".00000.sha256").unlink()
@@ -619,6 +621,22 @@ def test_shards_are_made_on_all_cores(
     monkeypatch.setattr(engines, "cores", lambda: 3)
     assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)
     assert asked == [jobs]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folder_that_another_command_took_over(whole: Path, tmp_path: Path) -> None:
+    """A command whose folder was removed, or removed and begun anew with another spec, adds nothing to it."""
+    out = copied(whole, tmp_path / "a")
+    task = partial(shards.put_shard, spec(), out, shards.digests_of(spec()))
+    shutil.rmtree(out)
+    with pytest.raises(OutputError, match="was removed while it was written"):
+        task(2)
+    assert not out.exists()
+    write_shards(spec(count=8, shards=1), out)
+    before = visible(out)
+    with pytest.raises(OutputError, match="holds another data set"):
+        task(2)
+    assert visible(out) == before
 
 
 def test_hidden_files_of_the_users(tmp_path: Path) -> None:
@@ -886,10 +904,7 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("--split train=x,test=y -o a", "--split train=x is not allowed: a share is a part of 1, such as 0.8"),
         ("--split train=0,test=1 -o a", "--split train=0 is not allowed: a share is a part of 1, such as 0.8"),
         ("--split a/b=.5,test=.5 -o a", "--split a/b=.5 is not allowed: a part's name has up to 31 letters"),
-        (
-            "-n 9 --shards 2 --shard 1/64 -o a",
-            "2 shards cannot be divided into 64 parts: some would have nothing to do",
-        ),
+        ("-n 9 --shards 2 --shard 3/64 -o a", "part 3 of 64 has nothing to do: the data set has 2 shards"),
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot run -1 jobs"),

@@ -82,10 +82,10 @@ def write_shards(
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
-    if parts > spec.shards:
+    if index > spec.shards:
         raise ConfigError(
-            f"{quantity(spec.shards, 'shard')} cannot be divided into {parts} parts: some would have nothing to do. "
-            f"Give --shards {parts} or more, or fewer parts."
+            f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
+            f"--shards {parts} or more, or fewer parts."
         )
     packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec)
@@ -105,13 +105,18 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
     """Make a shard in its place, unless it is done; return whether it was made. Engines run this for each number.
 
     Raises:
-        OutputError: the model or the texts have other digests (:func:`digests_of`) than at the beginning.
+        OutputError: the model or the texts have other digests (:func:`digests_of`) than at the beginning, or the folder
+            was removed, or holds another data set by now.
     """
     if is_done(out, number):
         return False
     if digests_of(spec) != digests:
         raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
-    _move_into_place(make_shard(spec, number), out, number, depth=2 if spec.split else 1)
+    files = make_shard(spec, number)
+    if not (out / MANIFEST).exists():
+        raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was.")
+    _require_same(_read(out / MANIFEST), _manifest_of(spec, digests), out)
+    _move_into_place(files, out, number, depth=2 if spec.split else 1)
     return True
 
 
@@ -153,15 +158,20 @@ def sizes_of_split(spec: Spec) -> dict[str, int]:
     return {part.name: sizes[part.name] + round((spec.count - counted) * part.share) for part in spec.split}
 
 
-def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
-    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
-    manifest: dict[str, Any] = {
+def _manifest_of(spec: Spec, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the manifest of a data set."""
+    return {
         "what": _WHAT,
         "spec": spec.model_dump(mode="json"),
         "look": _knobs(spec.look),
         "digests": dict(digests),
         "versions": versions_for(spec.format),
     }
+
+
+def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
+    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
+    manifest = _manifest_of(spec, digests)
     _refuse_foreign(out)
     _write_missing({MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}, out)
     there = _read(out / MANIFEST)
