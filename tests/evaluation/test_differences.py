@@ -207,7 +207,9 @@ def test_the_settings_in_which_runs_differ(finished_run: Path, tmp_path: Path) -
     assert comparing._settings([finished_run], [two]) == ()
     assert comparing._settings([str(finished_run)], [str(one)]) == ("seed: 0 -> 1", "batch_size: 5 -> 7")
     assert comparing._settings([one], [finished_run]) == ("seed: 1 -> 0", "batch_size: 7 -> 5")
-    for first, second in (([finished_run, two], [one]), ([finished_run], [one, two])):
+    for first, second in (
+        ([finished_run, two], [one]), ([finished_run], [one, two]), ([finished_run, one], [one, two])
+    ):  # fmt: skip
         assert comparing._settings(first, second) == ("batch_size: 5 -> 7",)
     for unknown in (ARRAY, "fast", tmp_path / "none"):  # what is no run has no settings
         assert comparing._settings([unknown], [one]) == comparing._settings([one], [unknown]) == ()
@@ -219,6 +221,7 @@ def test_the_newest_checkpoint_says_how_long_a_run_trained(finished_run: Path, t
     remove(checkpoints, list_steps(checkpoints)[-1])
     assert comparing._settings([finished_run], [shorter]) == ("trained steps: 6 -> 4",)
     assert comparing._settings([shorter], [finished_run]) == ("trained steps: 4 -> 6",)
+    assert comparing._settings([finished_run, shorter], [finished_run, shorter]) == ()  # the first of each counts
 
 
 @pytest.mark.parametrize(

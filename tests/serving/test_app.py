@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import io
 import json
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import PIL
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -100,6 +102,15 @@ def test_texts_of_several_looks_are_not_written_together() -> None:
     assert responses.shared_parameters(plain) != responses.shared_parameters(plain.model_copy(update={"look": "photo"}))
 
 
+def test_what_is_left_out_is_as_in_python() -> None:
+    """The defaults of the addresses are those of the functions."""
+    defaults = inspect.signature(inkgan.write).parameters
+    fields = parameters.Write.model_fields
+    shared = fields.keys() & defaults.keys() - {"text", "model"}
+    assert shared == {"seed", "writer", "style", "slant", "height", "background", "look", "legible"}
+    assert {name: fields[name].default for name in shared} == {name: defaults[name].default for name in shared}
+
+
 def test_a_digit_is_the_writers(fast: TestClient) -> None:
     expected = morph([5], steps=1, model="fast", legible=0)[0, 7]
     assert_array_equal(picture(fast.get("/v1/digits/7?seed=5").content), 255 - expected)
@@ -155,6 +166,30 @@ def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:
     assert other.get("/v1/write?text=1").headers["etag"] not in tags
 
 
+def test_a_tag_follows_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of a package may draw or compress otherwise."""
+    query = parameters.Write(text="1")
+    assert responses._versions()[1:] == [np.__version__, PIL.__version__]
+    tags = {responses.tag("d", "/v1/write", query), responses.tag("e", "/v1/write", query)}
+    monkeypatch.setattr(responses, "_versions", lambda: ["0"])
+    assert len({*tags, responses.tag("d", "/v1/write", query)}) == 3
+
+
+def test_what_is_told_of_a_model(fast: TestClient) -> None:
+    """Its digest stands for the weights and for the names of the classes, which both decide what an address draws."""
+    saved = read("fast", "latest")
+    manifest = json.loads((Path(inkgan.__file__).parent / "models/fast/manifest.json").read_text("utf-8"))
+    (told,) = fast.get("/v1/models").json()["models"]
+    assert told["weights_sha256"] == manifest["files"]["generator.safetensors"]["sha256"]
+    assert (told["name"], told["network"], told["image_shape"]) == ("fast", "compact", [28, 28, 1])
+    assert told["class_names"] == list("0123456789")
+    assert told["card"].startswith("# ")
+    assert told["licence"] in told["card"]
+    assert responses.digest(saved).startswith(told["digest"])
+    others = (saved._replace(class_names=tuple("1023456789")), read("best", "latest"))
+    assert len({responses.digest(one)[:12] for one in (saved, *others)}) == 3
+
+
 def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
     digest = fast.get("/v1/models").json()["models"][0]["digest"]
     answer = fast.get(f"/v1/digits/1?model={digest}")
@@ -186,6 +221,9 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ),
         ("/v1/write?text=1&model=x", 400, "model=x: string should match pattern"),
         (f"/v1/sample?n={'9' * 5000}", 400, "n=999"),
+        (f"/v1/write?text={'1' * 65}", 400, "text=" + "1" * 20),
+        ("/v1/digits/7?scale=17", 400, "scale=17: input should be less than or equal to 16."),
+        ("/v1/write?text=1&height=23", 400, "height=23: input should be greater than or equal to 24."),
         ("/v1/sample?n=65", 400, "n=65: input should be less than or equal to 64."),
         ("/v1/sample?n=-1", 400, "n=-1: input should be greater than or equal to 1."),
         ("/v1/sample?label=x", 404, "there is no class 'x': fast draws 0 to 9."),
