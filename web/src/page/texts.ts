@@ -114,7 +114,7 @@ const english = {
   "doctor.collapsed":
     "The generator draws nearly the same picture for every latent. Use the relativistic game with the penalty, lower the learning rates, and start again.",
   "doctor.fooled":
-    "The discriminator rates drawings as more real than real digits, because it no longer learns. Let it learn again.",
+    "The discriminator rates drawings as more real than real digits: it no longer learns, or the learning rates are too high. Let it learn again, or lower the learning rates and start again.",
   "doctor.labels":
     "Drawings are not read as the digits that were asked for: the labels do not fit the pictures. Repair the labels and start again.",
   replayTitle: "Two recorded runs",
@@ -235,7 +235,8 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "doctor.diverged": "训练发散了：损失已经不是有限的数。请调低学习率，从头开始。",
   "doctor.overpowered": "判别器能认出每一张画出来的图，生成器从它那里学不到什么。请打开惩罚项，或调低判别器的学习率。",
   "doctor.collapsed": "无论隐变量是什么，生成器画出的都几乎一样。请使用相对损失和惩罚项，调低学习率，从头开始。",
-  "doctor.fooled": "在判别器看来，画出的比真的还真，因为它已经不再学习。请让它继续学习。",
+  "doctor.fooled":
+    "在判别器看来，画出的比真的还真：它已经不再学习，或者学习率太高。请让它继续学习，或调低学习率，从头开始。",
   "doctor.labels": "画出的数字与要求的不符：标签和图像对不上。请改正标签，从头开始。",
   replayTitle: "两次训练的回放",
   replayHint:
