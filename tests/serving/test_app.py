@@ -28,7 +28,7 @@ from inkgan.images import picture_of
 from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guard import Guard
-from inkgan.serving.guide import example_of
+from inkgan.serving.guide import example_of, page
 
 _SCRIPT = "<script>alert(1)</script>"
 _NAME = "<b onclick=alert(1)>"
@@ -337,11 +337,28 @@ def test_the_guide_says_what_each_parameter_takes(fast: TestClient) -> None:
     """The table gives a text's length, a digest's pattern and a number's range."""
     guide = fast.get("/docs").text
     for row in (
-        "<td>text<td>1 to 64 characters<td>",
         "<td>model<td>[0-9a-f]{12}<td>",
+        "<td>text<td>1 to 64 characters<td>none, needed<td>",
         "<td>height<td>24 to 512<td>96<td>",
+        "<td>slant<td>-45 to 45<td>0<td>",
+        "<td>legible<td>0 to 0.9999<td>0.99<td>",
+        "<td>writer<td>0 to 2^63 - 1<td>0<td>",
+        "<td>background<td>white, transparent<td>white<td>",
+        "<td>name<td>0 to 255 characters<td>none, needed<td>The name of a class.",
+        "<td>n<td>1 to 64<td>64<td>",
+        "<td>format<td>png<td>png<td>",
+        "<td>label<td>0 to 255 characters<td><td>",
     ):
         assert row in guide, row
+    assert guide.count("<table>") == 3  # /v1/models takes no parameters
+
+
+@pytest.mark.parametrize(("count", "shown", "more"), [(1, 1, ""), (100, 100, ""), (101, 100, ", …")])
+def test_the_guide_names_a_hundred_classes(count: int, shown: int, more: str) -> None:
+    names = [f"class {at}" for at in range(count)]
+    saved = read("fast", "latest")._replace(class_names=tuple(names))
+    content, _ = page(saved, {"info": {"description": ""}, "paths": {}}, {})
+    assert f"<p>Classes: {', '.join(names[:shown])}{more}</p>" in content.decode()
 
 
 def test_every_example_of_the_description_works(fast: TestClient) -> None:
