@@ -26,7 +26,7 @@ from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_nei
 from inkgan.evaluation.random_features import random_reference_for
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.subject import Measurable, Sample, draw, notes_of, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
 
@@ -114,7 +114,7 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
     nearest = nearest_neighbours(images.features, reference.training_features)
     figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.predicted, reference)
     figures.append(_exact_copies(sample.images, data))
-    notes = [*sample.notes, *(f"{data.name}: {note}" for note in notes_of(data))]
+    notes = [*sample.notes, *(f"{data.name}: {note}." for note in data.notes)]
     if full:
         figures.append(random_features_distance(sample, reference, progress))
         figures += _novelty_in_pixels(sample, images, reference, progress)
@@ -144,48 +144,6 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         ),
         feature_accuracy=None if reference.network is None else reference.network.card.accuracy.get("test"),
     )
-
-
-def _title(title: str, reference: Reference) -> str:
-    """Return the title of a figure; only distances in the digits' features are called digit distances."""
-    if reference.features_title == "digit":
-        return title
-    return title.replace(" digit distance", f" distance ({reference.features_title} features)")
-
-
-def _closest(order: Labels, predicted: Labels | None) -> Labels:
-    """Return the images closest to training images, some of each class; else plain shapes such as 1 would prevail."""
-    if predicted is None:
-        return order[:_PAIRS]
-    classes = np.unique(predicted)
-    each = -(-_PAIRS // len(classes))
-    return np.concatenate([order[predicted[order] == label][:each] for label in classes])[: 2 * _PAIRS]
-
-
-def _classes(
-    images: ImageFeatures, reference: Reference, figures: dict[str, Figure]
-) -> tuple[tuple[ClassFigures, ...], list[str]]:
-    """Return the figures of each class, and notes."""
-    if images.predicted is None or reference.statistics is None:
-        return (), []
-    names, n = reference.data.class_names, len(images.features)
-    counts = np.bincount(images.predicted, minlength=len(names))
-    classes = tuple(
-        ClassFigures(
-            name=names[label],
-            count=int(counts[label]),
-            expected=float(reference.statistics.proportions[label] * n),
-            diversity=figures.get(f"diversity/{label}"),
-            accuracy=figures.get(f"accuracy/{label}"),
-        )
-        for label in range(len(names))
-    )
-    small = [one.name for one in classes if one.diversity is None]
-    if not small:
-        return classes, []
-    return classes, [
-        f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {listed(small, 12)}."
-    ]
 
 
 def figures_of(
@@ -362,3 +320,45 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Referen
     else:
         held_out = reference.statistics.held_out_pixels
     return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
+
+
+def _title(title: str, reference: Reference) -> str:
+    """Return the title of a figure; only distances in the digits' features are called digit distances."""
+    if reference.features_title == "digit":
+        return title
+    return title.replace(" digit distance", f" distance ({reference.features_title} features)")
+
+
+def _classes(
+    images: ImageFeatures, reference: Reference, figures: dict[str, Figure]
+) -> tuple[tuple[ClassFigures, ...], list[str]]:
+    """Return the figures of each class, and notes."""
+    if images.predicted is None or reference.statistics is None:
+        return (), []
+    names, n = reference.data.class_names, len(images.features)
+    counts = np.bincount(images.predicted, minlength=len(names))
+    classes = tuple(
+        ClassFigures(
+            name=names[label],
+            count=int(counts[label]),
+            expected=float(reference.statistics.proportions[label] * n),
+            diversity=figures.get(f"diversity/{label}"),
+            accuracy=figures.get(f"accuracy/{label}"),
+        )
+        for label in range(len(names))
+    )
+    small = [one.name for one in classes if one.diversity is None]
+    if not small:
+        return classes, []
+    return classes, [
+        f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {listed(small, 12)}."
+    ]
+
+
+def _closest(order: Labels, predicted: Labels | None) -> Labels:
+    """Return the images closest to training images, some of each class; else plain shapes such as 1 would prevail."""
+    if predicted is None:
+        return order[:_PAIRS]
+    classes = np.unique(predicted)
+    each = -(-_PAIRS // len(classes))
+    return np.concatenate([order[predicted[order] == label][:each] for label in classes])[: 2 * _PAIRS]

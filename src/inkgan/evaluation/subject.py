@@ -30,18 +30,16 @@ from inkgan.errors import (
     whole_number,
 )
 from inkgan.files import Progress, no_progress
+from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels, as_array
 from inkgan.seeds import valid_seed
 
 #: The number of images that are measured, unless another number is asked for.
-MOST = 10_000
+_DEFAULT_N = 10_000
 #: The least number of images that can be measured.
-SMALLEST = 128
-
-#: Classes are unequal if one is more than this many times as frequent, or as rare, as in equal shares.
-_UNEQUAL = 2.0
+_FEWEST = 128
 
 #: Everything that can be measured; see :func:`open_subject`.
 Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -185,9 +183,9 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
     subject = _of_path(Path(what), settings or {}) if isinstance(what, str | Path) else _of_arrays(what)
-    if len(subject.images) < SMALLEST:
+    if len(subject.images) < _FEWEST:
         given = quantity(len(subject.images), "image")
-        raise EvaluationError(f"{subject.name} has {given}; at least {SMALLEST} are needed. Add images.")
+        raise EvaluationError(f"{subject.name} has {given}; at least {_FEWEST} are needed. Add images.")
     return subject
 
 
@@ -212,7 +210,7 @@ def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
     every = [split.labels for split in splits if split.labels is not None]
     labels = np.concatenate(every) if every else None
     kind = "folder of images" if path.is_dir() else "arrays"
-    return ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(notes_of(data)))
+    return ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(f"{note}." for note in data.notes))
 
 
 def _of_arrays(what: Any) -> ImageSubject:
@@ -233,11 +231,6 @@ def _of_arrays(what: Any) -> ImageSubject:
     names, numbers = np.unique(given, return_inverse=True)
     class_names = tuple(map(str, names.tolist()))
     return ImageSubject("array", "arrays", pixels, numbers.astype(np.int64), class_names)
-
-
-def notes_of(data: DataSet) -> list[str]:
-    """Return notes for the reader of a report about images that were skipped, inverted or scaled."""
-    return [f"{note}." for note in data.notes]
 
 
 def real_images(
@@ -275,10 +268,10 @@ def real_images(
 
 def shortage(data: DataSet) -> str:
     """Return the reason why nothing can be measured against a data set; empty if there is none."""
-    if len(data.test) >= SMALLEST:
+    if len(data.test) >= _FEWEST:
         return ""
     return (
-        f"too few test images to measure: evaluate and compare need {SMALLEST}, and it has {len(data.test)}; put them "
+        f"too few test images to measure: evaluate and compare need {_FEWEST}, and it has {len(data.test)}; put them "
         "into a folder test/ beside train/, or into arrays test_images and test_labels"
     )
 
@@ -300,13 +293,13 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         InkganWarning: there are fewer images than ``n``.
     """
     if n is not None:
-        complaint = f"n is {{}}; give {SMALLEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
-        n = whole_number(n, complaint, SMALLEST, LARGEST_SAMPLE)
-    if len(data.test) < SMALLEST:
+        complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
+        n = whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
+    if len(data.test) < _FEWEST:
         raise EvaluationError(
-            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {SMALLEST} are needed. "
-            f"Name with --data a set that has more, such as a folder with {SMALLEST} images in test/ and the others in "
-            f"train/. A set without a test split needs {10 * SMALLEST:,} images, because a tenth is held out."
+            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {_FEWEST} are needed. "
+            f"Name with --data a set that has more, such as a folder with {_FEWEST} images in test/ and the others in "
+            f"train/. A set without a test split needs {10 * _FEWEST:,} images, because a tenth is held out."
         )
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
@@ -318,7 +311,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         if subject.available is not None:
             limits[f"{subject.name} has {subject.available:,} images"] = subject.available
     reason, most = min(limits.items(), key=lambda item: item[1])
-    wanted = MOST if n is None else n
+    wanted = _DEFAULT_N if n is None else n
     if most >= wanted:
         return wanted, []
     note = f"n is {most:,}, not {wanted:,}: {reason}."
@@ -362,22 +355,6 @@ def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np
     every = np.bincount(data.train.labels, minlength=len(numbers))
     counts = every[[numbers[class_name] for class_name in class_names]]
     return counts if are_unequal(counts) else None
-
-
-def are_unequal(counts: npt.NDArray[np.int64]) -> bool:
-    """Whether a class is more than twice as frequent, or as rare, as in equal shares; counts are int64 [classes]."""
-    mean = counts.mean()
-    return bool(counts.max() > _UNEQUAL * mean or counts.min() * _UNEQUAL < mean)
-
-
-def in_proportion(n: int, counts: npt.NDArray[np.int64]) -> Labels:
-    """Return n labels, int64 [n], in the proportions of ``counts`` (largest remainders), each class evenly spread."""
-    shares = n * counts / counts.sum()
-    each = np.floor(shares).astype(np.int64)
-    each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1
-    labels = np.repeat(np.arange(len(counts)), each)
-    places = np.concatenate([(np.arange(number) + 0.5) / number for number in each if number])
-    return labels[np.argsort(places, kind="stable")]
 
 
 def _renumbered(

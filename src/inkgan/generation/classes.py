@@ -1,4 +1,4 @@
-"""The classes that a caller asks a model for, by name or by index.
+"""The classes that a caller asks a model for, by name, by index, or in the proportions of a data set.
 
 Classes may be named by digits in another order than their indices, so a string is always a name, and an integer always
 an index.
@@ -19,6 +19,8 @@ from inkgan.images import Labels
 Classes = str | SupportsIndex | Sequence[str] | Sequence[SupportsIndex] | NDArray[Any]
 
 _NAMES_SHOWN = 12
+#: Classes are unequal if one is more than this many times as frequent, or as rare, as in equal shares.
+_UNEQUAL = 2.0
 
 
 def indices_of(classes: Classes, n: int, class_names: Sequence[str], model: str) -> Labels:
@@ -75,3 +77,19 @@ def shown_classes(names: Sequence[str]) -> str:
         return f"0 to {len(names) - 1}"
     more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(shown(name) for name in names[:_NAMES_SHOWN]) + more
+
+
+def are_unequal(counts: NDArray[np.int64]) -> bool:
+    """Whether a class is more than twice as frequent, or as rare, as in equal shares; counts are int64 [classes]."""
+    mean = counts.mean()
+    return bool(counts.max() > _UNEQUAL * mean or counts.min() * _UNEQUAL < mean)
+
+
+def in_proportion(n: int, counts: NDArray[np.int64]) -> Labels:
+    """Return n labels, int64 [n], in the proportions of ``counts`` (largest remainders), each class evenly spread."""
+    shares = n * counts / counts.sum()
+    each = np.floor(shares).astype(np.int64)
+    each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1
+    labels = np.repeat(np.arange(len(counts)), each)
+    places = np.concatenate([(np.arange(number) + 0.5) / number for number in each if number])
+    return labels[np.argsort(places, kind="stable")]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inkgan.data import Split
 from inkgan.device import to_device
-from inkgan.evaluation.subject import are_unequal, in_proportion
+from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.images import Images, Labels, to_uint8
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.recipe import Recipe
