@@ -1,4 +1,4 @@
-"""MNIST as the tutorial splits it, its relatives, and the places where data sets are found."""
+"""MNIST as the tutorial splits it, its relatives, and sets of IDX files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ import pytest
 from PIL import Image
 
 from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
-from inkgan.data import KNOWN, DataSet, Split, load, locations
-from inkgan.data.inventory import inventory, verify
+from inkgan.data import KNOWN, DataSet, Split, load
+from inkgan.data.inventory import verify
 from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of
 from inkgan.data.splits import hold_out, shuffled
-from inkgan.errors import DataError, OutputError
-from inkgan.files import cache_folder
 from inkgan.images import sheet
 
 LETTERS = KNOWN["emnist-letters"].files
@@ -57,27 +55,6 @@ def test_importing_needs_neither_torch_nor_the_network() -> None:
     assert got.stdout == "\n"
 
 
-@pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        ("mnist", "MNIST/raw"),
-        ("fashion-mnist", "FashionMNIST/raw"),
-        ("kmnist", "KMNIST/raw"),
-        ("kmnist", "kmnist"),
-        ("kmnist", "."),
-        ("FashionMNIST", "fashion-mnist"),
-    ],
-)
-def test_layouts_of_a_data_folder(tmp_path: Path, name: str, folder: str, zipped: bool) -> None:
-    train, test = write_set(tmp_path / folder, zipped=zipped)
-    data = load(name, tmp_path)
-    assert data.source == str(tmp_path / folder)
-    np.testing.assert_array_equal(data.validation.images[..., 0], train[:2])
-    np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
-    np.testing.assert_array_equal(data.test.images[..., 0], test)
-
-
 def test_emnist_is_turned_upright_and_counted_from_zero(tmp_path: Path) -> None:
     folder = tmp_path / "EMNIST" / "raw"
     folder.mkdir(parents=True)
@@ -96,38 +73,6 @@ def test_emnist_class_names() -> None:
     counts = {name: len(known.class_names) for name, known in KNOWN.items() if name.startswith("emnist")}
     assert list(counts.values()) == [47, 62, 47, 10, 26, 10]
     assert KNOWN["emnist-balanced"].class_names[36:] == tuple("abdefghnqrt")
-
-
-def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
-    for place in places:
-        write_set(place / "KMNIST" / "raw")
-    monkeypatch.setenv(locations.ENVIRONMENT, str(places[1]))
-    assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
-    assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
-    monkeypatch.delenv(locations.ENVIRONMENT)
-    assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
-
-
-def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-    assert cache_folder() == tmp_path / "elsewhere" / "inkgan"
-    for unset in ("not/absolute", ""):  # to be ignored, says the specification
-        monkeypatch.setenv("XDG_CACHE_HOME", unset)
-        assert cache_folder() == tmp_path / "home" / ".cache" / "inkgan"
-
-
-@pytest.mark.slow
-def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) -> None:
-    folder = tmp_path / "fashion"
-    embedded = Path(load("mnist").source.partition("(")[2].rstrip(")"))
-    folder.mkdir()
-    for name in PLAIN:
-        (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
-    assert locations.identified(folder) == KNOWN["mnist"]
-    assert locations.locate(KNOWN["kmnist"], folder) is None
-    assert load(str(folder)).name == "mnist"
 
 
 def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
@@ -171,18 +116,6 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path), "t10k-labels-idx1-ubyte[.gz] is missing")
 
 
-def test_check_reports_changed_files(tmp_path: Path) -> None:
-    write_set(tmp_path / "MNIST/raw")
-    complaint(lambda: verify({"name": "mnist", "directory": str(tmp_path)}), "train-images", "not the published file")
-    assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
-    write_set(tmp_path / "EMNIST/raw", LETTERS, train=24)
-    (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))
-    (tmp_path / "EMNIST/raw" / f"{LETTERS[3]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(6) + 1)))
-    complaint(
-        lambda: verify({"name": "emnist-letters", "directory": str(tmp_path)}), "24 train and 6 test images", "124800"
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -199,31 +132,6 @@ def test_check_reports_changed_files(tmp_path: Path) -> None:
 )
 def test_unknown_names(name: str, words: str) -> None:
     complaint(lambda: load(name), words)
-
-
-def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
-    complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
-    monkeypatch.setenv(locations.ENVIRONMENT, str(tmp_path / "gone"))
-    complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
-
-
-@pytest.mark.slow
-def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded set loads without a home folder, and with a cache that cannot be read."""
-    monkeypatch.delenv("INKGAN_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
-    assert load("mnist").train.images.shape == (55_000, 28, 28, 1)
-    monkeypatch.setattr("platformdirs.user_cache_path", _homeless)
-    assert "embedded" in load("mnist").source
-    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
-        cache_folder()
-    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
-        load("kmnist")
-
-
-def _homeless(*_: object, **__: object) -> Path:
-    raise RuntimeError("Could not determine home directory.")
 
 
 def test_a_file_that_is_no_set(tmp_path: Path) -> None:
@@ -257,25 +165,6 @@ def test_held_out_parts_are_disjoint_and_complete() -> None:
 
 
 FIXED = [2, 4, 6, 8, 5, 1, 7, 0, 9, 3]
-
-
-def test_the_list(tmp_path: Path) -> None:
-    write_set(tmp_path / "KMNIST/raw")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    (tmp_path / "notes.txt").touch()
-    for name in ("own.npz", "bare.npy"):
-        (tmp_path / name).write_bytes(b"never read")
-    found = {entry.name: entry for entry in inventory(tmp_path)}
-    assert set(found) == {*KNOWN, "folder", "own", "bare.npy"}
-    assert (found["mnist"].images, found["mnist"].classes) == (70_000, 10)
-    assert found["kmnist"].here
-    assert found["kmnist"].where == str(tmp_path / "KMNIST" / "raw")
-    assert not found["emnist-letters"].here
-    assert found["emnist-letters"].where == "to download: 561.8 MB"
-    assert (found["own"].images, found["own"].where) == (None, str(tmp_path / "own.npz"))
-    with pytest.raises(DataError, match="not a folder"):
-        inventory(tmp_path / "gone")
 
 
 def test_paths_of_ones_own_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

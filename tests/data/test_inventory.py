@@ -1,0 +1,51 @@
+"""The list of data sets, and the check of their files."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from data_files import complaint, idx_bytes, isolate, numbers, write_set
+from inkgan.data import KNOWN, load
+from inkgan.data.inventory import inventory, verify
+from inkgan.errors import DataError
+
+LETTERS = KNOWN["emnist-letters"].files
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+def test_check_reports_changed_files(tmp_path: Path) -> None:
+    write_set(tmp_path / "MNIST/raw")
+    complaint(lambda: verify({"name": "mnist", "directory": str(tmp_path)}), "train-images", "not the published file")
+    assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
+    write_set(tmp_path / "EMNIST/raw", LETTERS, train=24)
+    (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))
+    (tmp_path / "EMNIST/raw" / f"{LETTERS[3]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(6) + 1)))
+    complaint(
+        lambda: verify({"name": "emnist-letters", "directory": str(tmp_path)}), "24 train and 6 test images", "124800"
+    )
+
+
+def test_the_list(tmp_path: Path) -> None:
+    write_set(tmp_path / "KMNIST/raw")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for name in ("own.npz", "bare.npy"):
+        (tmp_path / name).write_bytes(b"never read")
+    found = {entry.name: entry for entry in inventory(tmp_path)}
+    assert set(found) == {*KNOWN, "folder", "own", "bare.npy"}
+    assert (found["mnist"].images, found["mnist"].classes) == (70_000, 10)
+    assert found["kmnist"].here
+    assert found["kmnist"].where == str(tmp_path / "KMNIST" / "raw")
+    assert not found["emnist-letters"].here
+    assert found["emnist-letters"].where == "to download: 561.8 MB"
+    assert (found["own"].images, found["own"].where) == (None, str(tmp_path / "own.npz"))
+    with pytest.raises(DataError, match="not a folder"):
+        inventory(tmp_path / "gone")

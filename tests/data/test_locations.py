@@ -1,0 +1,96 @@
+"""The places where the files of known sets are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_files import PLAIN, complaint, isolate, write_set
+from inkgan.data import KNOWN, load, locations
+from inkgan.errors import OutputError
+from inkgan.files import cache_folder
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mnist", "MNIST/raw"),
+        ("fashion-mnist", "FashionMNIST/raw"),
+        ("kmnist", "KMNIST/raw"),
+        ("kmnist", "kmnist"),
+        ("kmnist", "."),
+        ("FashionMNIST", "fashion-mnist"),
+    ],
+)
+def test_layouts_of_a_data_folder(tmp_path: Path, name: str, folder: str, zipped: bool) -> None:
+    train, test = write_set(tmp_path / folder, zipped=zipped)
+    data = load(name, tmp_path)
+    assert data.source == str(tmp_path / folder)
+    np.testing.assert_array_equal(data.validation.images[..., 0], train[:2])
+    np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
+    np.testing.assert_array_equal(data.test.images[..., 0], test)
+
+
+def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
+    for place in places:
+        write_set(place / "KMNIST" / "raw")
+    monkeypatch.setenv(locations.ENVIRONMENT, str(places[1]))
+    assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
+    assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
+    monkeypatch.delenv(locations.ENVIRONMENT)
+    assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
+
+
+def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert cache_folder() == tmp_path / "elsewhere" / "inkgan"
+    for unset in ("not/absolute", ""):  # to be ignored, says the specification
+        monkeypatch.setenv("XDG_CACHE_HOME", unset)
+        assert cache_folder() == tmp_path / "home" / ".cache" / "inkgan"
+
+
+@pytest.mark.slow
+def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) -> None:
+    folder = tmp_path / "fashion"
+    embedded = Path(load("mnist").source.partition("(")[2].rstrip(")"))
+    folder.mkdir()
+    for name in PLAIN:
+        (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
+    assert locations.identified(folder) == KNOWN["mnist"]
+    assert locations.locate(KNOWN["kmnist"], folder) is None
+    assert load(str(folder)).name == "mnist"
+
+
+def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
+    complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
+    monkeypatch.setenv(locations.ENVIRONMENT, str(tmp_path / "gone"))
+    complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
+
+
+@pytest.mark.slow
+def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded set loads without a home folder, and with a cache that cannot be read."""
+    monkeypatch.delenv("INKGAN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
+    assert load("mnist").train.images.shape == (55_000, 28, 28, 1)
+    monkeypatch.setattr("platformdirs.user_cache_path", _homeless)
+    assert "embedded" in load("mnist").source
+    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
+        cache_folder()
+    with pytest.raises(OutputError, match="Set XDG_CACHE_HOME"):
+        load("kmnist")
+
+
+def _homeless(*_: object, **__: object) -> Path:
+    raise RuntimeError("Could not determine home directory.")
