@@ -432,3 +432,9 @@ def test_a_refused_folder_is_shown_with_escapes(tmp_path: Path) -> None:
         OutputFolder(folder, ["0.png"], force=False)
     with pytest.raises(OutputError, match=r"two\\nlines/mine\.txt is a file"):
         OutputFolder(folder / "mine.txt", ["0.png"], force=False)
+    for name, said in {
+        "mine.txt": r"lines/mine\.txt was not written",
+        "mine.txt/0.png": r"lines/mine\.txt is a file",
+    }.items():
+        with pytest.raises(OutputError, match=rf"two\\n{said}"):
+            OutputFolder(folder, [name], force=True)

@@ -158,7 +158,7 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
             raise OutputError(f"--report and --json both name {shown(page)}. Name two files.")
         return {page: report_page, **figures}
     if page.suffix and not report.endswith(os.sep) and not page.is_dir():
-        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {page}.")
+        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {shown(page)}.")
     _require_reports(page)
     return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}
 

@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from inkgan.data.pixels import size_text
 from inkgan.device import cores
-from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError, shown
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, as_array
 from inkgan.networks import building
@@ -263,11 +263,11 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
         raise _not_a_network(folder, error) from error
     if card.format != FORMAT:
         raise CheckpointError(
-            f"{folder} is a feature network of format {card.format}; this version of inkgan reads format {FORMAT}. "
-            "Train it again."
+            f"{shown(folder)} is a feature network of format {card.format}; this version of inkgan reads format "
+            f"{FORMAT}. Train it again."
         )
     return card
 
 
 def _not_a_network(folder: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{folder} is not a feature network: {error}. Train it again.")
+    return CheckpointError(f"{shown(folder)} is not a feature network: {error}. Train it again.")

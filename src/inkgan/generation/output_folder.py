@@ -124,12 +124,12 @@ class OutputFolder:
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
                 what = "a link" if place.is_symlink() else "a file"
-                raise OutputError(f"{place} is {what}, where a folder of images belongs. Name another folder.")
+                raise OutputError(f"{shown(place)} is {what}, where a folder of images belongs. Name another folder.")
         for name in self._names:
             if name not in ours and os.path.lexists(self._path / name):
                 raise OutputError(
-                    f"{self._path / name} was not written by inkgan, or was changed since, so it is not replaced. "
-                    "Name another folder."
+                    f"{shown(self._path / name)} was not written by inkgan, or was changed since, so it is not "
+                    "replaced. Name another folder."
                 )
 
     def _move_in(self, new: Path, aside: Path) -> None:

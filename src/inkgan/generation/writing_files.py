@@ -87,8 +87,8 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
         refuse_to_overwrite(beside, force=force)
         if os.path.lexists(beside) and not is_ours:
             raise OutputError(
-                f"{beside} was not written by inkgan with {path.name}, or was changed since, so it is not replaced. "
-                "Name another output."
+                f"{shown(beside)} was not written by inkgan with {shown(path.name)}, or was changed since, so it is "
+                "not replaced. Name another output."
             )
     writing = next(writings)
     label = _label(writing, path.name).encode()
