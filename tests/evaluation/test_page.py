@@ -50,7 +50,7 @@ def with_pictures(classes: int, side: int = 8) -> Report:
     return made.report({"recall": 0.75}, pictures=pictures, classes=named)
 
 
-@pytest.mark.parametrize(("side", "scale"), [(8, 8), (28, 2), (40, 1), (64, 1), (70, 1)])
+@pytest.mark.parametrize(("side", "scale"), [(8, 8), (13, 4), (28, 2), (40, 1), (64, 1), (70, 1)])
 def test_the_pictures_of_a_report(side: int, scale: int) -> None:
     """A row of twelve for each class; pairs, four in a row. Small images are enlarged by whole numbers."""
     kinds, pairs = pictures_in(report_fragment(with_pictures(3, side)))

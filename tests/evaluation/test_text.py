@@ -237,6 +237,9 @@ def test_the_cells_of_a_difference() -> None:
     cells = {one.figure: difference_cells(one, WORSE) for one in WORSE.differences}
     assert cells["recall"] == ("recall", "0.75", "0.2", "-0.6207 to -0.4793", "0.5", "A is better")
     assert cells["density"] == ("density", "0.5", "0.5", "-0.07071 to 0.07071", "0.5", "-")
+    one, said = WORSE.differences[0], {"better": "B is better", "worse": "A is better", "different": "different"}
+    for verdict, words in said.items():
+        assert difference_cells(replace(one, verdict=verdict), WORSE)[-1] == words  # type: ignore[arg-type]
 
 
 def test_the_parts_of_a_comparison_in_their_order() -> None:
