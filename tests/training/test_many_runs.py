@@ -246,6 +246,17 @@ def test_no_lists_of_seeds(text: str) -> None:
         parse_seeds(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("1,7-5", "runs backwards. Give the smaller seed first: 5-7."), ("0-10000", "has more than 10,000 seeds.")],
+)
+def test_what_is_wrong_with_a_range_of_seeds(text: str, said: str) -> None:
+    """The message gives the one reason that holds."""
+    with pytest.raises(ConfigError) as refused:
+        parse_seeds(text)
+    assert str(refused.value).startswith(f"--seeds {text} {said}")
+
+
 def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     """Each row shows the step that a run logged last, or how it ended."""
     folders = {0: finished_run, 1: tmp_path / "a-1", 2: tmp_path / "a-2"}

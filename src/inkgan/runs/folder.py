@@ -343,7 +343,8 @@ class RunFolder:
             best = self.best_step()
             if best is None:
                 raise CheckpointError(
-                    f"{shown(self.path)} measured no quality, so no checkpoint is the best. Use latest."
+                    f"{shown(self.path)} measured no quality, so no checkpoint is the best. Use latest; "
+                    "`inkgan train --evaluate-every` measures it."
                 )
             return self.checkpoints / checkpoint.checkpoint_name(best)
         if not re.fullmatch(r"-?\d{1,12}", which) or int(which) not in steps:

@@ -163,7 +163,7 @@ def parse_seeds(text: str) -> list[int]:
     """Parse seeds such as ``0-9`` or ``1,2,5-7``.
 
     Raises:
-        ConfigError: the text is something else, or a range has more than 10,000 seeds.
+        ConfigError: the text is something else, or a range runs backwards or has more than 10,000 seeds.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -171,7 +171,12 @@ def parse_seeds(text: str) -> list[int]:
         ends = (first, last if dash else first)
         if not all(end.isdecimal() and end.isascii() and len(end) <= 19 and int(end) <= LARGEST_SEED for end in ends):
             raise ConfigError(f"--seeds {shown(text)} is not a list of seeds. Write 0-9, or 1,2,5-7.")
-        if not 0 <= int(ends[1]) - int(ends[0]) < _MOST_SEEDS:
-            raise ConfigError(f"--seeds {shown(text)} runs backwards, or has more than {_MOST_SEEDS:,} seeds.")
-        seeds += range(int(ends[0]), int(ends[1]) + 1)
+        low, high = int(ends[0]), int(ends[1])
+        if high < low:
+            raise ConfigError(f"--seeds {shown(text)} runs backwards. Give the smaller seed first: {high}-{low}.")
+        if high - low >= _MOST_SEEDS:
+            raise ConfigError(
+                f"--seeds {shown(text)} has more than {_MOST_SEEDS:,} seeds. Train them in several commands."
+            )
+        seeds += range(low, high + 1)
     return list(dict.fromkeys(seeds))
