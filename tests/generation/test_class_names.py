@@ -115,7 +115,7 @@ def test_classes_by_name_and_by_index(nine: Model, labels: Any, digits: str) -> 
     ("labels", "said"),
     [
         ("0", "there is no class '0'"),
-        ("08", "there is no class '08': Did you mean '8'?"),
+        ("08", "there is no class '08'. Did you mean '8'?"),
         (10, "there is no class 10: "),
         (-1, "there is no class -1"),
         (10**30, "there is no class 1000"),

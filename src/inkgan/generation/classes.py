@@ -68,7 +68,8 @@ def _index_of(given: Any, by_name: Mapping[str, int], model: str) -> int:
 
 
 def _unknown_class(given: str, hint: str, by_name: Mapping[str, int], model: str) -> ConfigError:
-    return ConfigError(f"there is no class {given}:{hint} {model} draws {shown_classes(list(by_name))}.")
+    ending = f".{hint}" if hint else ":"
+    return ConfigError(f"there is no class {given}{ending} {model} draws {shown_classes(list(by_name))}.")
 
 
 def shown_classes(names: Sequence[str]) -> str:
