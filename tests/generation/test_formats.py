@@ -22,7 +22,8 @@ from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import CATEGORIES, yolo_shared
 from inkgan.generation.shards import versions_for
 from inkgan.generation.spacing import Box
-from inkgan.generation.writing import LONGEST_TEXT, Writing
+from inkgan.generation.texts import LONGEST_TEXT
+from inkgan.generation.writing import Writing
 from inkgan.generation.writing_files import save_writings
 
 TEXTS = ("2026-11", "7", "1 2")

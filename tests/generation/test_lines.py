@@ -15,7 +15,8 @@ from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.lines import Lines
 from inkgan.generation.templates import read_texts
-from inkgan.generation.writing import valid_text, write
+from inkgan.generation.texts import valid_text
+from inkgan.generation.writing import write
 from stand_in_models import RealDigits
 
 

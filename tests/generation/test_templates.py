@@ -12,7 +12,7 @@ import pytest
 
 from inkgan.errors import ConfigError
 from inkgan.generation.templates import Templates, read_template
-from inkgan.generation.writing import CHARACTERS
+from inkgan.generation.texts import CHARACTERS
 
 CODES = ["12", "345 6"]
 

@@ -22,10 +22,11 @@ import inkgan
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.evaluation.features import load_features
-from inkgan.generation import ink, writing
+from inkgan.generation import composing, ink, writing
 from inkgan.generation.hands import morph
 from inkgan.generation.legibility import DIGITS
-from inkgan.generation.writing import CHARACTERS, Writing, WritingOptions, in_batches, write_batch
+from inkgan.generation.texts import CHARACTERS
+from inkgan.generation.writing import Writing, WritingOptions, in_batches, write_batch
 from inkgan.seeds import LARGEST_SEED
 from stand_in_models import RealDigits
 
@@ -79,8 +80,8 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
         drawn.extend(rows[0])
         return rows
 
-    true = writing._characters
-    monkeypatch.setattr(writing, "_characters", noting)
+    true = composing.characters
+    monkeypatch.setattr(writing, "characters", noting)
     written = write(text, seed=4)
     together = np.zeros_like(written.image)
     for strip, (left, top, right, bottom) in zip(drawn, written.boxes, strict=True):

@@ -22,7 +22,7 @@ import numpy as np
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.generation.lines import Lines
-from inkgan.generation.writing import LONGEST_TEXT, valid_text
+from inkgan.generation.texts import LONGEST_TEXT, valid_text
 
 T = TypeVar("T")
 

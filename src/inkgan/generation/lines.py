@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from inkgan.errors import ConfigError, reason_of, shown, valid_path
 from inkgan.files import output_errors
-from inkgan.generation.writing import LONGEST_TEXT, valid_text
+from inkgan.generation.texts import LONGEST_TEXT, valid_text
 
 #: The largest number of lines in a file.
 MOST_LINES = 100_000_000

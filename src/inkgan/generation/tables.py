@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
-from inkgan.generation.writing import LONGEST_TEXT
+from inkgan.generation.texts import LONGEST_TEXT
 
 #: pydantic's names for the errors of a list: it is no list, it is too short or too long, or its items are no tables.
 _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}

@@ -23,7 +23,7 @@ from inkgan.errors import ConfigError, as_given, shown
 from inkgan.files import read_toml
 from inkgan.generation.fields import Piece, field
 from inkgan.generation.lines import Lines
-from inkgan.generation.writing import LONGEST_TEXT, valid_text
+from inkgan.generation.texts import LONGEST_TEXT, valid_text
 from inkgan.seeds import Stream, rng
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
-from inkgan.generation.writing import CHARACTERS, HEIGHTS, LONGEST_TEXT, STEEPEST, WILDCARD, Background
+from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT, WILDCARD
+from inkgan.generation.writing import HEIGHTS, STEEPEST, Background
 from inkgan.seeds import LARGEST_SEED
 
 #: The most images in one answer.

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
-from inkgan.generation import hands, looks, writing
+from inkgan.generation import hands, looks, texts, writing
 from inkgan.generation.image_files import arrays_of, names_in_folder
 from inkgan.generation.model import Model
 from inkgan.images import picture_of, png_bytes, sheet
@@ -51,7 +51,7 @@ def check(model: Model, query: parameters.Write) -> None:
         CheckpointError: the model's classes are not the ten digits.
         OutputError: there would be too many pixels for a look.
     """
-    writing.valid_text(query.text)
+    texts.valid_text(query.text)
     if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
         _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from inkgan.generation.formats import Files, Sample
-from inkgan.generation.writing import CHARACTERS, LONGEST_TEXT
+from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT
 
 #: The characters that have a box in ``coco`` and ``yolo``: the classes of a detector.
 CATEGORIES = CHARACTERS.replace(" ", "")
