@@ -63,7 +63,7 @@ class RandomReference:
             return {"distance": self.distance(features, rng)}
 
         key = f"n{len(held_out)}-{cache_key(self.data, self.network)}"
-        return cached_estimates(f"second-floor-{key}-v{_FLOORS_VERSION}.json", compute)["distance"]
+        return cached_estimates(f"random-floor-{key}-v{_FLOORS_VERSION}.json", compute)["distance"]
 
 
 def random_reference_for(data: DataSet, progress: Progress = no_progress) -> RandomReference:

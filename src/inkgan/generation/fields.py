@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
-from inkgan.generation.lines import Lines
+from inkgan.generation.text_file import TextFile
 from inkgan.generation.texts import LONGEST_TEXT, valid_text
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ def _choice(argument: str, folder: Path) -> Piece:
     if not argument.strip():
         raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
     file = folder / argument.strip()
-    texts = list(Lines(file))
+    texts = list(TextFile(file))
 
     def draw(draws: np.random.Generator) -> str:
         return texts[int(draws.integers(len(texts)))]

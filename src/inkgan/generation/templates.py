@@ -22,7 +22,7 @@ import numpy as np
 from inkgan.errors import ConfigError, as_given, shown
 from inkgan.files import read_toml
 from inkgan.generation.fields import Piece, field
-from inkgan.generation.lines import Lines
+from inkgan.generation.text_file import TextFile
 from inkgan.generation.texts import LONGEST_TEXT, valid_text
 from inkgan.seeds import Stream, rng
 
@@ -94,10 +94,10 @@ class Mixture:
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
 #: the ``files`` that their choices come from.
-Texts = Templates | Lines | Mixture
+Texts = Templates | TextFile | Mixture
 
 
-def read_texts(source: str | Path) -> Lines | Mixture:
+def read_texts(source: str | Path) -> TextFile | Mixture:
     """Read the texts of a file.
 
     Args:
@@ -110,7 +110,7 @@ def read_texts(source: str | Path) -> Lines | Mixture:
     """
     path = Path(source)
     if source == "-" or path.suffix.lower() != ".toml":
-        return Lines(source)
+        return TextFile(source)
     given = read_toml(path)
     try:
         return Mixture(given, path.parent)

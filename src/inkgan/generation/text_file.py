@@ -1,4 +1,4 @@
-"""The lines of a file of texts."""
+"""A file with a text on each line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
 _BLOCK = 1024
 
 
-class Lines:
+class TextFile:
     """The lines of a file of texts, taken in turn. They are checked once, and then read when they are needed.
 
     Args:

@@ -13,8 +13,8 @@ import pytest
 
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation.lines import Lines
 from inkgan.generation.templates import read_texts
+from inkgan.generation.text_file import TextFile
 from inkgan.generation.texts import valid_text
 from inkgan.generation.writing import write
 from stand_in_models import RealDigits
@@ -24,8 +24,8 @@ def test_a_text_for_each_line(tmp_path: Path) -> None:
     """Any line ends, a byte order mark, spaces within a line and a last line without an end are all read."""
     path = tmp_path / "texts.txt"
     path.write_bytes("\ufeff2026\r\n 1 2 \ndd.d\n3".encode())
-    assert list(Lines(path)) == ["2026", " 1 2 ", "dd.d", "3"]
-    assert list(Lines(str(path))) == list(Lines(path))
+    assert list(TextFile(path)) == ["2026", " 1 2 ", "dd.d", "3"]
+    assert list(TextFile(str(path))) == list(TextFile(path))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_names_that_no_file_has(name: str) -> None:
 
 def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with more lines than allowed is refused before the rest of it is read."""
-    monkeypatch.setattr("inkgan.generation.lines.MOST_LINES", 3)
+    monkeypatch.setattr("inkgan.generation.text_file.MOST_LINES", 3)
     path = tmp_path / "texts.txt"
     path.write_text("1\n2\n3\n", "utf-8")
     assert read_texts(path).count == 3
@@ -110,7 +110,7 @@ def test_no_room_for_what_is_read_from_standard_input(
 ) -> None:
     """A full disk gives a single error line, also when the copy of the input is closed later."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"12\n" * lines)))
-    monkeypatch.setattr("inkgan.generation.lines.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    monkeypatch.setattr("inkgan.generation.text_file.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
     assert run(["write", "--texts", "-", "-n", "2", "-o", f"{tmp_path}/a/"]) == 2
     gc.collect()
     (said,) = capfd.readouterr().err.splitlines()
@@ -121,7 +121,7 @@ def test_no_room_for_what_is_read_from_standard_input(
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
     """A line that is no longer a valid text is refused when it is to be written, like any other text."""
     (tmp_path / "texts.txt").write_bytes(b"12\n34\n")
-    lines = Lines(tmp_path / "texts.txt")
+    lines = TextFile(tmp_path / "texts.txt")
     (tmp_path / "texts.txt").write_bytes(b"\xff\n34\n")
     with pytest.raises(ConfigError, match="cannot write"):
         valid_text(lines.text(0, 0))
@@ -137,7 +137,7 @@ def test_lines_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sou
     out, end = os.pipe()
     os.write(end, path.read_bytes())
     os.close(end)
-    lines = Lines({"file": str(path), "-": "-", "pipe": f"/dev/fd/{out}"}[source])
+    lines = TextFile({"file": str(path), "-": "-", "pipe": f"/dev/fd/{out}"}[source])
     os.close(out)
     assert lines.count == 5000
     assert list(lines) == texts
