@@ -231,7 +231,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=1&seed=4&seed=5", 400, "seed was given 2 times. Give it once."),
         ("/v1/sample?label=7&label=8&label=7", 400, "label was given 3 times. Give it once."),
         ("/v1/digits/7?scale=1&scale=1", 400, "scale was given 2 times. Give it once."),
-        ("/v1/digits/7%00", 404, r"there is no class '7\x00':"),
+        ("/v1/digits/7%00", 404, r"there is no class '7\x00'. Did you mean '7'?"),
         ("/v1/digits/x", 404, "there is no class 'x': fast draws 0 to 9."),
         ("/v1/digits/%2e%2e%2fx", 404, "there is no class '../x': fast draws 0 to 9."),
         ("/v1/write/", 404, "there is no /v1/write/."),
