@@ -119,12 +119,12 @@ def _covered(counts: Int64, p: Float64) -> Estimate:
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:
-    distance: Float64 = np.abs(q - p).sum(axis=-1) / 2
+    distance: Float64 = np.abs(q - p).sum(axis=-1) / 2  # 1/2 sum_c |q_c - p_c|
     return distance
 
 
 def _kl(q: Float64, p: Float64) -> Float64:
-    divergence: Float64 = (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)
+    divergence: Float64 = (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)  # sum_c q_c log q_c - q_c log p_c
     return divergence
 
 
@@ -169,6 +169,7 @@ def diversity(
     total = np.stack([x[group == g].sum(axis=0) for g in range(num_groups)])
 
     def spread(n: Float64, square: Float64, mean: Float64) -> Float64:
+        # 2 tr(C) = 2 (sum_i |x_i|^2 - n |m|^2) / (n - 1), with m = 1/n sum_i x_i
         value: Float64 = 2 * (square - n * (mean * mean).sum(axis=-1)) / (n - 1)
         return value
 

@@ -60,9 +60,9 @@ def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float
     """
     difference = first.mean - second.mean
     eigenvalues = np.linalg.eigvalsh(root @ first.covariance @ root)
-    cross = np.sqrt(np.maximum(eigenvalues, 0)).sum()
-    trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross
-    return max(0.0, float(difference @ difference + trace))
+    cross = np.sqrt(np.maximum(eigenvalues, 0)).sum()  # tr((C1 C2)^(1/2))
+    trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross  # tr(C1 + C2 - 2 (C1 C2)^(1/2))
+    return max(0.0, float(difference @ difference + trace))  # |m1 - m2|^2 + tr(...)
 
 
 def _square_root(covariance: Float64) -> Float64:
@@ -141,5 +141,5 @@ class _GroupSums:
         n = int(self.count[keep].sum())
         mean = self.total[keep].sum(axis=0) / n
         product = self.product.sum(axis=0) - (0 if without is None else self.product[without])
-        covariance = (product - n * np.outer(mean, mean)) / (n - 1)
+        covariance = (product - n * np.outer(mean, mean)) / (n - 1)  # (sum x x^T - n m m^T) / (n - 1)
         return GaussianStatistics(self.origin + mean, covariance, n)

@@ -154,10 +154,10 @@ def manifold_estimates(
     ball_has_y = np.empty((len(x), num_groups), np.bool_)  # whether each real ball has an image of each group
     for block, squared in squared_distances(x, y):
         radii = real_radii[block, None]
-        balls_of_x += np.count_nonzero(squared <= radii, axis=0)
+        balls_of_x += np.count_nonzero(squared <= radii, axis=0)  # |x_i - y_j| <= r_k(x_i)
         ball_has_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= radii
         np.subtract(squared, generated_radii, out=squared)
-        in_ball_of_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0
+        in_ball_of_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
 
     def mean_over_generated(per_image: Float64) -> Estimate:
         total = np.bincount(group, per_image, num_groups)
@@ -172,10 +172,10 @@ def manifold_estimates(
         return share
 
     return Manifold(
-        precision=binomial(int((balls_of_x > 0).sum()), len(y)),
-        recall=share_of_real(in_ball_of_y),
-        density=mean_over_generated(balls_of_x / k),
-        coverage=share_of_real(ball_has_y),
+        precision=binomial(int((balls_of_x > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
+        recall=share_of_real(in_ball_of_y),  # 1/n sum_i 1[x_i in some ball of Y]
+        density=mean_over_generated(balls_of_x / k),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
+        coverage=share_of_real(ball_has_y),  # 1/n sum_i 1[some y_j in ball of x_i]
     )
 
 
