@@ -34,6 +34,7 @@ _MATHEMATICS = (
     "inkgan.evaluation.metrics.frechet",
     "inkgan.evaluation.metrics.kernel",
     "inkgan.evaluation.metrics.neighbours",
+    "inkgan.evaluation.metrics.novelty",
     "inkgan.seeds",
 )
 #: The guides in the order of the table of contents; the other pages follow automatically.

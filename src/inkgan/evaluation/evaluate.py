@@ -22,7 +22,8 @@ from inkgan.evaluation.metrics.classes import class_balance, classifier_score, c
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
+from inkgan.evaluation.metrics.novelty import novelty, pixels
 from inkgan.evaluation.random_features import random_reference_for
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report

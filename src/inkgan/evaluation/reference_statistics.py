@@ -26,7 +26,8 @@ from inkgan.evaluation.cache import cache_folder, cache_key, write_to_cache
 from inkgan.evaluation.classifier import labels_to_learn
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.metrics.neighbours import nearest_neighbours, pixels
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.files import Progress, from_json, no_progress, open_regular, read_regular, sha256_of, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"

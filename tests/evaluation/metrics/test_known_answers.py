@@ -26,7 +26,8 @@ from inkgan.evaluation.metrics.classes import (
 from inkgan.evaluation.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.kernel import kernel_estimate
-from inkgan.evaluation.metrics.neighbours import Manifold, manifold_estimates, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.metrics.neighbours import Manifold, manifold_estimates, nearest_neighbours
+from inkgan.evaluation.metrics.novelty import novelty, pixels
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from scipy.stats import mannwhitneyu, norm  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import clopper_pearson
-from inkgan.evaluation.metrics.neighbours import Novelty, copying_z, nearest_neighbours, novelty, pixels
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
+from inkgan.evaluation.metrics.novelty import Novelty, copying_z, novelty, pixels
 
 Array = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Figures from nearest neighbours: precision, recall, density, coverage and novelty.
+"""Nearest neighbours, and the figures that come from balls about them: precision, recall, density and coverage.
 
 The manifold of a set is estimated by balls about its points x_i, each with the radius r_k(x_i), the distance to its
 k-th nearest neighbour in the same set. With n real images X = {x_i} and m generated ones Y = {y_j}:
@@ -11,32 +11,24 @@ k-th nearest neighbour in the same set. With n real images X = {x_i} and m gener
 For a perfect generator, only density and coverage are near 1. So read all four next to their floors, and always at the
 same n and m. A point on the edge of a ball counts as inside (<=), as in the first paper.
 
-Novelty asks whether images are new or copies of training images. A generator that copies draws images that are closer
-to its training images than held-out real images are. No other metric in this package detects this: a perfect copyist
-has a perfect Fréchet distance, precision and recall.
-
 Distances of all pairs are computed in blocks.
 
-Shapes: n real and m generated images, N query (generated) and T reference (training) images, H held-out images, D
-features (or pixels), G groups.
+Shapes: n real and m generated images, N query and T reference images, D features (or pixels), G groups.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
-from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife, rare
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
-_SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
 
 
 @dataclass(frozen=True)
@@ -177,83 +169,3 @@ def manifold_estimates(
         density=mean_over_generated(balls_of_x / k),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
         coverage=share_of_real(ball_has_y),  # 1/n sum_i 1[some y_j in ball of x_i]
     )
-
-
-def pixels(images: npt.NDArray[np.uint8]) -> Float32:
-    """Turn uint8 images [N, H, W, C] into float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-
-
-@dataclass(frozen=True)
-class Novelty:
-    """The distances of generated images to their nearest training image, compared with those of held-out images."""
-
-    near_copies: Estimate
-    """The share of generated images that are near-copies, with Clopper and Pearson's interval."""
-    expected: float
-    """The same share among held-out images; a generator of new images has about this share."""
-    z: float
-    """C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0 it
-    underfits; near 0 its images are as new as held-out ones."""
-
-
-def novelty(
-    generated: npt.NDArray[Any],
-    held_out: npt.NDArray[Any],
-    expected: float = 0.01,
-    cells: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
-) -> Novelty:
-    """Compare generated and held-out distances to the nearest training image.
-
-    A near-copy is an image whose distance is at most the ``expected`` quantile of the held-out distances. That
-    threshold is itself estimated from H images: take H >= 100 / expected to estimate the share to within a tenth.
-
-    Args:
-        generated: floats [N], from ``nearest_neighbours(generated, training).distance``.
-        held_out: floats [H], the same for real images that were not trained on.
-        expected: the quantile, between 0 and 1; H must be at least 1 / expected.
-        cells: classes of the generated and of the held-out images, integers [N] and [H]. C_T then compares
-            within classes (the paper uses k-means cells), so a different mixture of classes does not mislead it. If
-            no class has 20 images of both kinds, it compares all images at once.
-    """
-    g, h = generated.astype(np.float64), held_out.astype(np.float64)
-    threshold = float(np.quantile(h, expected, method="inverted_cdf"))
-    z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
-    return Novelty(
-        near_copies=rare(int((g <= threshold).sum()), len(g)),
-        expected=float((h <= threshold).mean()),
-        z=z,
-    )
-
-
-def copying_z(generated: Float64, held_out: Float64) -> float:
-    """Return the z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
-
-    Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), where U is the number of pairs in which the generated distance is larger
-    (ties count one half). It is standard normal if both sets come from one distribution.
-
-    Args:
-        generated: float64 [N], distances to the nearest training image.
-        held_out: float64 [H], the same for held-out images.
-    """
-    m, n = len(generated), len(held_out)
-    u = stats.mannwhitneyu(generated, held_out, method="asymptotic").statistic
-    return float((u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
-
-
-def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
-    """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
-
-    The mean is divided by its standard deviation without copying, so that it is a z-score again: with k cells of equal
-    size it is sqrt(k) times the paper's figure. Cells with fewer than 20 images of either kind are left out; if that
-    leaves none, all images are compared at once.
-    """
-    scores, weights = [], []
-    for cell in np.unique(h_cells):
-        in_g, in_h = g[g_cells == cell], h[h_cells == cell]
-        if min(len(in_g), len(in_h)) >= _SMALLEST_CELL:
-            scores.append(copying_z(in_g, in_h))
-            weights.append(float(len(in_h)))
-    if not scores:
-        return copying_z(g, h)
-    return float(np.dot(scores, weights) / np.linalg.norm(weights))
