@@ -144,6 +144,11 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("{date:100%}", "no '%' in its format"),
         ("{date:day %d}", "cannot write 'ay'"),
         ("{date:dd.mm.yyyy}", "d stands for any digit. Use %Y %y %m %-m %d %-d %j in its format."),
+        (
+            "{date:2020}",
+            "its format '2020' would always be the same. Use %Y %y %m %-m %d %-d %j in it; a range has two",
+        ),
+        ("{time:12.30}", "its format '12.30' would always be the same. Use %H %-H %I"),
         ("{time:%Hh}", "Use %H %-H %I %-I %M %S in its format."),
         (
             "{date:%d.%m.%Y 2020-01-01..2021-01-01}",

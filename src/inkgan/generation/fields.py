@@ -235,6 +235,11 @@ def _formatter(form: str, directives: Mapping[str, Callable[[T], str]], example:
         valid_text(write(example).strip() or "-")
     except ConfigError as error:
         raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
+    if "%" not in form:
+        raise ConfigError(
+            f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
+            "ends with .. between them."
+        )
     return write
 
 
