@@ -9,7 +9,7 @@ from inkgan.exporting import onnx_file
 from inkgan.exporting.page import web_page
 from inkgan.exporting.saved import CARD, SavedModel, read
 from inkgan.files import refuse_to_overwrite, write_bytes
-from inkgan.generation.image_files import kind_of
+from inkgan.generation.image_files import output_kind_of
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.runs import checkpoint
 
@@ -44,7 +44,7 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
         InkganWarning: the newest checkpoint is damaged, so an earlier one was taken.
     """
     force = yes_or_no(force, "force")
-    kind = kind_of(out, ("html", "onnx"))
+    kind = output_kind_of(out, ("html", "onnx"))
     path = Path(out)
     if kind == "folder":
         return _write_folder(OutputFolder(path, _FILES, force=force), read(what, which))

@@ -22,7 +22,7 @@ from inkgan.seeds import Stream, rng, valid_seed
 Latent = NDArray[np.float32]
 
 #: The bundled model that writes unless another one is named.
-DEFAULT = "best"
+DEFAULT_MODEL = "best"
 #: The most hands that :func:`morph` draws.
 MOST_HANDS = 1000
 
@@ -59,10 +59,13 @@ def load_for_writing(model: str | Path | Generator) -> Generator:
         known = listed([shown(name) for name in names], 12)
         classes = f"its classes are {known}" if names else "it draws without labels"
         raise CheckpointError(
-            f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as {DEFAULT}."
+            f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as "
+            f"{DEFAULT_MODEL}."
         )
     if model.image_shape[2] != 1:
-        raise CheckpointError(f"{model.name} cannot write: its images have colours. Name a model such as {DEFAULT}.")
+        raise CheckpointError(
+            f"{model.name} cannot write: its images have colours. Name a model such as {DEFAULT_MODEL}."
+        )
     return model
 
 
@@ -102,7 +105,7 @@ def morph(
     seeds: Sequence[SupportsIndex],
     *,
     steps: SupportsIndex = 8,
-    model: str | Path | Generator = DEFAULT,
+    model: str | Path | Generator = DEFAULT_MODEL,
     legible: SupportsFloat = LEGIBLE,
 ) -> Images:
     """Draw the ten digits of one writer after another, and of the hands between them.

@@ -21,12 +21,12 @@ from inkgan.images import Images, Labels, picture_of, save_png, sheet
 LARGEST_SHEET = 10_000
 _LONGEST_FOLDER_NAME = 200  # bytes; file systems allow 255
 
-Kind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
+OutputKind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
 #: The files that images can be written to, by their endings.
-IMAGE_FILES: tuple[Kind, ...] = ("png", "npz")
+IMAGE_FILES: tuple[OutputKind, ...] = ("png", "npz")
 
 
-def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
+def output_kind_of(name: str | Path, allowed: Sequence[OutputKind] = IMAGE_FILES) -> OutputKind:
     """Return the kind of output that a name asks for.
 
     Args:
@@ -44,7 +44,7 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
         return "folder"
     with output_errors(path):
         is_folder = path.is_dir()
-    if is_folder and path.suffix.lower().removeprefix(".") in get_args(Kind):
+    if is_folder and path.suffix.lower().removeprefix(".") in get_args(OutputKind):
         raise OutputError(
             f"{shown(text)} is a folder, and its name ends like that of a file. End it with a slash to write into the "
             "folder, or name a file."
@@ -59,21 +59,21 @@ def kind_of(name: str | Path, allowed: Sequence[Kind] = IMAGE_FILES) -> Kind:
 
 
 def check_output(
-    name: str | Path, count: int, *, force: bool, allowed: Sequence[Kind] = IMAGE_FILES, model: str = ""
-) -> Kind:
+    name: str | Path, count: int, *, force: bool, allowed: Sequence[OutputKind] = IMAGE_FILES, model: str = ""
+) -> OutputKind:
     """Check that images may be written, as far as this is possible before their classes are known.
 
     Args:
-        name: see :func:`kind_of`.
+        name: see :func:`output_kind_of`.
         count: the number of images; at most 10,000 on a sheet.
         force: replace what is there.
-        allowed: see :func:`kind_of`.
+        allowed: see :func:`output_kind_of`.
         model: the model that draws them; its own folder is not replaced.
 
     Raises:
         OutputError: they may not.
     """
-    kind = kind_of(name, allowed)
+    kind = output_kind_of(name, allowed)
     if kind == "folder":
         folder = os.path.realpath(name)
         if model and not is_bundled(model) and os.path.realpath(model) == folder:
@@ -99,8 +99,9 @@ def image_saver(
     """Return a function that writes images to an output; all checks are done now, before any work.
 
     Args:
-        name: see :func:`kind_of`. A .png holds a sheet; an .npz holds ``images`` and, with labels, ``labels`` [N] and
-            ``class_names`` [K]; a folder holds a picture of each image, with labels in a subfolder for each class.
+        name: see :func:`output_kind_of`. A .png holds a sheet. An .npz holds ``images`` and, with labels, ``labels``
+            [N] and ``class_names`` [K]. A folder holds a picture of each image, with labels in a subfolder for each
+            class.
         count: the number of images.
         labels: the class of each, int64 [N].
         class_names: the name of each class.

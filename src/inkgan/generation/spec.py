@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
-from inkgan.generation.hands import DEFAULT, load_for_writing
+from inkgan.generation.hands import DEFAULT_MODEL, load_for_writing
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
@@ -90,7 +90,7 @@ class Spec(Document):
     shards: int = Field(1, ge=1, le=MOST_SHARDS)
     format: str = "webdataset"
     split: tuple[Share, ...] = Field((), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"])
-    model: str = DEFAULT
+    model: str = DEFAULT_MODEL
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     style: float = Field(0.25, ge=0, le=1)
     slant: float = Field(0.0, ge=-STEEPEST, le=STEEPEST)

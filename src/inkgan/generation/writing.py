@@ -38,7 +38,7 @@ from inkgan.generation.composing import (
     planned,
     readings,
 )
-from inkgan.generation.hands import DEFAULT, Generator, load_for_writing
+from inkgan.generation.hands import DEFAULT_MODEL, Generator, load_for_writing
 from inkgan.generation.legibility import LEGIBLE, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Box
@@ -146,7 +146,7 @@ class Writing:
 def write(
     text: str,
     *,
-    model: str | Path | Generator = DEFAULT,
+    model: str | Path | Generator = DEFAULT_MODEL,
     seed: SupportsIndex = 0,
     writer: SupportsIndex = 0,
     style: SupportsFloat = 0.25,
@@ -193,7 +193,7 @@ def write(
 def write_batch(
     lines: Sequence[tuple[str, SupportsIndex]],
     *,
-    model: str | Path | Generator = DEFAULT,
+    model: str | Path | Generator = DEFAULT_MODEL,
     seed: SupportsIndex | Sequence[SupportsIndex] = 0,
     **options: Unpack[WritingOptions],
 ) -> list[Writing]:
@@ -224,7 +224,7 @@ def write_batch(
 def in_batches(
     lines: Iterable[tuple[str, SupportsIndex]],
     *,
-    model: str | Path | Generator = DEFAULT,
+    model: str | Path | Generator = DEFAULT_MODEL,
     seed: SupportsIndex = 0,
     **options: Unpack[WritingOptions],
 ) -> Iterator[Writing]:

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, whole_number
 from inkgan.files import atomic_write, output_errors, refuse_to_overwrite
-from inkgan.generation.image_files import kind_of, numbered, write_arrays
+from inkgan.generation.image_files import numbered, output_kind_of, write_arrays
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
 from inkgan.images import Images, png_bytes
@@ -54,7 +54,7 @@ def save_writings(
         OutputError: the output exists or cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
     """
     count = whole_number(count, f"cannot write {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
-    kind = kind_of(out)
+    kind = output_kind_of(out)
     path = Path(out)
     if kind == "folder":
         _save_folder(writings, count, path, labels=labels, force=force)
