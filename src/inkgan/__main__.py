@@ -21,6 +21,8 @@ def main() -> None:
     # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
     # spin only briefly. This must be set before PyTorch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # PyTorch's warnings about a lost connection fill screens with traces of its C++ code; inkgan says it in one line.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Typer and rich read these: at some wrong values they would print nothing, or end in a traceback.
     for name in ("TERMINAL_WIDTH", "COLUMNS", "LINES"):
         if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "")):

@@ -182,6 +182,68 @@ def test_some_processes_do_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_process_0_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, is_taken: bool) -> None:
+    """Another process says so itself, because process 0 may not be there; it does not wait longer than it should."""
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 0.5)
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_OF_AN_ATTEMPT", 0.5)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = server.getsockname()[1]
+        if not is_taken:
+            server.close()
+        for name, value in {"RANK": 1, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+            monkeypatch.setenv(name, str(value))
+        reason = "another program answers" if is_taken else "connection refused"
+        began = time.monotonic()
+        with (
+            pytest.raises(ConfigError, match=f"process 1 cannot reach process 0 at .*: {reason}"),
+            team_of(None, 0.5, {}),
+        ):
+            pass
+        assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("port", ["", "many", "0", "65536", "-1", "9" * 5000])
+def test_a_port_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    """It is refused in one line."""
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="MASTER_PORT") as caught, team_of(None, 5, {}):
+        pass
+    assert len(str(caught.value)) < 300
+
+
+def until_reached(port: int) -> None:
+    """Wait until a program listens at a port."""
+    while True:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_waits_for_others_can_be_stopped(tmp_path: Path, small_data: Path, rank: int) -> None:
+    """A signal ends it at once, in one line, and nothing was written."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if rank == 0:
+            server.close()
+        place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        words = command(tmp_path / "run", small_data, "--steps", 9)
+        process = subprocess.Popen(words, env=os.environ | place, stderr=subprocess.PIPE, text=True)
+        if rank == 0:
+            until_reached(port)
+        else:
+            server.accept()[0].close()
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert told == "inkgan: stopped.\n"
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_place_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing variable and a port that is taken are told as such."""
     monkeypatch.setenv("RANK", "0")
@@ -373,6 +435,43 @@ def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> No
     words = [*launcher, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
     subprocess.run(words, check=True, capture_output=True, timeout=120)
     assert runs.learned(tmp_path / "run") == alone
+
+
+@pytest.mark.slow
+def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data: Path) -> None:
+    """It ends with exit code 3, and PyTorch's traces of C++ code do not fill the terminal."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    first = (
+        "import os\n"
+        "from torch.distributed import TCPStore\n"
+        f"store = TCPStore('127.0.0.1', {port}, is_master=True, wait_for_workers=False)\n"
+        "store.wait(['inkgan-0-0/answer-1-1'])\n"
+        "os._exit(0)\n"
+    )
+    place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    words = command(tmp_path / "run", small_data, "--steps", 9)
+    with subprocess.Popen([sys.executable, "-c", first]):
+        ended = subprocess.run(words, env=os.environ | place, capture_output=True, text=True, check=False, timeout=100)
+    assert (ended.returncode, ended.stderr) == (3, "")
+
+
+@pytest.mark.slow
+def test_several_runs_in_the_same_processes(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """A script under torchrun may train one run after another; none sees what an earlier one exchanged."""
+    script = tmp_path / "sweep.py"
+    script.write_text(
+        "import sys, inkgan, tiny_runs as runs\n"
+        "from pathlib import Path\n"
+        "folder, data, *settings = sys.argv[1:]\n"
+        "for name, steps in (('short', 3), ('long', runs.STEPS)):\n"
+        "    runs.train(Path(folder, name), Path(data), settings=settings, steps=steps)\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    words = [*launcher, str(script), str(tmp_path), str(small_data), *SAVING]
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(words, check=True, capture_output=True, timeout=120, env=os.environ | paths)
+    assert runs.learned(tmp_path / "long") == alone
 
 
 @pytest.mark.slow

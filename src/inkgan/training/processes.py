@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,10 +19,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import PrefixStore, Store, TCPStore, rendezvous  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, LostProcessError
+from inkgan.errors import ConfigError, InkganError, LostProcessError, as_given, printable, reason_of
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
@@ -27,6 +30,19 @@ T = TypeVar("T")
 _SECONDS_TO_MEET = 120.0
 #: The time that the processes started by this one get to end by themselves, before it kills them.
 _SECONDS_TO_END = 5.0
+#: The time that one attempt to reach another machine takes at most.
+_SECONDS_OF_AN_ATTEMPT = 5.0
+#: The pauses between looks whether another process has come or answered; they grow from the first to the second.
+_SHORTEST_PAUSE = 0.001
+_SECONDS_BETWEEN_LOOKS = 0.05
+#: The stores in which launched processes met. A later run in the same processes meets in the same one.
+_STORES: dict[tuple[str, str], Store] = {}
+#: Numbers the runs that these processes train together, one after another.
+_RUNS = itertools.count()
+
+
+class _SilenceError(RuntimeError):
+    """A process did not answer in time."""
 
 
 class ManyProcesses(Team):
@@ -47,11 +63,33 @@ class ManyProcesses(Team):
         self._store = store
         self._questions = 0
         self._has_met = False
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        timeout = datetime.timedelta(seconds=seconds_to_wait)
         store.set_timeout(datetime.timedelta(seconds=self._limit))
+
+    def join(self, place: str = "") -> None:
+        """Wait until every process is here, and connect them.
+
+        Args:
+            place: where they meet, for the message if some do not come; empty if this process started them.
+
+        Raises:
+            ConfigError: some did not come; only the first of those that did prints it.
+            LostProcessError: one has ended.
+        """
+        try:
+            self._answers({})
+        except InkganError as error:
+            if not place or not isinstance(error.__cause__, _SilenceError):
+                raise
+            came = [rank for rank in range(self.size) if self._has_answered(rank)]
+            if self.rank != came[0]:
+                raise DismissedError(ConfigError.exit_code) from error
+            raise ConfigError(
+                f"only {len(came)} of {self.size} processes came to {place}. Start the others, with the same address."
+            ) from error
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        timeout = datetime.timedelta(seconds=self._seconds_to_wait)
         with self._explained_loss():
-            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+            dist.init_process_group(backend, store=self._store, rank=self.rank, world_size=self.size, timeout=timeout)
 
     def meet(self) -> None:
         """See :meth:`Team.meet`."""
@@ -59,7 +97,6 @@ class ManyProcesses(Team):
         self._has_met = True
         # From here on nobody imports or reads data, so every wait through the store is as short as the others.
         self._limit = self._seconds_to_wait
-        self._store.set_timeout(datetime.timedelta(seconds=self._limit))
 
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
@@ -81,7 +118,8 @@ class ManyProcesses(Team):
     def dismiss(self, exit_code: int) -> None:
         """End the other processes: before they meet they wait for the store, and then for :meth:`broadcast_pair`."""
         if not self._has_met:
-            self._store.set(f"answer-{self._questions + 1}-{self.rank}", json.dumps({"exit_code": exit_code}))
+            for question in (self._questions, self._questions + 1):
+                self._store.set(f"answer-{question}-{self.rank}", json.dumps({"exit_code": exit_code}))
             return
         message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
         with contextlib.suppress(RuntimeError):
@@ -128,11 +166,25 @@ class ManyProcesses(Team):
         self._questions += 1
         with self._explained_loss():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
-            first = json.loads(self._store.get(f"answer-{self._questions}-0"))
+            until = time.monotonic() + self._limit
+            first = self._answer(0, until)
             if "exit_code" in first and not self.leads:
                 raise DismissedError(first["exit_code"])
-            rest = [json.loads(self._store.get(f"answer-{self._questions}-{rank}")) for rank in range(1, self.size)]
-            return [first, *rest]
+            return [first, *(self._answer(rank, until) for rank in range(1, self.size))]
+
+    def _has_answered(self, rank: int) -> bool:
+        return self._store.check([f"answer-{self._questions}-{rank}"])
+
+    def _answer(self, rank: int, until: float) -> dict[str, Any]:
+        """Wait for a process's answer. The store itself would wait without handling signals."""
+        pause = _SHORTEST_PAUSE
+        while not self._has_answered(rank):
+            if time.monotonic() >= until:
+                raise _SilenceError
+            time.sleep(pause)
+            pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
+        answer: dict[str, Any] = json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
+        return answer
 
     @contextlib.contextmanager
     def _explained_loss(self) -> Iterator[None]:
@@ -171,38 +223,92 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
 
 def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextManager[Team]:
     """Join the team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
-    store = _store_of_the_environment(seconds_to_wait)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    return _leaving_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait))
+    # Without the keys of an earlier start of the same processes, and of earlier runs in them.
+    prefix = f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-{next(_RUNS)}"
+    store = PrefixStore(prefix, _store_of_the_environment(rank, _seconds_to_meet(seconds_to_wait)))
+    return _leaving_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait), _place())
 
 
-def _store_of_the_environment(seconds_to_wait: float) -> Store:
-    """Return the store at MASTER_ADDR and MASTER_PORT, without the keys of an earlier start of the same processes."""
-    try:
-        timeout = datetime.timedelta(seconds=_seconds_to_meet(seconds_to_wait))
-        store, _, _ = next(rendezvous("env://", timeout=timeout))
-    except (RuntimeError, ValueError) as error:
-        if int(os.environ["RANK"]) != 0:
-            raise DismissedError(ConfigError.exit_code) from error
-        raise ConfigError(_why_they_cannot_meet(error)) from None
-    return PrefixStore(f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+def _store_of_the_environment(rank: int, seconds: float) -> Store:
+    """Return the store at MASTER_ADDR and MASTER_PORT, which process 0 provides unless ``torchrun`` does.
 
+    Args:
+        rank: the number of this process.
+        seconds: the time after which to give up.
 
-def _why_they_cannot_meet(error: Exception) -> str:
-    """Return the message for an error of PyTorch when the processes could not find each other."""
-    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    Raises:
+        ConfigError: there is no place to meet.
+    """
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
-        return f"RANK is set, but not {' and '.join(missing)}. Start the processes with torchrun, which sets them all."
-    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} (MASTER_ADDR and MASTER_PORT)"
-    if "EADDRINUSE" in str(error):
-        return f"the processes cannot meet at {where}: another program uses the port. Give a free one."
-    joined = re.search(r"(\d+)/(\d+) clients joined", str(error))
-    if joined:
-        return f"only {joined[1]} of {joined[2]} processes came to {where}. Start the others, with the same address."
-    reason = str(error).partition("\n")[0].rstrip(".")
-    return (
-        f"the processes cannot meet at {where}: {reason}. Give a free port and an address that every process reaches."
-    )
+        raise ConfigError(
+            f"RANK is set, but not {' and '.join(missing)}. Start the processes with torchrun, which sets them all."
+        )
+    address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
+        raise ConfigError(f"MASTER_PORT={as_given(port)} is not a port. Give a number from 1 to 65535.")
+    if (address, port) not in _STORES:
+        is_provided = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        _STORES[address, port] = (
+            _reached_store(address, int(port), rank, seconds) if rank or is_provided else _own_store(int(port))
+        )
+    return _STORES[address, port]
+
+
+def _place() -> str:
+    """Return the place where the launcher wants the processes to meet, for messages."""
+    return f"{printable(os.environ['MASTER_ADDR'])}:{os.environ['MASTER_PORT']} (MASTER_ADDR and MASTER_PORT)"
+
+
+def _own_store(port: int) -> Store:
+    """Provide a store for the other processes."""
+    try:
+        return TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False, multi_tenant=True)
+    except RuntimeError as error:
+        is_taken = "EADDRINUSE" in str(error)
+        reason = "another program uses the port" if is_taken else str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"the processes cannot meet at {_place()}: {reason}. Give a free port.") from None
+
+
+def _reached_store(address: str, port: int, rank: int, seconds: float) -> Store:
+    """Connect to the store that another process provides, now or soon."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            # PyTorch would try for longer than it should, and write every failure to the terminal.
+            socket.create_connection((address, port), _SECONDS_OF_AN_ATTEMPT).close()
+            return _connected_store(address, port, until)
+        except OSError as error:
+            reason = reason_of(error)
+        except RuntimeError:
+            reason = "another program answers"
+        if time.monotonic() >= until:
+            raise ConfigError(
+                f"process {rank} cannot reach process 0 at {_place()}: {reason}. Start process 0, and give all "
+                "processes the address of its machine and a port that is free there."
+            )
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _connected_store(address: str, port: int, until: float) -> Store:
+    """Connect to a store in another thread: if no store answers, PyTorch waits for ever, and handles no signals.
+
+    Raises:
+        RuntimeError: what answers is no store, or nothing answers.
+    """
+    made: list[Store] = []
+
+    def connect() -> None:
+        with contextlib.suppress(RuntimeError):
+            made.append(TCPStore(address, port, wait_for_workers=False))
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(max(0.0, until - time.monotonic()))
+    if not made:
+        raise RuntimeError
+    return made[0]
 
 
 @contextlib.contextmanager
@@ -218,7 +324,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     torch.set_num_threads(each)
     others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
     try:
-        with _leaving_at_the_end(ManyProcesses(PrefixStore("inkgan-0", store), 0, count, seconds_to_wait)) as team:
+        with _leaving_at_the_end(ManyProcesses(PrefixStore("inkgan-0-0", store), 0, count, seconds_to_wait)) as team:
             yield team
     finally:
         torch.set_num_threads(threads)
@@ -239,6 +345,7 @@ def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
         "OMP_NUM_THREADS": threads,
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # as in inkgan.__main__
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "inkgan.training.follower"],
@@ -266,14 +373,16 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 @contextlib.contextmanager
-def _leaving_at_the_end(team: ManyProcesses) -> Iterator[Team]:
-    """Dismiss the others if this process fails, and leave the team."""
+def _leaving_at_the_end(team: ManyProcesses, place: str = "") -> Iterator[Team]:
+    """Join the team, dismiss the others if this process fails, and leave it; see :meth:`ManyProcesses.join`."""
     try:
+        team.join(place)
         yield team
     except BaseException as error:
         if team.leads and not isinstance(error, LostProcessError):
             team.dismiss(error.exit_code if isinstance(error, InkganError) else 1)
         raise
     finally:
-        with contextlib.suppress(RuntimeError):
-            dist.destroy_process_group()
+        if dist.is_initialized():
+            with contextlib.suppress(RuntimeError):
+                dist.destroy_process_group()
