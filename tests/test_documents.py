@@ -15,6 +15,8 @@ import typer.main
 import inkgan
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, links, name
 from inkgan.cli import app
+from inkgan.config import resolve
+from inkgan.training.compact import Compact
 from tiny_runs import STEPS
 
 _COMMANDS = sorted({command for document in DOCUMENTS for command in commands(document)})
@@ -140,6 +142,15 @@ def test_the_help_has_the_losses_that_there_are() -> None:
     expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()
     page = ROOT / "src" / "inkgan" / "cli" / "topics" / "training.md"
     assert page.read_text("utf-8") == expected, "run: python scripts/settings_page.py"
+
+
+def test_the_page_on_clusters_knows_how_much_is_sent() -> None:
+    """The size of the gradients that it gives is that of the larger network of `fast`."""
+    recipe = Compact(resolve(), (28, 28, 1), 10)
+    numbers = max(
+        sum(one.numel() for one in network.parameters()) for network in (recipe.generator, recipe.discriminator)
+    )
+    assert f"4 × {4 * numbers / 1e6:.1f} MB for `fast`" in (ROOT / "docs" / "cluster.md").read_text("utf-8")
 
 
 def test_the_citation_names_this_version() -> None:
