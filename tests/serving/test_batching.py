@@ -14,6 +14,8 @@ from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
 from inkgan.serving.batching import Batcher
 
+pytestmark = pytest.mark.timeout(30)  # seconds; a request that is forgotten would wait for ever
+
 
 def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str, str]:
     """Return a batcher that answers in threads and batches requests whose first letters agree."""

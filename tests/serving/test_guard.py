@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -259,6 +260,7 @@ def test_the_access_log_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) ->
     assert line.rstrip("\n").isprintable()
     said = json.loads(line)
     assert (said["method"], said["path"], said["query"]) == ("GET", "/a\n\x1b[31m", "b=%0a")
-    assert (said["status"], said["bytes"]) == (200, 3)
+    assert (said["status"], said["bytes"], said["client"]) == (200, 3, "testclient")
+    assert abs(datetime.fromisoformat(said["time"]) - datetime.now(UTC)) < timedelta(minutes=1)
     client_of(Guard(hello)).get("/")
     assert capsys.readouterr().err == ""

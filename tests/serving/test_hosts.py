@@ -16,6 +16,13 @@ def test_names_of_the_server() -> None:
         hosts.names("::", [])
 
 
+@pytest.mark.parametrize("name", ["", "a/b", "a:80", "user@a", "*", "*.example"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    """A pattern would let in any site that points a name of its own here."""
+    with pytest.raises(ConfigError, match=r"is not a host name\. Give one as in an address, without a port"):
+        hosts.names("127.0.0.1", ["ink.example", name])
+
+
 def test_the_name_in_a_header() -> None:
     assert hosts.name_of("Ink.Example:8000") == "ink.example"
     assert hosts.name_of("[::1]:8000") == "[::1]"
