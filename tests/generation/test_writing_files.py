@@ -207,3 +207,12 @@ def test_counts_that_do_not_fit(tmp_path: Path, count: int, out: str, message: s
     with pytest.raises((ConfigError, OutputError), match=message):
         save_writings(iter([]), count, str(tmp_path / out))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [0, 1_000_001])
+def test_a_number_of_images_out_of_range(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int) -> None:
+    """Whoever wants more is told how to get them, before anything is drawn."""
+    assert run(["write", "1", "-n", str(count), "-o", f"{tmp_path}/a/"]) == 2
+    said = f"cannot write {count} images into one output. Ask for 1 to 1,000,000, or for a data set with --shards."
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

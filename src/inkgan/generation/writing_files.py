@@ -53,7 +53,8 @@ def save_writings(
     Raises:
         OutputError: the output exists or cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
     """
-    count = whole_number(count, f"cannot write {{}} images. Ask for 1 to {LARGEST_SAMPLE:,}.", 1, LARGEST_SAMPLE)
+    advice = f"Ask for 1 to {LARGEST_SAMPLE:,}, or for a data set with --shards."
+    count = whole_number(count, f"cannot write {{}} images into one output. {advice}", 1, LARGEST_SAMPLE)
     kind = output_kind_of(out)
     path = Path(out)
     if kind == "folder":
