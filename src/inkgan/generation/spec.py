@@ -196,7 +196,7 @@ def preview(spec: Spec) -> tuple[Images, float]:
     start = time.perf_counter()
     drawn = [(sample.writing, sample.png) for sample in samples(spec, numbers)]
     seconds = time.perf_counter() - start
-    return padded_to_widest([writing.image for writing, _ in drawn]), len(drawn) / seconds
+    return padded_to_widest([written.image for written, _ in drawn]), len(drawn) / seconds
 
 
 @lru_cache(maxsize=2)
