@@ -21,8 +21,9 @@ from PIL import Image
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
+from inkgan.cli.evaluate import _outputs
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
+from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning, OutputError
 from inkgan.evaluation import cache, classification_accuracy, classifier, reference
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.features import load_features
@@ -423,6 +424,21 @@ def test_force_leaves_a_file_alone_that_only_has_the_name_of_a_report(
     assert f"{name} is not a report that inkgan wrote" in capsys.readouterr().err
     assert mine.read_text("utf-8") == '{"figures": 3}'
     assert list(mine.parent.iterdir()) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("report", "files"),
+    [
+        ("card.html", ["card.html"]),
+        ("card", ["card/report.html", "card/report.json"]),
+        ("card.html/", ["card.html/report.html", "card.html/report.json"]),
+    ],
+)
+def test_a_slash_makes_a_folder_of_any_name(report: str, files: list[str]) -> None:
+    """A report goes where the name says, and never where the JSON goes."""
+    assert list(_outputs(None, report)) == [Path(file) for file in files]
+    with pytest.raises(OutputError, match=f"--report and --json both name {files[0]}"):
+        _outputs(Path(files[0]), report)
 
 
 def _noise(*shape: int) -> Images:

@@ -152,15 +152,18 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
     figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
     if report is None:
         return figures
-    page = Path(report)
-    if page.suffix.lower() in {".html", ".htm"}:
-        if page in figures:
-            raise OutputError(f"--report and --json both name {shown(page)}. Name two files.")
+    place = Path(report)
+    is_folder = report.endswith(os.sep)
+    is_page = not is_folder and place.suffix.lower() in {".html", ".htm"}
+    page = place if is_page else place / "report.html"
+    if page in figures:
+        raise OutputError(f"--report and --json both name {shown(page)}. Name two files.")
+    if is_page:
         return {page: report_page, **figures}
-    if page.suffix and not report.endswith(os.sep) and not page.is_dir():
-        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {shown(page)}.")
-    _require_reports(page)
-    return {page / "report.html": report_page, **figures, page / "report.json": Report.as_json}
+    if place.suffix and not is_folder and not place.is_dir():
+        raise OutputError(f"a report is an .html file, or a folder whose name ends with a slash: not {shown(place)}.")
+    _require_reports(place)
+    return {page: report_page, **figures, place / "report.json": Report.as_json}
 
 
 def _require_reports(folder: Path) -> None:
