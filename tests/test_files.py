@@ -237,7 +237,7 @@ def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: 
     usage = namedtuple("usage", "free")
     free = {tmp_path.resolve() / "disk": 12_000}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(free.get(Path(folder), 10**9)))
-    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free\)"), output_errors(tmp_path / place):
+    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free now\)"), output_errors(tmp_path / place):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

@@ -11,6 +11,9 @@ from types import FrameType
 
 from inkgan.errors import Interrupted
 
+#: The signals that asked this process to stop, other than Ctrl-C.
+_received: list[int] = []
+
 
 def main() -> None:
     """Run the command line and exit with its code.
@@ -36,6 +39,8 @@ def main() -> None:
         from inkgan.cli import run
 
         code = run(sys.argv[1:])
+        if code == 130 and _received:  # a library, such as Ray, raised a KeyboardInterrupt of its own
+            code = 128 + _received[0]
     except KeyboardInterrupt as error:
         print("inkgan: stopped.", file=sys.stderr)  # noqa: T201
         code = getattr(error, "exit_code", 130)
@@ -56,6 +61,7 @@ def _stop_in_order() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
+    _received.append(number)
     signal.signal(number, signal.SIG_DFL)
     raise Interrupted("stopped.", number)
 

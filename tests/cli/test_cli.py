@@ -579,6 +579,26 @@ def test_interrupted_while_python_ends(number: signal.Signals) -> None:
     assert (done.returncode, done.stderr) == (-number, "")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_stopped_while_a_library_replaces_the_exception(number: signal.Signals, code: int) -> None:
+    """Ray raises a KeyboardInterrupt of its own; the exit code says which signal stopped the command all the same."""
+    program_text = (
+        "import signal, sys\n"
+        "number = int(sys.argv.pop(1))\n"
+        "signal.signal(number, signal.SIG_DFL)\n"
+        "import inkgan.cli\n"
+        "def run(words):\n"
+        "    try:\n"
+        "        signal.raise_signal(number)\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "inkgan.cli.run = run\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    assert program(sys.executable, "-c", program_text, str(int(number))).returncode == code
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "closing"),

@@ -492,3 +492,14 @@ def test_a_checkpoint_by_name(tmp_path: Path) -> None:
         assert len(str(caught.value)) < 500
     refusal(lambda: run.checkpoint("best"), "measured no quality", kind=CheckpointError)
     refusal(lambda: RunFolder(tmp_path / "none").checkpoint("latest"), "no checkpoint yet", kind=CheckpointError)
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]"])
+def test_damaged_settings_are_named_once(tmp_path: Path, text: str) -> None:
+    """The message names the file once."""
+    file = tmp_path / "config.json"
+    file.write_text(text)
+    with pytest.raises(CheckpointError) as caught:
+        RunFolder(tmp_path).saved_config()
+    assert str(caught.value).startswith(f"{file} is damaged: it ")
+    assert str(caught.value).count(str(file)) == 1

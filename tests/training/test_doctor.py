@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -180,6 +181,15 @@ def test_classes_are_called_by_their_names(name: str, said: str) -> None:
     """Findings name classes, not their indices."""
     (finding,) = judged(_CONFIG, series(*sick(name, 8)), "abcdefghij").findings
     assert said in finding.sentence
+
+
+@pytest.mark.parametrize("number", [-1.0, -7e18, 1e300, math.nan])
+def test_a_class_number_of_a_damaged_file(number: float) -> None:
+    """It is shown as a number, and not taken for another class."""
+    line = {**ILL["class-dropped"], "doctor/least_drawn_class": number}
+    lines = [{"step": 30 * index, **HEALTHY, **line} for index in range(2, 9)]
+    (finding,) = [one for one in judged(_CONFIG, lines, ["a", "b"]).findings if one.rule.name == "class-dropped"]
+    assert finding.sentence.startswith(f"class number {number:.0f} is drawn")
 
 
 def test_the_same_offset_of_all_logits_changes_nothing() -> None:

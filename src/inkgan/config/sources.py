@@ -165,9 +165,9 @@ def read_json(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{shown(path)} is not the configuration of a run ({type(error).__name__}).") from None
+        raise ConfigError(f"it is not JSON ({type(error).__name__}).") from None
     if not isinstance(given, dict):
-        raise ConfigError(f"{shown(path)} is not the configuration of a run: it holds no table of settings.")
+        raise ConfigError("it holds no table of settings.")
     return from_saved(given)
 
 

@@ -298,7 +298,7 @@ def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, A
     """
 
     def name_of(number: float) -> str:
-        return repr(class_names[int(number)]) if number < len(class_names) else f"number {number:.0f}"
+        return repr(class_names[int(number)]) if 0 <= number < len(class_names) else f"number {number:.0f}"
 
     found: dict[str, Any] = {"unusual_rate": _unusual_rate(config)}
     for name, value in line.items():
