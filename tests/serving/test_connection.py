@@ -131,8 +131,10 @@ def test_too_many_connections_are_asked_to_come_back(monkeypatch: pytest.MonkeyP
 
     def talk(port: int) -> None:
         with ExitStack() as others:
-            for _ in range(2):
-                others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            last = others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            last.sendall(_GET + b"\r\n")
+            assert last.recv(2**16).startswith(b"HTTP/1.1 200 OK")
             said = answer(port, b"")
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1\r\n" in said
