@@ -310,6 +310,9 @@ def test_large_images_are_bounded(hostile: TestClient, monkeypatch: pytest.Monke
         answer = hostile.get(address)
         assert answer.status_code == 400
         assert "pixels; an answer may have at most 256" in answer.json()["error"]
+    monkeypatch.setattr(responses, "MOST_PIXELS", 9 * 64 - 1)
+    assert hostile.get("/v1/sample?n=2").status_code == 200
+    assert "would have 576 pixels" in hostile.get(f"/v1/digits/{name}?scale=3").json()["error"]
 
 
 def test_the_page_has_its_own_policy(hostile: TestClient) -> None:
