@@ -248,6 +248,49 @@ def test_images_without_a_gradient_are_refused(tmp_path: Path, small_data: Path,
     assert not (tmp_path / "run").exists()
 
 
+class DifferentiableOnce(torch.autograd.Function):
+    """The identity, whose gradient has no gradient, as in fused kernels."""
+
+    @staticmethod
+    def forward(_context: Any, given: Tensor) -> Tensor:
+        """Return a copy."""
+        return given.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        """Return the gradient as it is."""
+        return gradient.clone()
+
+
+class Fused(Discriminator):
+    """A discriminator that PyTorch can differentiate once only."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N]."""
+        return super().forward(DifferentiableOnce.apply(images))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("weight", [0.4, 0.0])
+def test_a_penalty_needs_the_gradient_of_a_gradient(small_data: Path, tmp_path: Path, mine: Any, weight: float) -> None:
+    """A network without it is refused before anything is written; without a penalty it trains."""
+    mine.build_discriminator = lambda about: Fused(about["image_shape"])
+    settings = ["network=mine", f"penalty.weight={weight}"]
+    if weight == 0:
+        assert runs.train(tmp_path / "run", small_data, settings=settings).complete
+        return
+    with pytest.raises(ConfigError, match=r"^the network 'mine' cannot learn with a penalty, .* penalty\.weight=0\.$"):
+        runs.train(tmp_path / "run", small_data, settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_penalty_cannot_differentiate_is_told() -> None:
+    """The lesson's fast networks compute gradients in place, which PyTorch says when it differentiates them."""
+    overrides = {"network": "tutorial", "conditional": False, "class_weight": 0.0, "latent_dim": 100}
+    with pytest.raises(ConfigError, match=r"^the network 'tutorial' cannot learn with a penalty, .*: RuntimeError: "):
+        build(resolve(overrides=overrides), (28, 28, 1), 0, torch.device("cpu"), torch.float32)
+
+
 @pytest.mark.parametrize("function", ["build_generator", "build_discriminator"])
 def test_a_module_without_its_functions_is_refused(tmp_path: Path, small_data: Path, mine: Any, function: str) -> None:
     delattr(mine, function)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inkgan.errors import ConfigError, quantity
 from inkgan.networks import reason_in
+from inkgan.training.losses import input_gradients
 from inkgan.training.optimizers import MixedPrecision
 from inkgan.training.recipe import split_output
 
@@ -28,7 +29,7 @@ def require_trainable(
     dtype: torch.dtype,
     processes: int,
 ) -> None:
-    """Refuse networks that cannot be called, return wrong shapes, or have parameters that no loss depends on.
+    """Refuse networks that cannot be called, return wrong shapes, or cannot be trained with their losses and penalty.
 
     Args:
         description: what both were built from; see :mod:`inkgan.networks`.
@@ -70,6 +71,8 @@ def require_trainable(
                 f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
                 "do not detach what is computed with them."
             )
+    if description["config"]["penalty"]["weight"] > 0:
+        _require_second_gradient(name, tried_discriminator, mixed_discriminator, images.detach(), labels)
 
 
 def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
@@ -94,6 +97,28 @@ def _require_shapes(
             f"the network {name!r} gives scores {list(class_scores.shape)} to {_IMAGES} images; needed are "
             f"{needed}, one for each class."
         )
+
+
+def _require_second_gradient(
+    name: str, discriminator: nn.Module, mixed: MixedPrecision, images: Tensor, labels: Tensor | None
+) -> None:
+    """Refuse a discriminator that a penalty cannot train: this needs the gradient of a gradient."""
+    images.requires_grad_()
+    try:
+        logits, _ = split_output(mixed.forward(images, labels))
+        unused = mixed.unused(input_gradients(logits, images).square().sum())
+    except Exception as error:
+        raise _no_second_gradient(name, reason_in(name, error).rstrip(".")) from error
+    if len(unused) == len(list(discriminator.parameters())):
+        raise _no_second_gradient(name, "none reaches a parameter")
+
+
+def _no_second_gradient(name: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"the network {name!r} cannot learn with a penalty, which needs the gradient of its discriminator's gradient: "
+        f"{reason}. Use functions that PyTorch can differentiate twice, or leave out the penalty with "
+        "--set penalty.weight=0."
+    )
 
 
 def _require_same_buffers(name: str, built: nn.Module, tried: nn.Module) -> None:
