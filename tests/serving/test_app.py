@@ -111,6 +111,21 @@ def test_what_is_left_out_is_as_in_python() -> None:
     assert {name: fields[name].default for name in shared} == {name: defaults[name].default for name in shared}
 
 
+@pytest.mark.parametrize(
+    ("name", "low", "high", "step"),
+    [
+        ("seed", 0, 2**63 - 1, 1), ("writer", 0, 2**63 - 1, 1), ("style", 0, 1, 0.01), ("slant", -45, 45, 0.01),
+        ("height", 24, 512, 1), ("legible", 0, 0.9999, 0.00001),
+    ],
+)  # fmt: skip
+def test_a_number_may_be_at_an_end_of_its_range(name: str, low: float, high: float, step: float) -> None:
+    for value in (low, high):
+        assert getattr(parameters.Write.model_validate({"text": "1", name: value}), name) == value
+    for value in (low - step, high + step):
+        with pytest.raises(ValueError, match="Input should be"):
+            parameters.Write.model_validate({"text": "1", name: value})
+
+
 def test_a_digit_is_the_writers(fast: TestClient) -> None:
     expected = morph([5], steps=1, model="fast", legible=0)[0, 7]
     assert_array_equal(picture(fast.get("/v1/digits/7?seed=5").content), 255 - expected)
