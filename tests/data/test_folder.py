@@ -255,8 +255,8 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
         "unreadable (too many levels of symbolic links)",
     ),
     ("gone.png", lambda path: path.symlink_to("nowhere"), "unreadable (no such file or directory)"),
-    ("pipe.png", os.mkfifo, "not regular (a pipe or a device)"),
-    ("device.png", lambda path: path.symlink_to("/dev/zero"), "not regular (a pipe or a device)"),
+    ("pipe.png", os.mkfifo, "not regular"),
+    ("device.png", lambda path: path.symlink_to("/dev/zero"), "not regular"),
     ("large.png", _sparse, "larger than 64 MiB"),
 ]
 
@@ -283,7 +283,7 @@ def test_all_hostile_files_at_once(folder: Path) -> None:
     for name, write, _ in BAD:
         write(folder / name)
     complaint(
-        lambda: load(str(folder)), "10 of 27 images are used", "2 not regular (a pipe or a device), such as", "..."
+        lambda: load(str(folder)), "10 of 27 images are used", "2 not regular, such as", "..."
     )
     some(folder, 160)
     data = load(str(folder))

@@ -99,7 +99,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _check_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise UnusableError("not regular (a pipe or a device)")
+        raise UnusableError("not regular")
     if not status.st_size:
         raise UnusableError("empty")
     if status.st_size > _MOST_FILE_BYTES:

@@ -114,7 +114,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
         generator=lambda real, fake: F.softplus(real - fake).mean(),
         idea="a real image should look more real than the generated image it is paired with",
         formulas=("softplus(D(G(z)) - D(x))", "softplus(D(x) - D(G(z)))"),
-        paper="Jolicoeur-Martineau 2018, section 4.2",
+        paper="Jolicoeur-Martineau 2018, RSGAN",
         has_zero=False,
     ),
 }
