@@ -282,9 +282,7 @@ def test_all_hostile_files_at_once(folder: Path) -> None:
     some(folder)
     for name, write, _ in BAD:
         write(folder / name)
-    complaint(
-        lambda: load(str(folder)), "10 of 27 images are used", "2 not regular, such as", "..."
-    )
+    complaint(lambda: load(str(folder)), "10 of 27 images are used", "2 not regular, such as", "...")
     some(folder, 160)
     data = load(str(folder))
     assert sum(data.skipped.values()) == len(BAD)
