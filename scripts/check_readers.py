@@ -3,9 +3,9 @@
     python scripts/check_readers.py [doctr] [lmdb] [paddleocr] [yolo]
 
 The tests read these formats with a few lines of code, because the programs bring whole frameworks. This script installs
-each program into an environment of its own under build/readers (7 GB in all, most of it PyTorch for CUDA), writes a
-small data set, lets the program read all of it, and compares what it read with the data set's own labels. Without
-arguments it checks all formats. It exits with 1 at the first difference.
+each program into an environment of its own under build/readers, and says how large it is: most of it is PyTorch for
+CUDA. It writes a small data set, lets the program read all of it, and compares what it read with the data set's own
+labels. Without arguments it checks all formats. It exits with 1 at the first difference.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ def installed(requirements: tuple[str, ...]) -> Path:
         print(f"installing {', '.join(requirements)} into {folder}", flush=True)
         venv.create(folder, with_pip=True, clear=True)
         run([python, "-m", "pip", "install", "--quiet", *requirements])
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        print(f"installed {size / 1e9:.1f} GB")
         is_complete.touch()
     return python
 

@@ -519,9 +519,9 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The shard of a part is a folder in the part's folder, and a user's file in it is never removed."""
     monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
-    monkeypatch.setattr(shards, "_require_same", lambda *_: None)
-    (tmp_path / shards.MANIFEST).write_text('{"spec": {}, "digests": {}, "versions": {}}', "utf-8")
-    task = partial(shards.put_shard, spec(split=[{"name": "train", "share": 1}]), tmp_path, {})
+    whole_spec = spec(split=[{"name": "train", "share": 1}])
+    shards._begin(tmp_path, whole_spec, {})
+    task = partial(shards.put_shard, whole_spec, tmp_path, {})
     assert [task(0), task(0)] == [True, False]
     (tmp_path / ".00000.sha256").unlink()
     (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
