@@ -174,6 +174,19 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest
     assert set(tmp_path.iterdir()) == {mine, link, in_use, elsewhere, tmp_path / "a.png", tmp_path / "b.html"}
 
 
+def test_a_zombie_has_ended(tmp_path: Path) -> None:
+    """In a container whose first process asks for no exit codes, processes of killed commands stay zombies for ever."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        left = left_by(process.pid, tmp_path)
+        write_bytes(tmp_path / "b.html", b"new")
+        assert left.exists()  # it works
+        assert process.stdin is not None
+        process.stdin.close()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        write_bytes(tmp_path / "c.html", b"new")
+        assert left.exists() == (not Path("/proc").is_dir())  # only there can it be told from a process that works
+
+
 @pytest.mark.parametrize("name", ["a" * 251 + ".png", "é" * 127, "a." + "b" * 253, "a" * 179 + "é" * 30])
 def test_the_longest_names(tmp_path: Path, name: str) -> None:
     """Every name that the disk allows can be written, although the name of a temporary file is longer."""

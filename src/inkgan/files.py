@@ -297,11 +297,14 @@ def machine() -> str:
 
 
 def has_ended(process: int) -> bool:
-    """Whether a process of this machine has ended."""
+    """Whether a process of this machine has ended, even if its parent has not asked how (a zombie)."""
     try:
         os.kill(process, 0)
     except OSError as error:  # a PermissionError if it is another user's
         return isinstance(error, ProcessLookupError)
+    with contextlib.suppress(OSError):  # only Linux has this file
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2]
+        return state.startswith((b"Z", b"X"))
     return False
 
 
