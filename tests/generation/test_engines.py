@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 import warnings
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -22,6 +21,7 @@ from engine_tasks import CleanupTask, RecordingTask
 from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
 from inkgan.generation.engines import Task, processes
+from waiting import wait_for_file
 
 SQUARES = [number * number for number in range(6)]
 
@@ -101,10 +101,7 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     """The task's cleanup still runs, so that no half-finished work stays behind."""
     worker = engines._Worker(CleanupTask(tmp_path))
     worker.give(0)
-    for _ in range(3000):
-        if (tmp_path / "begun").exists():
-            break
-        time.sleep(0.01)
+    wait_for_file(tmp_path, "begun")
     worker.end()
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "tidied"}
 

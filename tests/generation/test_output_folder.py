@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError
 from inkgan.generation.output_folder import MANIFEST, OutputFolder, remove_abandoned, temporary_folder
+from waiting import wait_for_file
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -379,10 +379,7 @@ def test_a_killed_command(tmp_path: Path) -> None:
     out = tmp_path / "numbers"
     command = [sys.executable, "-m", "inkgan", "write", "dddd", "-o", f"{out}/"]
     with subprocess.Popen([*command, "-n", "100000"]) as process:
-        for _ in range(600):
-            if list(tmp_path.glob(".*.tmp/new/*.png")):
-                break
-            time.sleep(0.1)
+        wait_for_file(tmp_path, ".*.tmp/new/*.png", process)
         process.kill()
     assert not out.exists()
     assert list(tmp_path.iterdir())

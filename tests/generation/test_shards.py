@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
@@ -41,6 +40,7 @@ from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
 from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
+from waiting import wait_for_file
 
 TEXTS = ("{digits:2}", "{int:1..9}/d")
 
@@ -212,11 +212,10 @@ def test_killed_commands(whole: Path, tmp_path: Path) -> None:
     errors = b""
     killed: list[subprocess.Popen[bytes]] = []
     with contextlib.ExitStack() as stack:
-        for shards_there in (0, 2):
+        for begun in ("manifest.json", "0*.tar"):
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE))
             killed.append(process)
-            while not (out / "manifest.json").exists() or len(list(out.glob("0*.tar"))) < shards_there:
-                time.sleep(0.002)
+            wait_for_file(out, begun, process)
             process.kill()
             assert process.wait() == -signal.SIGKILL
         # The processes of the killed commands may still work beside those of the third.

@@ -29,6 +29,7 @@ from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, dis
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.state import learned_tensors
 from inkgan.training.team import DismissedError, Team, is_restart, team_of
+from waiting import wait_for_file
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
 SAVING = (*SLICED, "watch.save_every=2")
@@ -504,9 +505,7 @@ def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.S
     folder = tmp_path / "run"
     words = command(folder, small_data, "--steps", 3000, "--processes", 2, "--timeout", 10, "--quiet")
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        while not (folder / "checkpoints" / "step-0000004").exists():
-            assert process.poll() is None
-            time.sleep(0.05)
+        wait_for_file(folder, "checkpoints/step-0000004", process)
         (lost,) = followers(tmp_path)
         os.kill(lost, kind)
         began = time.monotonic()
