@@ -10,13 +10,27 @@ import subprocess
 import sys
 import threading
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from inkgan import files
 from inkgan.errors import OutputError, shown
-from inkgan.files import atomic_write, output_errors, read_regular, refuse_to_overwrite, sha256_of, write_bytes
+from inkgan.files import (
+    atomic_write,
+    machine,
+    output_errors,
+    read_regular,
+    refuse_to_overwrite,
+    remove_abandoned,
+    sha256_of,
+    temporary_folder,
+    write_bytes,
+)
+from killed_process import as_if_left_by, ended_process
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -141,43 +155,55 @@ def test_a_new_file_on_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
-def left_by(process: int, folder: Path, name: str = "a.png") -> Path:
-    """Leave a temporary file as a killed process does."""
-    with atomic_write(folder / name) as temporary:
+def left_by(process: int, parent: Path) -> tuple[Path, Path]:
+    """Leave a temporary file and a temporary folder as a killed process does."""
+    with atomic_write(parent / "a.png") as temporary:
         temporary.write_bytes(b"half")
-        left = temporary.with_name(temporary.name.replace(f"{os.getpid():07d}", f"{process:07d}"))
-        shutil.copy(temporary, left)
-    return left
-
-
-def ended_process() -> int:
-    """Return the id of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+        file = as_if_left_by(process, temporary)
+        temporary.write_bytes(b"whole")
+    folder = temporary_folder(parent)
+    (folder / "new.png").write_bytes(b"half")
+    return file, as_if_left_by(process, folder)
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next file in that folder removes it; what may be in use, on another machine or the user's own stays."""
     ended = ended_process()
-    left = left_by(ended, tmp_path)
-    mine = tmp_path / ".a.png.77.tmp.png"
-    mine.touch()
-    link = left.with_name(left.name.replace(".a.png", ".link.png"))
-    link.symlink_to(mine)
+    file, folder = left_by(ended, tmp_path)
+    of_an_earlier_version = tmp_path / f".inkgan-{machine()}-{ended}-ab_12.tmp"
+    of_an_earlier_version.mkdir()
+    names = (".a.png.77.tmp.png", f".inkgan-{ended}-ab_12.tmp", folder.name[1:], folder.stem)
+    mine = {tmp_path / name for name in names}
+    for path in mine:
+        path.mkdir()
+    link = file.with_name(file.name.replace(".a.png", ".link.png"))
+    link.symlink_to(mine.copy().pop())
     in_use = left_by(os.getppid(), tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(files, "machine", lambda: "another machine")
         elsewhere = left_by(ended, tmp_path)
     write_bytes(tmp_path / "b.html", b"new")
-    assert not left.exists()
-    assert set(tmp_path.iterdir()) == {mine, link, in_use, elsewhere, tmp_path / "a.png", tmp_path / "b.html"}
+    assert not any(left.exists() for left in (file, folder, of_an_earlier_version))
+    assert set(tmp_path.iterdir()) == {*mine, link, *in_use, *elsewhere, tmp_path / "a.png", tmp_path / "b.html"}
+
+
+def test_containers_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each container has its own process ids, so one cannot know whether the other's processes have ended."""
+    left = left_by(ended_process(), tmp_path)
+    stat: Callable[..., Any] = os.stat
+    other = SimpleNamespace(st_ino=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path, **given: other if "/ns/" in str(path) else stat(path, **given))
+        remove_abandoned(tmp_path)
+    assert all(path.exists() for path in left)
+    remove_abandoned(tmp_path)
+    assert not any(path.exists() for path in left)
 
 
 def test_a_zombie_has_ended(tmp_path: Path) -> None:
     """In a container whose first process asks for no exit codes, processes of killed commands stay zombies for ever."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        left = left_by(process.pid, tmp_path)
+        left, _ = left_by(process.pid, tmp_path)
         write_bytes(tmp_path / "b.html", b"new")
         assert left.exists()  # it works
         assert process.stdin is not None

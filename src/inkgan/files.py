@@ -27,8 +27,10 @@ LARGEST_SETTINGS = 2**20
 _LONGEST_SHOWN = 80
 #: The names of what was set aside: damaged files and folders, and checkpoints from a time in which their run was ill.
 _SET_ASIDE = re.compile(r"(.+)\.(damaged|ill)(-\d+)?")
-#: The name of a temporary file: that of the file, the machine (ten digits), the process (seven), and six of chance.
+#: The name of a temporary file or folder: a name, the machine (ten digits), the process (seven), and six of chance.
 _TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
+#: The name that earlier versions gave a temporary folder: the machine, the process, and characters of chance.
+_EARLIER_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
 #: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
 _REPEATED, _REPEATED_ENDING = 180, 20
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -230,8 +232,8 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
     """
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
-    _remove_abandoned(target.parent)
-    temporary = target.with_name(_temporary_name(target))
+    remove_abandoned(target.parent)
+    temporary = _temporary_path(target)
     try:
         with output_errors(path):
             if target == path:  # no folder is made at the far end of a link: its disk may not be mounted now
@@ -265,22 +267,34 @@ def move_to_free(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _temporary_name(target: Path) -> str:
-    """Return a name that no other process takes, and that says which process took it.
+def temporary_folder(parent: Path) -> Path:
+    """Make a folder for temporary files; make its parent if necessary."""
+    folder = _temporary_path(parent / "inkgan")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _temporary_path(target: Path) -> Path:
+    """Return a path beside a target that no other process takes, and whose name says which process took it.
 
     Processes in other containers or on other machines may have the same number, so the machine is part of the name.
     """
     name = os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore")
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _REPEATED_ENDING else ""
-    return f".{name}.{_machine_number()}{os.getpid():07d}{secrets.randbelow(10**6):06d}.tmp{ending}"
+    chance = secrets.randbelow(10**6)
+    return target.with_name(f".{name}.{_machine_number()}{os.getpid():07d}{chance:06d}.tmp{ending}")
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of processes of this machine that have ended."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:  # the folder may be missing, or unreadable
+def remove_abandoned(parent: Path) -> None:
+    """Remove the temporary files and folders of processes of this machine that have ended."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:  # it may be missing, or unreadable
         for entry in entries:
-            owner = _TEMPORARY.fullmatch(entry.name)
-            if owner and owner[1] == _machine_number() and has_ended(int(owner[2])) and is_regular(Path(entry)):
+            owner = _TEMPORARY.fullmatch(entry.name) or _EARLIER_TEMPORARY.fullmatch(entry.name)
+            if not owner or owner[1] not in (_machine_number(), machine()) or not has_ended(int(owner[2])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.is_file(follow_symlinks=False):
                 Path(entry).unlink()
 
 

@@ -544,7 +544,7 @@ def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) ->
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_stopped_while_it_fills_a_folder(tmp_path: Path, arguments: str, number: signal.Signals, code: int) -> None:
     """Whatever the signal, a command that is asked to stop removes its temporary files."""
-    assert stopped(arguments, tmp_path, ".inkgan-*.tmp/new/*", number) == (code, "inkgan: stopped.")
+    assert stopped(arguments, tmp_path, ".inkgan.*.tmp/new/*", number) == (code, "inkgan: stopped.")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -555,7 +555,7 @@ def test_stopped_while_it_makes_shards(tmp_path: Path, number: signal.Signals, c
     arguments = "write dddd -n 100000 --shards 1000 --height 24 --jobs 1 -o out"
     message = "inkgan: stopped. The same command continues from there."
     assert stopped(arguments, tmp_path, "out/.*.sha256", number) == (code, message)
-    assert not list(tmp_path.glob("out/.inkgan-*"))
+    assert not list(tmp_path.glob("out/.inkgan.*"))
 
 
 @pytest.mark.slow

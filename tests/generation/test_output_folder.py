@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +16,9 @@ import pytest
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.output_folder import MANIFEST, OutputFolder, remove_abandoned, temporary_folder
+from inkgan.files import temporary_folder
+from inkgan.generation.output_folder import MANIFEST, OutputFolder
+from killed_process import as_if_left_by, ended_process
 from waiting import wait_for_file
 
 
@@ -287,7 +286,7 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
         fill(folder, {"0.png": new, "2.png": new}, force=True)
     monkeypatch.undo()
     for left in folder.glob(".*.tmp"):
-        left.rename(left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{ended_process()}-")))
+        as_if_left_by(ended_process(), left)
     fill(folder, {"0.png": "newest"}, force=True)
     assert content(folder) == {"0.png": "newest", "mine.png": "mine"}
 
@@ -310,67 +309,15 @@ def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.Monke
     assert content(where) == {"0.png": "old", "1.png": "old"}
 
 
-def leave(place: Path, rename: Callable[[str], str] = str) -> Path:
-    """Leave a temporary folder behind as a killed process does, or one of another name."""
-    made = temporary_folder(place)
-    left = made.rename(place / rename(made.name.replace(f"-{os.getpid()}-", f"-{ended_process()}-")))
-    (left / "new").mkdir()
-    (left / "new" / "0.png").write_text("half", "utf-8")
-    return left
-
-
-def ended_process() -> int:
-    """Return the id of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
 @pytest.mark.parametrize("inside", [True, False])
 def test_what_a_killed_process_left_is_swept(tmp_path: Path, inside: bool) -> None:
     """The next write removes temporary folders of ended processes, inside the folder and beside it."""
     folder = tmp_path / "a"
-    left = leave(folder if inside else tmp_path)
+    left = as_if_left_by(ended_process(), temporary_folder(folder if inside else tmp_path))
+    (left / "new").mkdir()
     fill(folder, {"0.png": "new"})
     assert not left.exists()
     assert content(folder) == {"0.png": "new"}
-
-
-@pytest.mark.parametrize(
-    "rename",
-    [
-        lambda name: name.replace("inkgan-", "inkgan-another"),
-        lambda name: name.removeprefix("."),
-        lambda name: name.removesuffix(".tmp"),
-        lambda name: name.replace("-", ""),
-        lambda name: name.replace("inkgan-", ""),
-    ],
-    ids=["another machine", "visible", "another ending", "no process", "of the user"],
-)
-def test_what_may_be_in_use_or_anothers_is_not_swept(tmp_path: Path, rename: Callable[[str], str]) -> None:
-    """A folder stays if its name is that of another machine's temporary one, or of none."""
-    left = leave(tmp_path, rename)
-    fill(tmp_path / "a", {"0.png": "new"})
-    assert (left / "new" / "0.png").read_text("utf-8") == "half"
-
-
-def test_the_folder_of_a_process_that_works(tmp_path: Path) -> None:
-    left = temporary_folder(tmp_path)
-    fill(tmp_path / "a", {"0.png": "new"})
-    assert left.is_dir()
-
-
-def test_containers_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each container has its own process ids, so one cannot know whether the other's processes have ended."""
-    left = leave(tmp_path)
-    stat: Callable[..., Any] = os.stat
-    other = SimpleNamespace(st_ino=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "stat", lambda path, **given: other if "/ns/" in str(path) else stat(path, **given))
-        remove_abandoned(tmp_path)
-    assert left.is_dir()
-    remove_abandoned(tmp_path)
-    assert not left.exists()
 
 
 @pytest.mark.slow

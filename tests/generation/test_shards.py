@@ -30,11 +30,12 @@ from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[imp
 import inkgan
 import tiny_runs as runs
 from documents import ROOT, blocks
+from inkgan import files
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.generation import engines, output_folder, shards
+from inkgan.files import temporary_folder
+from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
-from inkgan.generation.output_folder import temporary_folder
 from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
@@ -308,7 +309,7 @@ def test_what_a_killed_process_left(whole: Path, tmp_path: Path, monkeypatch: py
     (out / ".notes").write_bytes(b"mine")
     write_shards(spec(), out)
     assert len(list(out.glob(".*.tmp/00000.tar"))) == 1
-    monkeypatch.setattr(output_folder, "has_ended", lambda process: process == os.getpid())
+    monkeypatch.setattr(files, "has_ended", lambda process: process == os.getpid())
     write_shards(spec(), out)
     assert visible(out) == {**visible(whole), ".notes": b"mine"}
 

@@ -10,15 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_of, shown
-from inkgan.files import from_json, has_ended, machine, output_errors, read_regular, sha256_of, write_bytes
+from inkgan.files import (
+    from_json,
+    output_errors,
+    read_regular,
+    remove_abandoned,
+    sha256_of,
+    temporary_folder,
+    write_bytes,
+)
 
 #: The file in a folder that lists what inkgan wrote there.
 MANIFEST = ".inkgan.json"
@@ -26,8 +32,6 @@ _WHAT = "files that inkgan wrote here: --force replaces or removes these while t
 _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
-#: The name of a temporary folder: the machine and the process that works in it, and characters that make it unique.
-_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
 
 #: A file's name in the folder, with / after a subfolder, and its SHA-256.
 Entry = tuple[str, str]
@@ -260,18 +264,3 @@ def _stays_inside(name: str) -> bool:
     """Whether this names a file in a folder or in a subfolder of it, and nothing outside."""
     path = PurePosixPath(name)
     return not path.is_absolute() and 1 <= len(path.parts) <= 2 and ".." not in path.parts and "\0" not in name
-
-
-def temporary_folder(parent: Path) -> Path:
-    """Make a folder for temporary files, whose name says which process works in it; make its parent if necessary."""
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f".inkgan-{machine()}-{os.getpid()}-", suffix=".tmp", dir=parent))
-
-
-def remove_abandoned(parent: Path) -> None:
-    """Remove the temporary folders of processes of this machine that have ended."""
-    with contextlib.suppress(OSError):  # the parent is not there, or may not be listed
-        for entry in parent.iterdir():
-            owner = _TEMPORARY.fullmatch(entry.name)
-            if owner and owner[1] == machine() and has_ended(int(owner[2])):
-                shutil.rmtree(entry, ignore_errors=True)

@@ -26,12 +26,22 @@ from typing import Any
 import numpy as np
 
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, quantity, reason_of, shown
-from inkgan.files import Progress, fsync, move_to_free, no_progress, output_errors, read_regular, sha256_of
+from inkgan.files import (
+    Progress,
+    fsync,
+    move_to_free,
+    no_progress,
+    output_errors,
+    read_regular,
+    remove_abandoned,
+    sha256_of,
+    temporary_folder,
+)
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
-from inkgan.generation.output_folder import holds_records, remove_abandoned, temporary_folder
+from inkgan.generation.output_folder import holds_records
 from inkgan.generation.spec import Spec, model_of, samples, texts_of
 from inkgan.seeds import Stream, rng
 
