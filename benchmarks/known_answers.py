@@ -24,10 +24,10 @@ from machine import say
 from report import finish, heading, parser_for, result_name, table
 
 from inkgan.data import load
-from inkgan.evaluation.evaluate import figures_of, measure, random_features_distance
+from inkgan.evaluation.evaluate import figures_of, measure
 from inkgan.evaluation.features import Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
-from inkgan.evaluation.random_features import RandomReference, random_reference_for
+from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.reference_statistics import training_features
 from inkgan.evaluation.report import Figure, Report
@@ -165,17 +165,14 @@ class Real(NamedTuple):
         return Real(features, self.random[chosen])
 
 
-def compared(
-    reference: Reference, in_random: RandomReference, own: Real, others: Real | None
-) -> dict[str, tuple[float, float]]:
-    """Compare some real images with others, or with all training images: value and standard error by name."""
-    if others is not None:
-        training = others.features.features
-        reference = replace(reference, training_features=training, moments=GaussianStatistics.of(training))
-        in_random = replace(in_random, moments=GaussianStatistics.of(others.random))
+def compared(reference: Reference, own: Real, others: Real) -> dict[str, tuple[float, float]]:
+    """Compare some real images with training images: value and standard error by name."""
+    training = others.features.features
+    reference = replace(reference, training_features=training, moments=GaussianStatistics.of(training))
     found = figures_of(own.features, None, reference, np.random.default_rng(REAL_SEED))
     infinite = frechet_estimate(own.features.features, reference.moments, np.random.default_rng(REAL_SEED)).extrapolated
-    random = in_random.distance(own.random, np.random.default_rng(REAL_SEED))
+    in_random = GaussianStatistics.of(others.random)
+    random = distance_in_units(own.random, in_random, np.random.default_rng(REAL_SEED))
     distances = {"frechet_extrapolated": infinite, "frechet_random_distance": random}
     found = distances | {key: one for key, one in found.items() if "/" not in key}
     return {key: (one.value, one.standard_error) for key, one in found.items()}
@@ -183,14 +180,10 @@ def compared(
 
 def real_against_real(reference: Reference, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
     """Compare disjoint draws of training images with the others, and of test images with training images."""
-    in_random, held_out = (
-        random_reference_for(reference.data),
-        reference.held_out(len(reference.data.test)).images,
-    )
-    training = Real(
-        reference.extract(reference.data.train.images), training_features(reference.data, in_random.network)
-    )
-    test = Real(reference.extract(held_out), in_random.network(held_out))
+    network = random_network(reference.data.image_shape)
+    held_out = reference.held_out(len(reference.data.test)).images
+    training = Real(reference.extract(reference.data.train.images), training_features(reference.data, network))
+    test = Real(reference.extract(held_out), network(held_out))
     order = np.random.default_rng(1).permutation(len(training.random))
     found = {}
     for n in SIZES:
@@ -198,13 +191,11 @@ def real_against_real(reference: Reference, repeats: int) -> dict[int, dict[str,
         draws = [slice(start, start + n) for start in range(0, repeats * n, n)]
         found[n] = {
             "training": [
-                compared(reference, in_random, training.some(order[one]), training.some(np.delete(order, one)))
+                compared(reference, training.some(order[one]), training.some(np.delete(order, one)))
                 for one in draws
                 if one.stop <= len(order)
             ],
-            "test": [
-                compared(reference, in_random, test.some(one), None) for one in draws if one.stop <= len(held_out)
-            ],
+            "test": [compared(reference, test.some(one), training) for one in draws if one.stop <= len(held_out)],
         }
     return found
 

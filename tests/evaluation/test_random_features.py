@@ -11,8 +11,10 @@ import torch
 from inkgan.data import DataSet, Split
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.random_features import RandomReference, random_network, random_reference_for
+from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
+from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.subject import ImageSubject, Sample
 from inkgan.evaluation.text import report_text
 from inkgan.images import Images
 
@@ -33,11 +35,12 @@ def data() -> DataSet:
     return DataSet("bars", Split(bars(600, 0), None), Split(bars(0, 1), None), Split(bars(300, 2), None), (), "here")
 
 
-@pytest.fixture(scope="module")
-def reference(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> RandomReference:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return random_reference_for(data)
+def figure_of(images: Images, data: DataSet, told: list[str] | None = None) -> Figure:
+    """Measure images, and note the name of all work that is done for it."""
+    noted = [] if told is None else told
+    sample = Sample(ImageSubject("made", "arrays", images, None), 0, images, None, ())
+    reference = reference_for(data, lambda images: images.reshape(len(images), -1)[:, :9].astype(np.float32))
+    return random_features_distance(sample, reference, lambda doing, _: noted.append(doing))
 
 
 def test_the_callers_random_numbers_stay_as_they_are() -> None:
@@ -60,25 +63,25 @@ def test_the_weights_are_always_the_same() -> None:
 
 
 @pytest.mark.slow
-def test_real_images_are_near_and_spoiled_ones_far(reference: RandomReference) -> None:
-    def distance(images: Images) -> float:
-        return reference.distance(reference.network(images), np.random.default_rng(0)).value
-
+def test_real_images_are_near_and_spoiled_ones_far(
+    data: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     fresh = bars(300, 3)
-    near = distance(fresh)
-    assert near < 2 * reference.floor(bars(300, 2), np.random.default_rng(0)).value
-    assert distance(np.roll(fresh, 2, axis=2)) > 5 * near
-    assert distance(fresh // 2) > 5 * near
-    assert distance(np.repeat(fresh[:1], 300, axis=0)) > 5 * near
+    near = figure_of(fresh, data)
+    assert near.value < 2 * near.floor
+    for spoiled in (np.roll(fresh, 2, axis=2), fresh // 2, np.repeat(fresh[:1], 300, axis=0)):
+        assert figure_of(spoiled, data).value > 5 * near.value
 
 
 @pytest.mark.slow
-def test_the_unit_is_the_variance_of_a_feature(reference: RandomReference) -> None:
+def test_the_unit_is_the_variance_of_a_feature(data: DataSet) -> None:
     """The distance is the same as if the features had first been scaled to a variance of 1, on average."""
-    training, features = reference.network(reference.data.train.images), reference.network(bars(300, 3))
+    network = random_network(data.image_shape)
+    training, features = network(data.train.images), network(bars(300, 3))
     unit = np.sqrt(training.var(axis=0, ddof=1).mean())
     expected = frechet_distance(GaussianStatistics.of(features / unit), GaussianStatistics.of(training / unit))
-    found = reference.distance(features, np.random.default_rng(0))
+    found = distance_in_units(features, GaussianStatistics.of(training), np.random.default_rng(0))
     assert found.value == pytest.approx(expected, rel=1e-3)
     assert found.interval.low <= found.value <= found.interval.high
 
@@ -102,20 +105,14 @@ def test_a_report_says_when_both_kinds_of_features_agree(first: float, second: f
 
 
 @pytest.mark.slow
-def test_a_floor_is_measured_once(reference: RandomReference, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_floor_is_measured_once(data: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The floor is kept in the cache; other data have another one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first_told: list[str] = []
+    first = figure_of(bars(300, 3), data, first_told)
+    assert "held-out images, random features" in first_told
     told: list[str] = []
-
-    def floor(of: RandomReference) -> object:
-        told.clear()
-        return of.floor(of.data.test.images, np.random.default_rng(0), lambda doing, _: told.append(doing))
-
-    first = floor(reference)
-    assert told
-    assert floor(reference) == first
-    assert not told
-    other = DataSet(
-        "other", reference.data.train, reference.data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64
-    )
-    assert floor(random_reference_for(other)) != first
+    assert figure_of(bars(300, 3), data, told) == first
+    assert set(told) == {"random features"}
+    other = DataSet("other", data.train, data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64)
+    assert figure_of(bars(300, 3), other).floor != first.floor

@@ -24,7 +24,7 @@ from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, ra
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
-from inkgan.evaluation.random_features import random_reference_for
+from inkgan.evaluation.random_features import random_features_distance
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
@@ -299,15 +299,6 @@ def _exact_copies(images: Images, data: DataSet) -> Figure:
         rare(sum(image.tobytes() in training for image in some), len(some)) for some in (images, data.test.images)
     )
     return Figure.of("exact_copies", found, len(images), usual, len(data.test))
-
-
-def random_features_distance(sample: Sample, reference: Reference, progress: Progress = no_progress) -> Figure:
-    """Return the Fréchet distance in features of random weights, with that of held-out images."""
-    n, random = len(sample.images), random_reference_for(reference.data, progress)
-    features = random.network.extract(sample.images, progress, "random features")[0]
-    found = random.distance(features, np.random.default_rng(sample.seed))
-    floor = random.floor(reference.held_out(n).images, np.random.default_rng(REAL_SEED), progress)
-    return Figure.of("frechet_random_distance", found, n, floor, n)
 
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:

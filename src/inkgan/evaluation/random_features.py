@@ -10,17 +10,19 @@ over the training images, so that features have a variance of 1 on average, as t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from inkgan.data import DataSet
 from inkgan.evaluation.cache import cache_key, cached_estimates
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard, FeatureLayers, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.reference import REAL_SEED, Reference
 from inkgan.evaluation.reference_statistics import training_features
+from inkgan.evaluation.report import Figure
+from inkgan.evaluation.subject import Sample
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 from inkgan.networks import building
@@ -29,47 +31,36 @@ _WEIGHTS_SEED = 0  # another seed would give other features, whose distances can
 _FLOORS_VERSION = 1  # raise it when the figure changes
 
 
-@dataclass(frozen=True, eq=False)
-class RandomReference:
-    """What images are compared with in random features; :func:`random_reference_for` makes one.
-
-    Attributes:
-        data: the real images.
-        network: the network of random weights.
-        moments: mean and covariance of the features of all training images.
-    """
-
-    data: DataSet
-    network: FeatureNetwork
-    moments: GaussianStatistics
-
-    def distance(self, features: Features, rng: np.random.Generator) -> Estimate:
-        """Return the Fréchet distance of random features [n, D] to those of the training images.
-
-        Args:
-            features: the features of the images, by :attr:`network`.
-            rng: assigns the images to the groups of the jackknife.
-        """
-        found = frechet_estimate(features, self.moments, rng).at_n
-        unit = float(np.trace(self.moments.covariance)) / len(self.moments.mean)
-        interval = Interval(found.interval.low / unit, found.interval.high / unit)
-        return Estimate(found.value / unit, found.standard_error / unit, interval)
-
-    def floor(self, held_out: Images, rng: np.random.Generator, progress: Progress = no_progress) -> Estimate:
-        """Return the distance of held-out images, uint8 [n, H, W, C]; cached."""
-
-        def compute() -> dict[str, Estimate]:
-            features = self.network.extract(held_out, progress, "held-out images, random features")[0]
-            return {"distance": self.distance(features, rng)}
-
-        key = f"n{len(held_out)}-{cache_key(self.data, self.network)}"
-        return cached_estimates(f"random-floor-{key}-v{_FLOORS_VERSION}.json", compute)["distance"]
-
-
-def random_reference_for(data: DataSet, progress: Progress = no_progress) -> RandomReference:
-    """Make the random network, and extract the features of the training images or read them from the cache."""
+def random_features_distance(sample: Sample, reference: Reference, progress: Progress = no_progress) -> Figure:
+    """Return the Fréchet distance in random features, with that of held-out images, which is kept in the cache."""
+    data, n = reference.data, len(sample.images)
     network = random_network(data.image_shape)
-    return RandomReference(data, network, GaussianStatistics.of(training_features(data, network, progress)))
+    moments = GaussianStatistics.of(training_features(data, network, progress))
+
+    def distance(images: Images, seed: int, doing: str) -> Estimate:
+        features = network.extract(images, progress, doing)[0]
+        return distance_in_units(features, moments, np.random.default_rng(seed))
+
+    def floor() -> dict[str, Estimate]:
+        return {"distance": distance(reference.held_out(n).images, REAL_SEED, "held-out images, random features")}
+
+    found = distance(sample.images, sample.seed, "random features")
+    kept = cached_estimates(f"random-floor-n{n}-{cache_key(data, network)}-v{_FLOORS_VERSION}.json", floor)
+    return Figure.of("frechet_random_distance", found, n, kept["distance"], n)
+
+
+def distance_in_units(features: Features, moments: GaussianStatistics, rng: np.random.Generator) -> Estimate:
+    """Return the Fréchet distance of features [n, D] in units of the mean variance of the training images' features.
+
+    Args:
+        features: the features of the images.
+        moments: mean and covariance of the features of all training images.
+        rng: assigns the images to the groups of the jackknife.
+    """
+    found = frechet_estimate(features, moments, rng).at_n
+    unit = float(np.trace(moments.covariance)) / len(moments.mean)
+    interval = Interval(found.interval.low / unit, found.interval.high / unit)
+    return Estimate(found.value / unit, found.standard_error / unit, interval)
 
 
 def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
