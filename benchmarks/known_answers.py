@@ -31,8 +31,8 @@ from inkgan.evaluation.random_features import distance_in_units, random_features
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.reference_statistics import training_features
 from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.report_text import number
 from inkgan.evaluation.subject import ImageSubject, Sample, draw
-from inkgan.evaluation.text import number
 from inkgan.images import Images, Labels
 
 SIZES = (1_000, 3_000, 10_000)

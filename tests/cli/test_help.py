@@ -14,7 +14,7 @@ import typer
 import inkgan.cli
 from documents import ROOT
 from inkgan.cli import app, run
-from inkgan.evaluation.report import KINDS
+from inkgan.evaluation.report import FIGURE_KINDS
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
 from inkgan.training.doctor.rules import RULES
@@ -86,8 +86,8 @@ def test_every_figure_of_a_report_is_explained() -> None:
     """A row has a name that begins the figure's title. A variant of a figure, such as in pixels, shares its row."""
     cells = re.findall(r"^\| ([^|]+) \|", (_TOPICS / "metrics.md").read_text("utf-8"), re.M)
     rows = tuple(part for cell in cells for part in re.sub(r" \(.*?\)", "", cell).split(", "))
-    for name, kind in KINDS.items():
-        is_variant = any(name.startswith(f"{other}_") for other in KINDS)
+    for name, kind in FIGURE_KINDS.items():
+        is_variant = any(name.startswith(f"{other}_") for other in FIGURE_KINDS)
         assert is_variant or kind.title.startswith(rows), f"src/inkgan/cli/topics/metrics.md lacks {kind.title}"
 
 
@@ -96,7 +96,9 @@ def test_every_figure_of_a_report_is_defined() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     table = page.partition("| measure | name in JSON and Python |")[2].partition("\n\n")[0]
     names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[1])]
-    assert sorted(names) == sorted(KINDS), "docs/metrics.md, Definitions: a figure is not there, or one is too many"
+    assert sorted(names) == sorted(FIGURE_KINDS), (
+        "docs/metrics.md, Definitions: a figure is not there, or one is too many"
+    )
 
 
 def test_help_on_a_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation.compare import Comparison, Pair, _members, _notes_of, _shared
 from inkgan.evaluation.metrics.intervals import difference_of_figures
 from inkgan.evaluation.report import Report
-from inkgan.evaluation.text import comparison_text
+from inkgan.evaluation.report_text import comparison_text
 from inkgan.generation.model import Model
 from inkgan.runs.checkpoint import list_steps, remove
 from inkgan.runs.folder import RunFolder

@@ -28,11 +28,11 @@ from inkgan.evaluation import cache, classification_accuracy, classifier, refere
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.features import load_features
 from inkgan.evaluation.metrics.intervals import Interval, wilson
-from inkgan.evaluation.page import report_page
 from inkgan.evaluation.reference import quick_measure, reference_for
 from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.report_html import report_page
+from inkgan.evaluation.report_text import report_text, table
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_subject, real_images
-from inkgan.evaluation.text import report_text, table
 from inkgan.generation.image_files import image_saver
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES

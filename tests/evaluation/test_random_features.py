@@ -14,8 +14,8 @@ from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Figure, Report
+from inkgan.evaluation.report_text import report_text
 from inkgan.evaluation.subject import ImageSubject, Sample
-from inkgan.evaluation.text import report_text
 from inkgan.images import Images
 
 

@@ -83,7 +83,7 @@ def evaluate(
         inkgan evaluate pictures/ --data fashion-mnist
     """
     from inkgan.evaluation.evaluate import evaluate
-    from inkgan.evaluation.text import report_text
+    from inkgan.evaluation.report_text import report_text
 
     given = settings or []
     require_once(given, "--set")
@@ -119,7 +119,7 @@ def compare(
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
     from inkgan.evaluation.compare import Comparison, compare
-    from inkgan.evaluation.text import comparison_text
+    from inkgan.evaluation.report_text import comparison_text
 
     given = settings or []
     require_once(given, "--set")
@@ -146,8 +146,8 @@ def _measure_and_write(
 
 def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Report], str]]:
     """Return the files to write, each with the function that makes its content."""
-    from inkgan.evaluation.page import report_page
     from inkgan.evaluation.report import Report
+    from inkgan.evaluation.report_html import report_page
 
     figures: dict[Path, Callable[[Report], str]] = {} if json is None else {json: Report.as_json}
     if report is None:

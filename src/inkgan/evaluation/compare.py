@@ -32,8 +32,8 @@ from inkgan.evaluation.metrics.intervals import (
 )
 from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Better, Figure, Report, within_range
+from inkgan.evaluation.report_text import comparison_text, letter
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
-from inkgan.evaluation.text import comparison_text, letter
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import is_bundled
 from inkgan.runs import checkpoint
@@ -127,7 +127,7 @@ class Comparison:
         return comparison_text(self)
 
     def _repr_html_(self) -> str:
-        from inkgan.evaluation.page import comparison_fragment  # noqa: PLC0415 - only a notebook needs it
+        from inkgan.evaluation.report_html import comparison_fragment  # noqa: PLC0415 - only a notebook needs it
 
         return comparison_fragment(self)
 

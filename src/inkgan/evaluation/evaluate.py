@@ -26,7 +26,7 @@ from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_nei
 from inkgan.evaluation.metrics.novelty import novelty, pixels
 from inkgan.evaluation.random_features import random_features_distance
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
-from inkgan.evaluation.report import KINDS, ClassFigures, Figure, Pictures, Report
+from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
@@ -134,7 +134,7 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         features=reference.features_digest,
         n=n,
         seed=sample.seed,
-        figures=tuple(by_name[name] for name in KINDS if name in by_name),
+        figures=tuple(by_name[name] for name in FIGURE_KINDS if name in by_name),
         classes=classes,
         notes=(*notes, *class_notes),
         pictures=Pictures(

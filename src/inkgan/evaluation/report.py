@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from inkgan.errors import EvaluationError, did_you_mean
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.text import report_text
+from inkgan.evaluation.report_text import report_text
 from inkgan.files import from_json
 from inkgan.images import Images
 
@@ -45,7 +45,7 @@ class Kind:
 
 
 #: All figures, in the order of a report: the most important come first.
-KINDS: dict[str, Kind] = {
+FIGURE_KINDS: dict[str, Kind] = {
     "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
     "frechet_random_distance": Kind(
         "Fréchet distance, random features",
@@ -86,7 +86,7 @@ KINDS: dict[str, Kind] = {
 
 def kind_of(name: str) -> Kind:
     """Return the kind of a figure. The figure of one class has a name like ``accuracy/7``."""
-    return KINDS[name.partition("/")[0]]
+    return FIGURE_KINDS[name.partition("/")[0]]
 
 
 def within_range(name: str, estimate: Estimate) -> Estimate:
@@ -244,7 +244,7 @@ class Report:
         return report_text(self)
 
     def _repr_html_(self) -> str:
-        from inkgan.evaluation.page import report_fragment  # noqa: PLC0415 - only a notebook needs it
+        from inkgan.evaluation.report_html import report_fragment  # noqa: PLC0415 - only a notebook needs it
 
         return report_fragment(self)
 

@@ -1,4 +1,4 @@
-"""The images to measure: those that a model draws, or those of a file, a folder or an array."""
+"""The images to measure: those of a model, a file, a folder or an array; and the data to measure them against."""
 
 from __future__ import annotations
 

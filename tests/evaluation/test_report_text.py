@@ -12,7 +12,7 @@ import made_reports as made
 from inkgan.evaluation.compare import Comparison, Difference, Pair, _pairs
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import ClassFigures
-from inkgan.evaluation.text import (
+from inkgan.evaluation.report_text import (
     class_cells,
     comparison_text,
     difference_cells,

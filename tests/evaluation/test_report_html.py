@@ -16,8 +16,8 @@ from PIL import Image
 import made_reports as made
 from inkgan.evaluation.compare import Comparison, _pairs
 from inkgan.evaluation.metrics.intervals import Interval
-from inkgan.evaluation.page import _chart, comparison_fragment, report_fragment, report_page
 from inkgan.evaluation.report import ClassFigures, Pictures, Report
+from inkgan.evaluation.report_html import _chart, comparison_fragment, report_fragment, report_page
 from inkgan.images import Images
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from inkgan.data.sets import by_class
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.text import (
+from inkgan.evaluation.report_text import (
     comparison_explanations,
     difference_cells,
     difference_titles,
