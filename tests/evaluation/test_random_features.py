@@ -10,11 +10,9 @@ import torch
 
 from inkgan.data import DataSet, Split
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
-from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import reference_for
-from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.report_text import report_text
+from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import ImageSubject, Sample
 from inkgan.images import Images
 
@@ -84,24 +82,6 @@ def test_the_unit_is_the_variance_of_a_feature(data: DataSet) -> None:
     found = distance_in_units(features, GaussianStatistics.of(training), np.random.default_rng(0))
     assert found.value == pytest.approx(expected, rel=1e-3)
     assert found.interval.low <= found.value <= found.interval.high
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "said"), [(1.0, 1.0, True), (1.0, 3.0, False), (3.0, 1.0, False), (3.0, 3.0, False)]
-)
-def test_a_report_says_when_both_kinds_of_features_agree(first: float, second: float, said: bool) -> None:
-    """Both find that a model is nearer to the training images than held-out images are."""
-
-    def estimate(value: float) -> Estimate:
-        return Estimate(value, 0.1, Interval(value - 0.2, value + 0.2))
-
-    values = {"frechet_digit_distance": first, "frechet_random_distance": second}
-    values |= {"exact_copies": 0, "near_copies": 0, "copying_z": 0}
-    figures = tuple(Figure.of(name, estimate(value), 9, estimate(2), 9) for name, value in values.items())
-    report = Report("m", "model", "bars", "d", "own", 9, 0, figures, ())
-    text = " ".join(report_text(report).split())
-    assert "features of a network of random weights" in text
-    assert ("In these features, too, the distance is below its floor." in text) == said
 
 
 @pytest.mark.slow

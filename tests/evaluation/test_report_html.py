@@ -113,7 +113,9 @@ def test_names_are_escaped_and_the_body_is_not_escaped_twice() -> None:
 
 def test_a_report_has_a_row_for_each_figure() -> None:
     report = made.report({"recall": 0.75, "diversity": 0.00012})
-    shown = report_fragment(report)
+    shown = report._repr_html_()
+    assert shown == report_fragment(report)
+    assert shown.count("<svg") == len(report.figures)
     for one in report.figures:
         assert f"<td>{html.escape(one.title)}</td>" in shown
     assert '<td class="n">1.2e-04</td>' in shown

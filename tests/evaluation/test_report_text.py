@@ -118,6 +118,8 @@ def test_only_a_distance_below_its_floor_is_explained() -> None:
     second = made.report({"frechet_digit_distance": 0.9, "frechet_random_distance": 0.1})
     assert not any("below its floor" in one for one in explanations(second))
     assert any("a network of random weights" in one for one in explanations(second))
+    both = made.report({"frechet_digit_distance": 0.1, "frechet_random_distance": 0.1})
+    assert any("In these features, too, the distance is below its floor." in one for one in explanations(both))
 
 
 def test_the_cells_of_a_figure() -> None:
@@ -126,6 +128,7 @@ def test_the_cells_of_a_figure() -> None:
     cells = figure_cells(made.figure("diversity", 0.75))
     assert cells == ("diversity within class", "0.75", "0.7 to 0.8", "0.5", "equal", "differs")
     assert figure_cells(made.figure("class_kl", 0.75))[-2:] == ("lower", "worse")
+    assert [figure_cells(made.figure("recall", value))[-1] for value in (0.6, 0.61)] == ["as real", "better"]
 
 
 def test_the_cells_of_a_class() -> None:
@@ -168,6 +171,7 @@ def test_the_parts_of_a_report_in_their_order() -> None:
         "",
     ]
     assert lines[7].startswith("floor: ")
+    assert "better: equal, where a value on either side of the floor is worse." in unwrapped(str(report))
     notes = lines.index("note: short.")
     assert "`inkgan help metrics`" in lines[notes - 1]
     _, first, *more = lines[notes:]
@@ -175,6 +179,11 @@ def test_the_parts_of_a_report_in_their_order() -> None:
     assert more
     assert all(line.startswith("      ") and line[6] != " " for line in more)
     assert max(map(len, lines)) <= 100
+
+
+def test_an_unknown_figure_is_named() -> None:
+    with pytest.raises(KeyError, match=r"no figure 'recal'\. Did you mean 'recall'\? There are: exact_copies, "):
+        made.report({"recall": 0.75})["recal"]
 
 
 def test_a_table_shortens_its_first_column_to_fit() -> None:
@@ -245,7 +254,7 @@ def test_the_cells_of_a_difference() -> None:
 def test_the_parts_of_a_comparison_in_their_order() -> None:
     """The subjects; for each pair the verdict, the table and the settings; the explanations and the notes."""
     pair = replace(WORSE, settings=("seed: 0 -> 1", "loss: hinge -> " + "long " * 30))
-    lines = comparison_text(comparison_of(pair, replace(WORSE, second="C"), notes=("odd.",))).splitlines()
+    lines = str(comparison_of(pair, replace(WORSE, second="C"), notes=("odd.",))).splitlines()
     assert lines[:13] == [
         "A: one",
         "B: two",
@@ -269,6 +278,13 @@ def test_the_parts_of_a_comparison_in_their_order() -> None:
     ]
     assert lines[-1] == "note: odd."
     assert max(map(len, lines)) <= 100
+
+
+def test_the_table_of_a_comparison_does_not_repeat_the_name_of_the_data() -> None:
+    """The names of other data can be long; the line below the table has them."""
+    one = replace(WORSE.differences[0], title="Fréchet distance (fashion-mnist features)")
+    text = comparison_text(comparison_of(replace(WORSE, differences=(one,))))
+    assert "\nFréchet distance  " in text
 
 
 def with_widths(one: Difference, alone: float, all_at_once: float) -> Difference:
