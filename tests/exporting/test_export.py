@@ -190,20 +190,6 @@ def test_a_damaged_model_leaves_nothing(
     assert runs.listing(tmp_path) == before
 
 
-def test_the_digest_in_the_manifest_is_of_the_weights(tmp_path: Path) -> None:
-    inkgan.export("fast", f"{tmp_path}/fast/")
-    listed = json.loads((tmp_path / "fast" / "manifest.json").read_text("utf-8"))["files"]["generator.safetensors"]
-    assert listed["sha256"] == hashlib.sha256((tmp_path / "fast" / "generator.safetensors").read_bytes()).hexdigest()
-
-
-def test_what_is_there_stays_unless_asked(tmp_path: Path) -> None:
-    out = tmp_path / "model.html"
-    out.write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match="exists already"):
-        inkgan.export("fast", out)
-    assert out.read_text("utf-8") == "mine"
-
-
 def tiny(side: int, names: str) -> saved.SavedModel:
     """Return a compact generator without weights."""
     about = {"network": "compact", "image_shape": [side, side, 1], "num_classes": 10, "latent_dim": 3, "channels": 8}

@@ -184,17 +184,3 @@ def test_names_that_no_folder_can_have(tmp_path: Path, name: str, capsys: pytest
     assert run(["sample", str(model), "-n", "30", "-o", f"{tmp_path}/out.npz"]) == 0
     with np.load(tmp_path / "out.npz") as archive:
         assert archive["class_names"].tolist() == ["a", name, "c"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", [["write", "2026", "-n", "4"], ["morph", "3"]])
-def test_only_digits_are_written(tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten classes with other names are not digits; ten digits in another order are drawn by their names."""
-    other = renamed_digits(tmp_path / "other", "1234567890", list(map(str, range(1, 11))))
-    assert run([*command, "--model", str(other), "-o", f"{tmp_path}/a.npz"]) == 2
-    assert "cannot write: its classes are 1, 2, 3" in capsys.readouterr().err
-    shuffled = renamed_digits(tmp_path / "shuffled", "3145926078", list("3145926078"))
-    assert run([*command, "--model", str(shuffled), "-o", f"{tmp_path}/a.npz"]) == 0
-    assert run([*command, "--model", "fast", "-o", f"{tmp_path}/b.npz"]) == 0
-    with np.load(tmp_path / "a.npz") as one, np.load(tmp_path / "b.npz") as two:
-        np.testing.assert_array_equal(one["images"], two["images"])

@@ -52,17 +52,6 @@ def test_a_killed_process(tmp_path: Path) -> None:
     assert len(set(noted(tmp_path).values())) >= 2
 
 
-@pytest.mark.slow
-def test_killed_again_and_again(tmp_path: Path) -> None:
-    """After three attempts at the same number, a one-line error names the likely reason."""
-    with (
-        pytest.warns(InkganWarning, match="number 1 ended"),
-        pytest.raises(InkganError, match=r"number 1 ended 3 times .* memory runs out.* fewer --jobs"),
-    ):
-        list(processes(RecordingTask(tmp_path, deadly=1, kills=9), range(6), 1))
-    assert noted(tmp_path).keys() == {0}
-
-
 @pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_serve"])
 def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends silently, whether it works or is just starting; then SIGTERM has its default effect again."""

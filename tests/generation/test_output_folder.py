@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +186,6 @@ def test_a_folder_that_another_process_fills_first(tmp_path: Path, force: bool) 
 
 
 def test_an_empty_folder_with_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is filled, also where ``mkdtemp`` returns an absolute path, as it does since Python 3.12."""
-    make = tempfile.mkdtemp
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda **options: str(Path(make(**options)).absolute()))
     monkeypatch.chdir(tmp_path)
     Path("a").mkdir()
     fill(Path("a"), {"0.png": "new"})

@@ -453,22 +453,6 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
 
 
-@pytest.mark.slow
-def test_a_split_by_writer() -> None:
-    """No writer is in two parts, and the parts have about their shares, whatever the shards."""
-    shares = [{"name": "train", "share": 0.75}, {"name": "test", "share": 0.25}]
-    parts = [split_of(spec(split=shares), writer) for writer in range(1000)]
-    assert 700 < parts.count("train") < 800
-    assert parts.count("train") + parts.count("test") == 1000
-    found: dict[str, bytes] = {}
-    for k in range(2):
-        found |= make_shard(spec(split=shares, shards=2, count=12), k)
-    for name, content in found.items():
-        writers = [json.loads(one)["writer"] for key, one in entries(content).items() if key.endswith(".json")]
-        assert {parts[writer] for writer in writers} == {name.partition("/")[0]}
-    assert found.keys() <= {"train/00000.tar", "test/00000.tar", "train/00001.tar", "test/00001.tar"}
-
-
 @pytest.mark.usefixtures("here")
 def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     """A file of the user's in the folder of a shard is never removed."""
@@ -655,15 +639,9 @@ def test_hidden_files_of_the_users(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_images_are_drawn_lazily() -> None:
-    """Images are drawn one at a time, and several readers share them without duplicates or gaps."""
-    endless = spec(count=10**12, height=512)  # few at a time
-    first = next(iter(inkgan.write_many(endless)))
-    assert first.image.shape[0] == 512
-    parts = [[written.text for written in inkgan.write_many(spec(), part, 3)] for part in range(3)]
-    alone = [written.text for written in inkgan.write_many(spec())]
-    assert [alone[part::3] for part in range(3)] == parts
-    with pytest.raises(ConfigError, match="no part 3 of 3"):
-        inkgan.write_many(spec(), 3, 3)
+    """Images are drawn a few at a time, however many there are."""
+    endless = spec(count=10**12, height=512)
+    assert next(iter(inkgan.write_many(endless))).image.shape[0] == 512
 
 
 @pytest.mark.slow
@@ -690,7 +668,6 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"count": 3}, "4 shards need 4 images or more, and not 3"),
         ({"hight": 24}, r"there is no hight. Did you mean 'height'\?"),
         ({"height": 23}, "height = 23 is not allowed: input should be greater than or equal to 24"),
-        ({"style": 2}, "style = 2"),
         ({"texts": "2026"}, r"texts = '2026' is not allowed: write it like \['2026', "),
         (
             {"split": {"train": 1}},
@@ -736,7 +713,6 @@ def test_a_data_loader_of_two_workers() -> None:
         ({"height": 513}, "height = 513"),
         ({"legible": -0.1}, "legible = -0.1"),
         ({"legible": 1}, "legible = 1"),
-        ({"split": [{"name": "a", "share": 0}, {"name": "b", "share": 1}]}, "split.1.share = 0"),
         ({"split": [{"name": "a", "share": 1.5}]}, "split.1.share = 1.5"),
         ({"split": [{"name": "a", "share": 1 - 1.2e-6}]}, "add up to 1"),
         ({"count": None, "hight": 24}, "there is no hight"),
@@ -836,22 +812,8 @@ def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
 def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The options become the spec, and the command says what it made and what existed."""
     out = str(tmp_path / "a")
-    words = [
-        "write",
-        *TEXTS,
-        "-n",
-        "10",
-        "--shards",
-        "4",
-        "--model",
-        "fast",
-        "--height",
-        "24",
-        "--seed",
-        "7",
-        "-o",
-        out,
-    ]
+    options = "-n 10 --shards 4 --model fast --height 24 --seed 7"
+    words = ["write", *TEXTS, *options.split(), "-o", out]
     assert run([*words, "--shard", "2/3"]) == 0
     assert run(words) == 0
     assert (

@@ -112,16 +112,6 @@ def test_a_classifier_reads_it() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
-@given(TEXTS, SEEDS)
-def test_the_same_again(text: str, seed: int) -> None:
-    """The same arguments give the same image and boxes."""
-    first, second = write(text, seed=seed), write(text, seed=seed)
-    np.testing.assert_array_equal(first.image, second.image)
-    assert first.boxes == second.boxes
-
-
-@pytest.mark.slow
 def test_hands_differ() -> None:
     """Another seed is another hand, and so is another writer with the same seed."""
     pages = [write("2026", **hand) for hand in ({}, {"seed": 1}, {"writer": 1}, {"seed": 1, "writer": 1})]
