@@ -174,6 +174,22 @@ def test_links_to_folders(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_links_in_the_place_of_what_was_written(tmp_path: Path) -> None:
+    """They are the user's, even if they lead to the very files: a write neither replaces nor removes them."""
+    folder = tmp_path / "a"
+    fill(folder, {"0.png": "old", "3/1.png": "old"})
+    links = {name: tmp_path / name for name in ("0.png", "3")}
+    for name, elsewhere in links.items():
+        (folder / name).rename(elsewhere)
+        (folder / name).symlink_to(elsewhere)
+    for name in ("0.png", "3/2.png"):
+        with pytest.raises(OutputError, match="Name another folder"):
+            OutputFolder(folder, [name], force=True)
+    fill(folder, {"2.png": "new"}, force=True)
+    assert content(folder) == {"2.png": "new"} | {name: str(elsewhere) for name, elsewhere in links.items()}
+    assert content(tmp_path / "3") == {"1.png": "old"}
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_folder_that_another_process_fills_first(tmp_path: Path, force: bool) -> None:
     """Of two writes into one missing folder, the one that ends last replaces the other's files only with --force."""

@@ -80,16 +80,6 @@ def test_a_range_may_stand_without_a_format(limits: str) -> None:
     assert texts(f"{{{name}:in {ends}}}", 20) == texts(f"{{{limits}}}", 20)
 
 
-@pytest.mark.parametrize("form", ["%H:%M", "%H.%M.%S", "%-H:%M", "%I:%M", "%-I:%M"])
-def test_times(form: str) -> None:
-    """Python's parser reads each time, and both ends of a range occur."""
-    for text in texts(f"{{time:{form}}}"):
-        datetime.datetime.strptime(text, form.replace("%-", "%"))
-    assert set(texts("{time:%H:%M in 09:59..10:01}", 60)) == {"09:59", "10:00", "10:01"}
-    assert set(texts("{time:%S in 10:00:58..10:00:59}", 60)) == {"58", "59"}
-    assert {*texts("{time:%I}", 500)} == {f"{hour:02d}" for hour in range(1, 13)}
-
-
 def test_numbers() -> None:
     """Every number of the range occurs and no other, with leading zeros if the start of the range has them."""
     assert set(texts("{int:8..11}")) == {"8", "9", "10", "11"}

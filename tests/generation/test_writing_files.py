@@ -133,20 +133,6 @@ def test_labels_are_not_overwritten(tmp_path: Path) -> None:
     assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
 
 
-def test_a_folder_is_replaced_with_its_labels(tmp_path: Path) -> None:
-    """With --force, no earlier image or label is left, but all files of the user's are."""
-    folder = tmp_path / "a"
-    assert run(["write", "12", "-n", "12", "--labels", "-o", f"{folder}/"]) == 0
-    mine = ("00.jpg", "77.png", "2024/1.png", "3/labels.jsonl", "notes.txt", "x/3/4.png")
-    for name in mine:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("mine", "utf-8")
-    assert run(["write", "34", "-n", "3", "-o", f"{folder}/"]) == 2
-    assert len(runs.listing(folder)) == 14 + len(mine)
-    assert run(["write", "34", "-n", "3", "-o", f"{folder}/", "--force"]) == 0
-    assert sorted(runs.listing(folder)) == sorted([".inkgan.json", "0.png", "1.png", "2.png", *mine])
-
-
 def test_an_image_is_replaced_with_its_label(tmp_path: Path) -> None:
     """An old label is removed with its image; a user's file of that name stays, even one like it."""
     out, label = tmp_path / "a.png", tmp_path / "a.jsonl"
