@@ -242,7 +242,7 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
             fsync(temporary)
             if force:
                 temporary.replace(target)
-            elif not move_to_free(temporary, target):
+            elif not _move_to_free(temporary, target):
                 raise _taken(path)
             fsync(target.parent)
     finally:
@@ -250,7 +250,7 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
             temporary.unlink()
 
 
-def move_to_free(temporary: Path, path: Path) -> bool:
+def _move_to_free(temporary: Path, path: Path) -> bool:
     """Give a file its final name unless something has it, even if another process takes the name at this moment.
 
     Returns:

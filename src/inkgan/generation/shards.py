@@ -16,7 +16,7 @@ import json
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache, partial
 from importlib import metadata
@@ -29,13 +29,13 @@ from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, qua
 from inkgan.files import (
     Progress,
     fsync,
-    move_to_free,
     no_progress,
     output_errors,
     read_regular,
     remove_abandoned,
     sha256_of,
     temporary_folder,
+    write_bytes,
 )
 from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
@@ -239,14 +239,12 @@ def _refuse_foreign(out: Path) -> None:
 
 def _write_missing(files: Files, out: Path) -> None:
     """Write the files that are missing in the folder of a data set, each whole."""
-    with output_errors(out):
-        for name, content in files.items():
-            if not (out / name).exists():
-                with _workplace(out) as place:
-                    (place / name).write_bytes(content)
-                    fsync(place / name)
-                    if move_to_free(place / name, out / name):  # else another process was faster
-                        fsync(out)
+    for name, content in files.items():
+        try:
+            write_bytes(out / name, content, force=False)
+        except OutputError:
+            if not (out / name).exists():  # it was not there before, and no other process was faster
+                raise
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -307,18 +305,22 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
     The first ``depth`` parts of a file's name are the name of the shard's file or folder, which moves as a whole.
     """
     record = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    with output_errors(out), _workplace(out) as place:
-        for name, content in files.items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes(content)
-            if len(files) <= _SYNCED:
-                fsync(place / name)
-        for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
-            _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
-        (place / "record").write_text(record, "utf-8")
-        fsync(place / "record")
-        (place / "record").replace(_record_of(out, number))
-        fsync(out)
+    with output_errors(out):
+        place = temporary_folder(out)  # inside, so on the same disk
+        try:
+            for name, content in files.items():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (place / name).write_bytes(content)
+                if len(files) <= _SYNCED:
+                    fsync(place / name)
+            for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
+                _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
+            (place / "record").write_text(record, "utf-8")
+            fsync(place / "record")
+            (place / "record").replace(_record_of(out, number))
+            fsync(out)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _move(source: Path, target: Path, ours: set[str]) -> None:
@@ -338,13 +340,3 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
             raise
         # Another process put the same shard there at this moment.
     fsync(target.parent)
-
-
-@contextlib.contextmanager
-def _workplace(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder for this process inside a data set's folder, so on the same disk."""
-    place = temporary_folder(out)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
