@@ -31,9 +31,9 @@ def cache_folder() -> Path:
     return files.cache_folder() / "features"
 
 
-def cache_key(data: DataSet, network: FeatureNetwork | None) -> str:
+def cache_key(data: DataSet, network: FeatureNetwork) -> str:
     """Return the part of a cached file's name that identifies its data and its network."""
-    return f"{data.digest[:16]}-{network.card.sha256[:16] if network else ''}"
+    return f"{data.digest[:16]}-{network.card.sha256[:16]}"
 
 
 def cached_estimates(

@@ -96,7 +96,7 @@ class Reference:
             compute: computes the estimates.
             needed: the names of estimates that have to be among them.
         """
-        if self.extractor is not None:
+        if self.network is None or self.extractor is not None:
             return compute()
         return cached_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute, needed)
 
