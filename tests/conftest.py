@@ -83,6 +83,13 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
     return folder
 
 
+@pytest.fixture
+def only_embedded_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide this machine's data sets, except the embedded one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("INKGAN_DATA", raising=False)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests out of the user's cache. They share one of their own, so MNIST's features are extracted once."""

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inkgan.data import locations
 from inkgan.errors import DataError
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
@@ -22,12 +21,6 @@ PLAIN = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-
-
-def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Hide this machine's data sets, except the embedded one."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-    monkeypatch.delenv(locations.ENVIRONMENT, raising=False)
 
 
 def idx_bytes(array: npt.NDArray[Any]) -> bytes:

@@ -10,16 +10,17 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from data_files import isolate, numbers, pixels, write_set
+from data_files import numbers, pixels, write_set
 from inkgan.cli.data import app
 from inkgan.data import KNOWN
 from inkgan.errors import ConfigError, DataError, OutputError
 from inkgan.images import sheet
 
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
+
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+def _in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 

@@ -14,16 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_files import complaint, isolate, numbers, one_line, pixels
+from data_files import complaint, numbers, one_line, pixels
 from inkgan.data import DataSet, load
 from inkgan.data.loading import read_path
 from inkgan.data.sets import Reading
 from inkgan.errors import DataError
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
 
 @pytest.fixture

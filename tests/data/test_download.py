@@ -19,11 +19,13 @@ from types import MappingProxyType
 
 import pytest
 
-from data_files import complaint, idx_bytes, isolate, numbers, pixels
+from data_files import complaint, idx_bytes, numbers, pixels
 from inkgan.data import KNOWN, KnownSet, download, known_sets, load
 from inkgan.data.download import MirrorError, fetch, fetch_known
 from inkgan.data.known_sets import Remote
 from inkgan.errors import OutputError, in_bytes
+
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
 CONTENT = pixels(1000, 1000).tobytes()
 
@@ -78,8 +80,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 

@@ -14,13 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_files import complaint, isolate
+from data_files import complaint
 from inkgan.data import DataSet, load
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
 
 @pytest.fixture

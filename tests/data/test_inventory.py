@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from data_files import complaint, idx_bytes, isolate, numbers, write_set
+from data_files import complaint, idx_bytes, numbers, write_set
 from inkgan.data import KNOWN, load
 from inkgan.data.inventory import inventory, verify
 from inkgan.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
+
 LETTERS = KNOWN["emnist-letters"].files
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
 
 
 def test_check_reports_changed_files(tmp_path: Path) -> None:

@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_files import PLAIN, complaint, isolate, write_set
+from data_files import PLAIN, complaint, write_set
 from inkgan.data import KNOWN, load, locations
 from inkgan.errors import OutputError
 from inkgan.files import cache_folder
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -10,15 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_files import complaint, isolate, pixels
+from data_files import complaint, pixels
 from inkgan.data import load
 from inkgan.data.pixels import as_images, as_labels, dark_and_light, parsed_size, require_content, resized
 from inkgan.images import Images
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
 
 @pytest.fixture(scope="module")

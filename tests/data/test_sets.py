@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_files import PLAIN, complaint, idx_bytes, isolate, numbers, pixels, write_set
+from data_files import PLAIN, complaint, idx_bytes, numbers, pixels, write_set
 from inkgan.data import KNOWN, DataSet, Split, load
 from inkgan.data.inventory import verify
 from inkgan.data.loading import absolute_name
@@ -20,12 +20,9 @@ from inkgan.data.sets import digest_of
 from inkgan.data.splits import hold_out, shuffled
 from inkgan.images import sheet
 
+pytestmark = pytest.mark.usefixtures("only_embedded_data")
+
 LETTERS = KNOWN["emnist-letters"].files
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
 
 
 @pytest.mark.slow
