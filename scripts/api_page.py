@@ -34,6 +34,8 @@ _HEAD = """\
 Arrays of images are uint8, 0 is paper and 255 is ink, in every function. Where a function takes a number, a path or an
 array, NumPy's numbers, `pathlib.Path` and array-likes are fine too.
 
+`inkgan.__version__` is the version as a string, such as `"0.1.0"`.
+
 """
 
 

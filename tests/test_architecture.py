@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,14 @@ def test_public_names_are_sorted_and_exist() -> None:
     assert inkgan.__all__ == sorted(inkgan.__all__) == dir(inkgan)
     for name in inkgan.__all__:
         assert getattr(inkgan, name).__name__ == name
+
+
+def test_the_version_is_looked_up_only_when_asked_for() -> None:
+    """``inkgan.__version__`` is the installed version; importing the package does not load what finds it."""
+    assert inkgan.__version__ == metadata.version("inkgan")
+    code = "import sys, inkgan; early = 'importlib.metadata' in sys.modules; print(early, inkgan.__version__)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.stdout.split() == ["False", inkgan.__version__], found.stderr
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ TYPE_CHECKING = False  # the value of typing.TYPE_CHECKING; importing typing tak
 if TYPE_CHECKING:  # for type checkers and editors, which cannot see names that are loaded lazily
     from typing import Any
 
+    __version__: str
+
     from inkgan.config import Config as Config
     from inkgan.errors import CheckpointError as CheckpointError
     from inkgan.errors import ConfigError as ConfigError
@@ -76,7 +78,11 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module."""
+    """Load a public name from its module, or look up the version of the installed package."""
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("inkgan")
     from importlib import import_module
 
     if name not in _HOMES:
