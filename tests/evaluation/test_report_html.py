@@ -37,6 +37,21 @@ def cells_of(sheet: Images, side: int, scale: int) -> list[list[int]]:
     return [[int(value) for value in row] for row in inner[:, :, 0, 0]]
 
 
+def pairs_of(sheet: Images, side: int, scale: int) -> list[tuple[int, int]]:
+    """The values of each pair of images of one value, four pairs in a row; there is paper around each pair."""
+    gap = -(-side // 4)
+    height, width = (side + 2) * scale, (2 * side + 2 * gap + 2) * scale
+    assert sheet.shape[1] == 4 * width
+    cells = sheet.reshape(-1, height, 4, width).swapaxes(1, 2).reshape(-1, height, width)
+    start, middle, end = ((1 + gap + at * side) * scale for at in range(3))
+    left, right = cells[:, scale:-scale, start:middle], cells[:, scale:-scale, middle:end]
+    assert (cells[:, :, :start] == 0).all()
+    assert (cells[:, :, end:] == 0).all()
+    assert (left == left[:, :1, :1]).all()
+    assert (right == right[:, :1, :1]).all()
+    return [(int(a), int(b)) for a, b in zip(left[:, 0, 0], right[:, 0, 0], strict=True)]
+
+
 def plain(values: list[int], side: int) -> Images:
     """Images of one value each."""
     return np.full((len(values), side, side, 1), 0, np.uint8) + np.array(values, np.uint8)[:, None, None, None]
@@ -55,7 +70,21 @@ def test_the_pictures_of_a_report(side: int, scale: int) -> None:
     """A row of twelve for each class; pairs, four in a row. Small images are enlarged by whole numbers."""
     kinds, pairs = pictures_in(report_fragment(with_pictures(3, side)))
     assert cells_of(kinds, side, scale) == [[20] + [0] * 11, [10, 30, 40] + [0] * 9, [50] + [0] * 11]
-    assert cells_of(pairs, side, scale) == [[1, 101, 2, 102, 3, 103, 0, 0]]
+    assert pairs_of(pairs, side, scale) == [(1, 101), (2, 102), (3, 103), (0, 0)]
+
+
+def test_pairs_in_several_rows_and_in_colour_are_apart() -> None:
+    """Paper separates each pair from the next one; no row divides a pair."""
+    report = with_pictures(0)
+    assert report.pictures is not None
+    left, right = plain(list(range(1, 7)), 28), plain(list(range(101, 107)), 28)
+    grey = replace(report, pictures=replace(report.pictures, generated=left, training=right))
+    expected = [(1, 101), (2, 102), (3, 103), (4, 104), (5, 105), (6, 106), (0, 0), (0, 0)]
+    assert pairs_of(pictures_in(report_fragment(grey))[0], 28, 2) == expected
+    colours = replace(report.pictures, generated=left.repeat(3, axis=3), training=right.repeat(3, axis=3))
+    (picture,) = pictures_in(report_fragment(replace(grey, pictures=colours)))
+    expected = [(255 - a, 255 - b) if a else (0, 0) for a, b in expected]
+    assert pairs_of(picture[..., 0], 28, 2) == expected
 
 
 def test_a_report_of_many_classes_shows_a_hundred() -> None:

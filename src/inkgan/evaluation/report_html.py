@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 12  # images of a class on the sheet
 _MOST_CLASSES = 100
+_PAIRS_IN_ROW = 4
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -56,13 +57,12 @@ def report_fragment(report: Report) -> str:
     pictures = report.pictures
     kinds = pairs = None
     if pictures is not None:
-        # Each measured image, with its nearest training image to its right.
-        beside = np.stack([pictures.generated, pictures.training], axis=1).reshape(-1, *pictures.images.shape[1:])
-        pairs = _embedded(beside, 8)
+        beside = _side_by_side(pictures.generated, pictures.training)
+        pairs = _embedded(beside, _PAIRS_IN_ROW, _scale_for(pictures.generated))
     if pictures is not None and report.classes:
         classes = min(len(report.classes), _MOST_CLASSES)
         rows = by_class(pictures.images, pictures.predicted, classes, _COLUMNS)
-        kinds = _embedded(rows, _COLUMNS)
+        kinds = _embedded(rows, _COLUMNS, _scale_for(rows))
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         summary=summary(report),
@@ -109,7 +109,19 @@ def _chart(figure: Figure) -> dict[str, float]:
     }
 
 
-def _embedded(images: Images, columns: int) -> str:
+def _side_by_side(left: Images, right: Images) -> Images:
+    """Return each pair of images as one image, with paper between the pairs, so that no row of a sheet divides one."""
+    paper = 0 if left.shape[3] == 1 else 255
+    gap = np.full_like(left[:, :, : -(-left.shape[2] // 4)], paper)
+    return np.concatenate([gap, left, right, gap], axis=2)
+
+
+def _scale_for(images: Images) -> int:
+    """Return by how much to enlarge small images."""
+    return max(1, 64 // int(images.shape[2]))
+
+
+def _embedded(images: Images, columns: int, scale: int) -> str:
     """Return a sheet of images as a data URL."""
-    content = png_bytes(sheet(images, columns, scale=max(1, 64 // images.shape[2])))
+    content = png_bytes(sheet(images, columns, scale=scale))
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
