@@ -153,6 +153,16 @@ def test_the_page_on_clusters_knows_how_much_is_sent() -> None:
     assert f"4 × {4 * numbers / 1e6:.1f} MB for `fast`" in (ROOT / "docs" / "cluster.md").read_text("utf-8")
 
 
+def test_the_known_answers_are_those_of_the_newest_record() -> None:
+    """The page on metrics links to the newest record, and its table is the record's."""
+    newest = max((ROOT / "benchmarks" / "results").glob("known_answers_*.md"))
+    page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    rows = re.findall(r"^\|.* \| (?:yes|no) \|$", page, re.MULTILINE)
+    assert rows == re.findall(r"^\|.* \| (?:yes|no) \|$", newest.read_text("utf-8"), re.MULTILINE)
+    assert f"(../benchmarks/results/{newest.name})" in page
+    assert f"All {len(rows)} are" in page
+
+
 def test_the_citation_names_this_version() -> None:
     """CITATION.cff and pyproject.toml agree."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
