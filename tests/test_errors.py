@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -37,6 +38,8 @@ from inkgan.training.options import TrainingOptions
         (quantity(0, "image"), "0 images"),
         (quantity(1, "image"), "1 image"),
         (quantity(2, "class"), "2 classes"),
+        (quantity(1, "box"), "1 box"),
+        (quantity(2, "box"), "2 boxes"),
         (quantity(12_000, "image", ","), "12,000 images"),
         (quantity(1.0, "second", "g"), "1 second"),
         (in_bytes(1), "1 byte"),
@@ -283,6 +286,33 @@ def test_the_nearest_word_in_any_case(given: str) -> None:
     assert did_you_mean(given, ["npz", "yolo"]) == " Did you mean 'yolo'?"
     assert did_you_mean("best", ["BEST"]) == " Did you mean 'BEST'?"
     assert did_you_mean(given, []) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("nope", "mine"),
+        ("fast", "last-name"),
+        ("dates", "pages"),
+        ("abc", "abcdefgh"),
+        ("hand", "clean"),
+        ("gan", "scan2"),
+    ],
+)
+def test_another_word_is_not_taken_for_a_slip(given: str, word: str) -> None:
+    assert did_you_mean(given, [word]) == ""
+
+
+def test_one_slip_in_any_word_of_three_letters_or_more_gets_a_hint() -> None:
+    """A letter too many, too few, wrong, or exchanged with the next one."""
+    words = [word for word in re.split(r"\W+", __doc__ or "") if len(word) >= 3] + ["ray", "npz", "coco", "mnist"]
+    for word in words:
+        for at in range(len(word)):
+            before, letter, after = word[:at], word[at], word[at + 1 :]
+            slips = [f"{before}q{letter}{after}", f"{before}q{after}", f"{before}{after[:1]}{letter}{after[1:]}"]
+            slips += [before + after] * (len(word) > 3 or at == 2)
+            for slip in slips:
+                assert did_you_mean(slip, [word]) == f" Did you mean {word!r}?", (slip, word)
 
 
 def test_an_unknown_word_may_be_anything() -> None:

@@ -31,6 +31,9 @@ from typing import Any
 
 _LONGEST_PATH = 200
 _LONGEST_VALUE = 80
+#: How similar a word has to be to one that is allowed (``difflib``'s ratio) to be taken for a slip. One wrong letter
+#: in a word of three gives 0.67; two in a word of four, 0.5, make another word: ``nope`` is not a slip of ``mine``.
+_SIMILAR = 0.65
 #: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
 _NO_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
@@ -138,7 +141,7 @@ def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
         return ""
     words = {word.casefold(): word for word in allowed}
     start = given[:_LONGEST_VALUE].casefold()  # a long text takes long to compare
-    matches = difflib.get_close_matches(start, words, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(start, words, n=1, cutoff=_SIMILAR)
     return f" Did you mean {words[matches[0]]!r}?" if matches else ""
 
 
@@ -185,7 +188,7 @@ def listed(words: Sequence[str], most: int) -> str:
 
 def quantity(count: float, noun: str, form: str = "") -> str:
     """Return a number with its noun: ``"1 image"``, ``"12 images"``; ``form`` formats the number, such as ``,``."""
-    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x")) else "s"
     return f"{count:{form}} {noun}{ending}"
 
 

@@ -325,7 +325,7 @@ def test_nothing_that_can_be_used(folder: Path, tmp_path: Path) -> None:
     complaint(lambda: load(str(folder)), "no image that can be used", "1 truncated or damaged")
     (folder / "a.png").unlink()
     some(folder, 2)
-    complaint(lambda: load(str(folder)), "2 usable image(s); at least 3")
+    complaint(lambda: load(str(folder)), "2 usable images; at least 3")
     some(tmp_path / "hf" / "test", 5)
     grey(tmp_path / "hf" / "train" / "x.png")
     complaint(lambda: load(str(tmp_path / "hf")), "at least 2")
@@ -553,7 +553,7 @@ def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
         pixels = np.full((height, width), 240, np.uint8)
         pixels[height // 3 : -height // 3, width // 3 : -width // 3] = 40
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    complaint(lambda: load(str(folder)), "1 of 30 images are used", "--resize")
+    complaint(lambda: load(str(folder)), "1 of 30 images is used", "--resize")
     data = load(str(folder), resize="16x24")
     assert data.image_shape == (16, 24, 1)
     assert data.skipped == {}

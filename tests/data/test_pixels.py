@@ -130,6 +130,8 @@ def test_few_levels_and_a_few_constant_images_are_reported() -> None:
     assert require_content(images, "here") == ["the pixels have only 5 different values, from 0 to 240"]
     images = pixels(50, 8, 8, 1)
     assert require_content(images, "here") == []
+    images[0] = 9
+    assert require_content(images, "here") == ["1 of 50 training images is constant, one value in all its pixels"]
     images[:2] = 9
     assert require_content(images, "here") == ["2 of 50 training images are constant, one value in all their pixels"]
 

@@ -304,7 +304,10 @@ def test_the_explanations_of_a_comparison() -> None:
         unwrapped(comparison_text(groups))
     )
     none = replace(WORSE, differences=(with_widths(one, 0, 0),))
-    assert "hold for all 1 differences at once (Bonferroni). " in unwrapped(comparison_text(comparison_of(none)))
+    alone = unwrapped(comparison_text(comparison_of(none)))
+    assert "verdict: - for indistinguishable. The interval behind the verdict is the one shown. " in alone
+    two = replace(WORSE, differences=(one, one))
+    assert "hold for both differences at once (Bonferroni)" in unwrapped(comparison_text(comparison_of(two)))
 
 
 def test_the_factor_is_that_of_the_normal_quantiles() -> None:

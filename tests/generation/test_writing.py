@@ -218,6 +218,7 @@ def test_in_a_notebook() -> None:
         np.testing.assert_array_equal(np.asarray(picture), 255 - written.image)
     height, width = written.image.shape
     assert repr(written) == f"<Writing '12:45': image {height}x{width}, 5 boxes>"
+    assert repr(inkgan.write("7")).endswith(", 1 box>")
 
 
 @pytest.mark.slow

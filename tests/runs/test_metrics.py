@@ -107,6 +107,9 @@ def test_cutting_a_damaged_file(tmp_path: Path) -> None:
         f"{path} has 2 damaged lines (the damaged file is kept as metrics.jsonl.damaged) "
         "and lacks 2 of the 4 steps that were logged before step 7."
     )
+    assert metrics.cut(tmp_path / "no.jsonl", 1, first_step=0, every=2) == (
+        f"{tmp_path / 'no.jsonl'} lacks the step that was logged before step 1."
+    )
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == damaged
     assert steps_in(path) == [0, 6]
     path.write_bytes(b"\n")

@@ -156,8 +156,9 @@ def show(
                 f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
             ) from None
     rows, classes = len(images) // columns, len(data.class_names)
-    shown = f"{rows} of {classes}" if rows < classes else f"{classes}"
-    note = f"a row for each of {shown} classes" if classes else f"the first {len(images)}"
+    note = f"the first {len(images)}"
+    if classes:
+        note = "a row for " + (f"{rows} of {classes} classes" if rows < classes else f"each of {classes} classes")
     typer.echo(f"{printable(output)}: {split} images of {data.name}, {note}")
     for note in data.notes:
         typer.echo(f"  note: {note}")

@@ -262,7 +262,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     save_png(sheet(images, 3), path, force=force)
     rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
     typer.echo(
-        f"{len(images)} of {spec.count:,} images: {printable(path)}\n"
+        f"{len(images)} of {quantity(spec.count, 'image', ',')}: {printable(path)}\n"
         f"{speed:,.0f} images a second in one process; with --jobs {at_once}, all take about {rest}."
     )
 

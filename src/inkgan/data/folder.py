@@ -32,7 +32,7 @@ from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, si
 from inkgan.data.pixels import resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
 from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, as_given, in_bytes, listed, printable, reason_of, shown
+from inkgan.errors import DataError, as_given, in_bytes, listed, printable, quantity, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
@@ -267,7 +267,8 @@ def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
     why = [f"{len(files):,} {why}, such as {shown(files[0].relative_to(folder))}" for why, files in lost[:3]]
     why += ["..."] * (len(lost) > 3)
     total = used + sum(len(files) for _, files in lost)
-    return [f"{used:,} of {total:,} images are used: {'; '.join(why)}"] if lost else []
+    are = "is" if used == 1 else "are"
+    return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {'; '.join(why)}"] if lost else []
 
 
 def _unread(found: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:

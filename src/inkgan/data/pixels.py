@@ -190,7 +190,8 @@ def require_content(images: Images, source: str) -> list[str]:
     if levels < _FEW_LEVELS:
         notes.append(f"the pixels have only {levels} different values, from {least} to {most}")
     if constant:
-        notes.append(f"{constant:,} of {len(images):,} training images are constant, one value in all their pixels")
+        are = "is constant, one value in all its" if constant == 1 else "are constant, one value in all their"
+        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {are} pixels")
     return notes
 
 

@@ -236,7 +236,8 @@ def _with_class_names(
     names = tuple(str(label) if given is None else given[label] for label in used)
     numbers = int(every.max()) + 1 if given is None else len(given)
     if len(used) < numbers:
-        notes.append(f"{len(names)} of {numbers} classes have images: {listed(names, 10)}")
+        have = "has" if len(names) == 1 else "have"
+        notes.append(f"{len(names)} of {quantity(numbers, 'class')} {have} images: {listed(names, 10)}")
         splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
     return splits, names
 

@@ -65,7 +65,7 @@ def first_twelfth(train: Split, source: str) -> dict[str, Split]:
         DataError: there are fewer than two images.
     """
     if len(train) < 2:
-        raise DataError(f"{source}: {len(train)} training image(s); at least 2 are needed. Add images.")
+        raise DataError(f"{source}: {quantity(len(train), 'training image')}; at least 2 are needed. Add images.")
     cut = max(1, len(train) // 12)
     return {"train": train[cut:], "validation": train[:cut]}
 
@@ -86,7 +86,8 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     """
     count = len(everything)
     if count <= parts:
-        raise DataError(f"{source}: {count} usable image(s); at least {parts + 1} are needed. Add images.")
+        needed = "1 is needed" if parts == 0 else f"at least {parts + 1} are needed"
+        raise DataError(f"{source}: {quantity(count, 'usable image')}; {needed}. Add images.")
     if not parts:
         return [everything]
     tenth = max(1, count // 10)

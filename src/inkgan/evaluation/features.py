@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from inkgan.data.pixels import size_text
 from inkgan.device import cores
-from inkgan.errors import CheckpointError, EvaluationError, shown
+from inkgan.errors import CheckpointError, EvaluationError, quantity, shown
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, as_array
 from inkgan.networks import building
@@ -214,7 +214,7 @@ def extract(extractor: Extractor, images: Images) -> Features:
     is_table = features.ndim == 2 and len(features) == len(images) and features.shape[1] > 0
     if not is_table or features.dtype.kind != "f":
         raise EvaluationError(
-            f"the extractor returned {features.dtype} {list(features.shape)} for {len(images)} images; "
+            f"the extractor returned {features.dtype} {list(features.shape)} for {quantity(len(images), 'image')}; "
             f"give floats [{len(images)}, D]."
         )
     if not np.isfinite(features).all():

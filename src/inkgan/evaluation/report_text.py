@@ -178,11 +178,14 @@ def comparison_explanations(comparison: Comparison) -> list[str]:
     wider = [one.simultaneous.width / one.interval.width for one in every if one.interval.width]
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
     wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
-    behind = "The intervals behind the verdicts"
+    behind = "The interval behind the verdict is the one shown."
+    if len(every) > 1:
+        together = "both" if len(every) == 2 else f"all {len(every)}"
+        behind = f"The intervals behind the verdicts hold for {together} differences at once (Bonferroni){wide}."
     measured = f"{comparison.n:,} images of each against {_short(comparison.data)}, seed {comparison.seed}"
     return [
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
-        f"verdict: - for indistinguishable. {behind} hold for all {len(every)} differences at once (Bonferroni){wide}.",
+        f"verdict: - for indistinguishable. {behind}",
         _directions(every),
     ]
 

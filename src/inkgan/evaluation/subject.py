@@ -337,7 +337,8 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
         notes += said
     if blank:
-        notes.append(f"{blank:,} of the images are constant, one value in all their pixels.")
+        are = "is constant, one value in all its" if blank == 1 else "are constant, one value in all their"
+        notes.append(f"{blank:,} of the images {are} pixels.")
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")

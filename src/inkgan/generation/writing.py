@@ -118,7 +118,7 @@ class Writing:
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
-        return f"<Writing {self.text!r}: image {height}x{width}, {len(self.boxes)} boxes>"
+        return f"<Writing {self.text!r}: image {height}x{width}, {quantity(len(self.boxes), 'box')}>"
 
     @property
     def picture(self) -> Image.Image:

@@ -99,7 +99,8 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         due = [number for number in range(first_step, step) if every and number % every == 0]
         missing = len(set(due) - set(steps))
         if missing:
-            wrong.append(f"lacks {missing} of the {len(due)} steps that were logged before step {step}")
+            steps_due = "the step that was" if len(due) == 1 else f"{missing} of the {len(due)} steps that were"
+            wrong.append(f"lacks {steps_due} logged before step {step}")
         kept = b"".join(text for text, at in zip(texts, steps, strict=True) if at is not None and at < step)
         if kept != content:
             write_bytes(path, kept)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.errors import EvaluationError
+from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics import Float64, Int64
 from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife, wilson
 
@@ -87,7 +87,8 @@ def class_balance(
     """
     n = len(labels)
     if n < len(p):
-        raise EvaluationError(f"{n} images are too few for {len(p)} classes; give at least as many images as classes.")
+        given = f"{quantity(n, 'image')} {'is' if n == 1 else 'are'} too few for {quantity(len(p), 'class')}"
+        raise EvaluationError(f"{given}; give at least as many images as classes.")
     counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
     # Leaving out any image of class c gives the same value, so there are only K values, the c-th counts[c] times.
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
