@@ -24,6 +24,8 @@ from inkgan.data import KNOWN, KnownSet, download, known_sets, load
 from inkgan.data.download import MirrorError, fetch, fetch_known
 from inkgan.data.known_sets import Remote
 from inkgan.errors import OutputError, in_bytes
+from ports import bound_socket
+from waiting import SECONDS
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
 
@@ -139,7 +141,7 @@ def test_an_endless_answer_is_cut(server: Server, tmp_path: Path) -> None:
 def test_a_server_that_is_silent_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(download, "TIMEOUT", (1.0, 0.2))
     released = threading.Event()
-    server.files = type("Slow", (dict,), {"get": lambda *_: released.wait(20) and None})()
+    server.files = type("Slow", (dict,), {"get": lambda *_: released.wait(SECONDS) and None})()
     try:
         assert failure(server, tmp_path) == "no connection (ReadTimeout)"
     finally:
@@ -201,10 +203,10 @@ def test_the_next_mirror_is_tried(server: Server, monkeypatch: pytest.MonkeyPatc
 
 
 def test_offline_says_where_to_put_what(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
-        port = closed.server_port
-    _use(monkeypatch, replace(_known(server), mirrors=(f"http://127.0.0.1:{port}/",)))
-    complaint(lambda: load("kmnist"), "no connection", f"127.0.0.1:{port}", "KMNIST/raw")
+    with bound_socket() as silent:
+        port = silent.getsockname()[1]
+        _use(monkeypatch, replace(_known(server), mirrors=(f"http://127.0.0.1:{port}/",)))
+        complaint(lambda: load("kmnist"), "no connection", f"127.0.0.1:{port}", "KMNIST/raw")
 
 
 def test_debian_has_a_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +263,6 @@ def test_processes_that_want_the_same_set_share_one_download(server: Server, tmp
     command = [sys.executable, "-c", _FETCH, server.url, str(tmp_path), *remotes]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=SECONDS)
         assert output.strip() == str(tmp_path / "KMNIST" / "raw")
     assert len(server.asked) == 4
