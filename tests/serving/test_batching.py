@@ -13,8 +13,9 @@ from inkgan.exporting.saved import read
 from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
 from inkgan.serving.batching import Batcher
+from waiting import SECONDS
 
-pytestmark = pytest.mark.timeout(30)  # seconds; a request that is forgotten would wait for ever
+pytestmark = pytest.mark.timeout(SECONDS)  # a request that is forgotten would wait for ever
 
 
 def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str, str]:
@@ -94,18 +95,19 @@ def test_an_error_reaches_all_who_asked_and_nobody_else() -> None:
 
 
 def test_a_client_that_leaves_disturbs_no_other() -> None:
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
     seen: list[list[str]] = []
 
     def answer(batch: Sequence[str]) -> list[str]:
-        gate.wait(5)
+        begun.set()
+        assert gate.wait(SECONDS)
         seen.append(list(batch))
         return list(batch)
 
     async def run() -> str:
         batcher = batcher_of(answer)
         tasks = [asyncio.create_task(batcher.ask(one)) for one in ("b1", "a1", "a2", "a3")]
-        await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(begun.wait, SECONDS)
         tasks[0].cancel()  # it is being answered
         tasks[1].cancel()  # it waits
         gate.set()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
@@ -16,14 +15,43 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from inkgan.serving import connection, guard
-from inkgan.serving.connection import LARGEST_HEAD, Connection
+from inkgan.serving import connection
+from inkgan.serving.connection import LARGEST_HEAD, SECONDS_FOR_HEAD, SECONDS_TO_SEND, Connection
 from inkgan.serving.guard import Guard
+from waiting import SECONDS
 
 _GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
-def with_server(talk: Callable[[int], None], app: ASGIApp | None = None) -> None:
+async def some_rounds() -> None:
+    """Let the running loop go on, by more rounds than it takes to accept a connection and then read from it."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Clock:
+    """The clock of a server, which only its client puts forward, so that no test depends on the machine's speed."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def drive(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Become the clock of the running loop."""
+        self._loop = loop
+        self._now = loop.time()
+        loop.time = lambda: self._now  # type: ignore[method-assign]
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, once the server has received what the client has sent so far."""
+
+        async def advance() -> None:
+            await some_rounds()
+            self._now += seconds
+
+        asyncio.run_coroutine_threadsafe(advance(), self._loop).result(SECONDS)
+
+
+def with_server(talk: Callable[[int], None], app: ASGIApp | None = None, clock: Clock | None = None) -> None:
     """Run a server on a free port of this machine, and call a client with that port."""
 
     async def run() -> None:
@@ -36,64 +64,71 @@ def with_server(talk: Callable[[int], None], app: ASGIApp | None = None) -> None
         )
         state = ServerState()
         loop = asyncio.get_running_loop()
+        if clock is not None:
+            clock.drive(loop)
         server = await loop.create_server(lambda: Connection(config, state, {}, loop), "127.0.0.1", 0)
         async with server:
             await asyncio.to_thread(talk, server.sockets[0].getsockname()[1])
             for one in list(state.connections):
                 one.transport.abort()
-            await asyncio.sleep(0.01)
+            await some_rounds()
 
     asyncio.run(run())
 
 
-def answer(port: int, request: bytes) -> bytes:
-    """Return everything that the server sends until it closes the connection."""
+def connected(port: int) -> socket.socket:
+    """Return a new connection to the server."""
+    return socket.create_connection(("127.0.0.1", port), SECONDS)
+
+
+def answer(port: int, request: bytes, then: Callable[[], None] = lambda: None) -> bytes:
+    """Send a request, call a function, and return everything that the server sends until it closes the connection."""
     said = b""
-    with socket.create_connection(("127.0.0.1", port), 5) as client, suppress(ConnectionResetError):
+    with connected(port) as client, suppress(ConnectionResetError):
         client.sendall(request)
+        then()
         while part := client.recv(2**16):
             said += part
     return said
 
 
 @pytest.mark.parametrize("start", [b"", b"GET", _GET])
-def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
-    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+def test_half_a_request_is_not_waited_for(start: bytes) -> None:
+    clock = Clock()
 
     def talk(port: int) -> None:
-        assert answer(port, start) == b""
+        assert answer(port, start, lambda: clock.advance(SECONDS_FOR_HEAD)) == b""
 
-    with_server(talk)
+    with_server(talk, clock=clock)
 
 
-def test_half_a_request_is_not_waited_for_after_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+def test_half_a_request_is_not_waited_for_after_a_whole_one() -> None:
+    clock = Clock()
 
     def talk(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 2) as client, suppress(ConnectionResetError):
+        with connected(port) as client:
             client.sendall(_GET + b"\r\n")
             assert client.recv(2**16).startswith(b"HTTP/1.1 200 OK")
             client.sendall(_GET)
-            while client.recv(2**16):
-                pass
+            clock.advance(SECONDS_FOR_HEAD)
+            with suppress(ConnectionResetError):
+                while client.recv(2**16):
+                    pass
 
-    with_server(talk)
+    with_server(talk, clock=clock)
 
 
-def test_a_head_that_trickles_in_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SECONDS_FOR_HEAD", 0.05)
+def test_a_head_that_trickles_in_gets_no_more_time() -> None:
+    clock = Clock()
 
     def talk(port: int) -> None:
-        with (
-            socket.create_connection(("127.0.0.1", port), 5) as client,
-            suppress(ConnectionResetError, BrokenPipeError),
-        ):
-            for letter in _GET * 3:
+        with connected(port) as client, suppress(ConnectionResetError, BrokenPipeError):
+            for letter in _GET:
                 client.sendall(bytes([letter]))
-                time.sleep(0.005)
+                clock.advance(SECONDS_FOR_HEAD / 10)
             pytest.fail("the whole head was taken")
 
-    with_server(talk)
+    with_server(talk, clock=clock)
 
 
 def test_a_request_that_is_whole_is_answered_in_its_own_time() -> None:
@@ -131,8 +166,8 @@ def test_too_many_connections_are_asked_to_come_back(monkeypatch: pytest.MonkeyP
 
     def talk(port: int) -> None:
         with ExitStack() as others:
-            others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
-            last = others.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            others.enter_context(connected(port))
+            last = others.enter_context(connected(port))
             last.sendall(_GET + b"\r\n")
             assert last.recv(2**16).startswith(b"HTTP/1.1 200 OK")
             said = answer(port, b"")
@@ -151,38 +186,37 @@ async def _in_parts(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("app", [PlainTextResponse(bytes(2**26)), _in_parts], ids=["whole", "in parts"])
-def test_an_answer_that_nobody_reads_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, app: ASGIApp
-) -> None:
+def test_an_answer_that_nobody_reads_is_given_up(caplog: pytest.LogCaptureFixture, app: ASGIApp) -> None:
     """An answer has a time limit once it has begun; then the connection is cut, and the log stays empty."""
-    for module in (connection, guard):
-        monkeypatch.setattr(module, "SECONDS_TO_SEND", 0.2)
+    clock = Clock()
 
     def talk(port: int) -> None:
         caplog.set_level(logging.ERROR, "uvicorn.error")
-        with socket.create_connection(("127.0.0.1", port), 5) as client, suppress(ConnectionResetError):
+        with connected(port) as client, suppress(ConnectionResetError):
             client.sendall(_GET + b"\r\n")
             got = len(client.recv(15))
-            time.sleep(0.5)
+            clock.advance(SECONDS_TO_SEND)
             while part := client.recv(2**20):
                 got += len(part)
         assert 15 <= got < 2**26
 
-    with_server(talk, Guard(app))
+    with_server(talk, Guard(app), clock)
     assert not caplog.records
 
 
-def test_an_answer_that_is_read_in_time_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_read_in_time_is_whole() -> None:
     """The clock of one answer does not cut the connection while the next request is awaited."""
-    monkeypatch.setattr(connection, "SECONDS_TO_SEND", 0.2)
+    clock = Clock()
 
     def talk(port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
+        with connected(port) as client:
             for _ in range(2):
                 client.sendall(_GET + b"\r\n")
-                got = b""
-                while got.count(b"x") < 2**20:
-                    got += client.recv(2**20)
-                time.sleep(0.3)
+                missing = 2**20
+                while missing:
+                    part = client.recv(2**20)
+                    assert part, "the connection was cut"
+                    missing -= part.count(b"\0")  # the head has none
+                clock.advance(SECONDS_TO_SEND)
 
-    with_server(talk, PlainTextResponse(b"x" * 2**20))
+    with_server(talk, PlainTextResponse(bytes(2**20)), clock)

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from inkgan.serving import guard
 from inkgan.serving.guard import BURST, MOST_AT_ONCE, RATE, Guard, RateLimiter
 from inkgan.serving.hosts import LOCAL
+from waiting import SECONDS
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,11 +144,14 @@ def test_a_server_that_stops_asks_those_who_wait_to_come_back() -> None:
     """A server cancels the requests that it has no time for; none of them may end in a 500 or an exception."""
 
     async def run() -> tuple[int, dict[bytes, bytes]]:
+        begun = asyncio.Event()
+
         async def sleep(scope: Scope, receive: Receive, send: Send) -> None:
-            await asyncio.sleep(60)
+            begun.set()
+            await asyncio.sleep(SECONDS)
 
         waiting = asyncio.create_task(ask(Guard(sleep)))
-        await asyncio.sleep(0.01)
+        await begun.wait()
         waiting.cancel()
         return await waiting
 
@@ -156,8 +160,10 @@ def test_a_server_that_stops_asks_those_who_wait_to_come_back() -> None:
 
 
 @pytest.mark.parametrize(("begun", "status"), [(False, 499), (True, 200)])
-def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
+def test_what_nobody_waits_for_is_given_up(monkeypatch: pytest.MonkeyPatch, begun: bool, status: int) -> None:
     """If a client leaves, its request is cancelled and its place is free, however long the answer would have taken."""
+    for limit in ("SECONDS_TO_ANSWER", "SECONDS_TO_SEND"):
+        monkeypatch.setattr(guard, limit, 2 * SECONDS)  # it does not end for lack of time
     before = counted("other", status)
     ended: list[str] = []
 
@@ -178,12 +184,12 @@ def test_what_nobody_waits_for_is_given_up(begun: bool, status: int) -> None:
                 if begun:
                     await send({"type": "http.response.start", "status": 200, "headers": []})
                 gone.set()
-                await asyncio.sleep(60)
+                await asyncio.sleep(2 * SECONDS)
             finally:
                 ended.append("draw")
 
         messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
-        await asyncio.wait_for(Guard(draw)(scope_of("/"), receive, send), 5)
+        await asyncio.wait_for(Guard(draw)(scope_of("/"), receive, send), SECONDS)
 
     asyncio.run(run())
     assert ended == ["draw"]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from inkgan import cli
 from inkgan.serving.server import _listening
+from waiting import SECONDS
 
 
 @pytest.fixture
@@ -74,8 +75,17 @@ def test_what_cannot_be_served_is_said_in_one_line(
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a server of the model ``fast``, and yield it with its address."""
-    command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0", *options]
+    """Run a server of the model ``fast``, and yield it with its address.
+
+    Its answers have more than enough time, even when it is asked to stop, so that a slow machine answers them, too.
+    """
+    code = (
+        "from inkgan.serving import guard, server\n"
+        f"guard.SECONDS_TO_ANSWER = server._SECONDS_TO_DRAIN = {10 * SECONDS}\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", code, "serve", "fast", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -87,35 +97,71 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+def place_of(address: str) -> tuple[str, int]:
+    """Return the host and the port of a server."""
+    host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
+    return host, int(port)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the ids of the processes that draw for a server."""
+    return [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def go_on(worker: int) -> None:
+    """Let a process that was stopped go on, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGCONT)
+
+
+@contextmanager
+def pending(
+    process: subprocess.Popen[str], address: str, path: str, count: int
+) -> Iterator[list[http.client.HTTPConnection]]:
+    """Let a server draw nothing, send requests, and yield their connections once the server has them all."""
+    with ExitStack() as stack:
+        for worker in workers_of(process):
+            os.kill(worker, signal.SIGSTOP)
+            stack.callback(go_on, worker)
+        asked = [http.client.HTTPConnection(*place_of(address), timeout=SECONDS) for _ in range(count)]
+        for one in asked:
+            stack.enter_context(closing(one))
+            one.request("GET", path)
+        expected = f"inkgan_requests_in_progress {count + 1}.0"  # with the one that asks for this line
+        while expected not in urllib.request.urlopen(address + "metrics", timeout=SECONDS).read().decode():
+            time.sleep(0.01)
+        yield asked
+
+
+def until_refused(address: str) -> None:
+    """Return as soon as nothing listens at an address any more."""
+    with suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection(place_of(address), SECONDS).close()
+            time.sleep(0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_order(workers: int, asked: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order(workers: int, number: signal.Signals) -> None:
     """Pending requests are answered, idle connections do not delay the end, and nothing listens afterwards."""
-    with running("--access-log", "--workers", str(workers)) as (process, address):
-        host, port = "127.0.0.1", int(address.rstrip("/").rpartition(":")[2])
-        with socket.create_connection((host, port)), socket.create_connection((host, port)) as half:
-            half.sendall(b"GET / HT")
-            got: list[bytes] = []
-
-            def ask() -> None:
-                got.append(urllib.request.urlopen(address + "v1/sample").read())
-
-            threads = [threading.Thread(target=ask) for _ in range(4)]  # more than can be drawn at one time
-            for thread in threads:
-                thread.start()
-            time.sleep(0.05)
-            began = time.monotonic()
-            process.send_signal(asked)
-            assert process.wait(10) == 0
-            assert time.monotonic() - began < 5
-            for thread in threads:
-                thread.join()
+    with running("--access-log", "--workers", str(workers)) as (process, address), ExitStack() as stack:
+        stack.enter_context(socket.create_connection(place_of(address)))
+        half = stack.enter_context(socket.create_connection(place_of(address)))
+        half.sendall(b"GET / HT")
+        with pending(process, address, "/v1/sample", 4) as asked:  # more than can be drawn at one time
+            process.send_signal(number)
+            until_refused(address)  # it has heard the signal
+            for worker in workers_of(process):
+                go_on(worker)
+            got = [one.getresponse().read() for one in asked]
+            assert process.wait(SECONDS) == 0
         assert [one[:4] for one in got] == 4 * [b"\x89PNG"]
         assert process.stderr is not None
         assert process.stderr.read().count('"path": "/v1/sample"') == 4
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((host, port))
+            socket.create_connection(place_of(address))
 
 
 @pytest.mark.slow
@@ -128,7 +174,7 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "serve('fast', port=0, say=stop)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -136,32 +182,14 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
 def test_what_is_not_answered_in_time_is_refused_with_503() -> None:
     """A second signal leaves no time for answers. Clients are asked to come back, and the log has no traceback."""
     with running("--workers", "1") as (process, address):
-        got: list[tuple[int, str | None]] = []
-
-        def ask(seed: int) -> None:
-            slow = f"{address}v1/write?text={'8' * 40}&height=300&look=photo&seed={seed}"
-            try:
-                answer = urllib.request.urlopen(slow, timeout=30)
-            except urllib.error.HTTPError as error:
-                answer = error
-            with answer:
-                got.append((answer.status, answer.headers["Retry-After"]))
-
-        threads = [threading.Thread(target=ask, args=[seed]) for seed in range(8)]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + 10
-        while b"inkgan_requests_in_progress 9.0" not in urllib.request.urlopen(address + "metrics").read():
-            assert time.monotonic() < deadline
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        for thread in threads:
-            thread.join()
-        assert (503, "1") in got
-        assert set(got) <= {(200, None), (503, "1")}
-        assert len(got) == len(threads)
+        with pending(process, address, "/v1/write?text=8", 8) as asked:
+            process.send_signal(signal.SIGTERM)
+            until_refused(address)  # it has heard the signal
+            process.send_signal(signal.SIGINT)
+            for one in asked:
+                with one.getresponse() as answer:
+                    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert process.wait(SECONDS) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -174,16 +202,11 @@ def test_workers_die_with_the_server() -> None:
             urllib.request.urlopen(f"{address}v1/digits/7?seed={seed}").read()
         expected = 'inkgan_requests_total{path="/v1/digits/{name}",status="200"} 6.0'
         assert expected in urllib.request.urlopen(address + "metrics").read().decode()
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        assert len(children) == 2
+        assert len(workers_of(process)) == 2
         process.kill()
-        process.wait()
-        deadline = time.monotonic() + 5
-        while any(Path(f"/proc/{child}/fd/0").exists() for child in children):  # a zombie has none
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        process.communicate(timeout=SECONDS)  # its output ends when the last of them has ended
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", int(address.rstrip("/").rpartition(":")[2])))
+            socket.create_connection(place_of(address))
 
 
 @pytest.mark.slow
@@ -191,7 +214,7 @@ def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
     """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
     command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0"]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stderr) == (1, "inkgan: cannot write what this command prints: the disk is full.\n")
 
 
