@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from inkgan import files
@@ -30,6 +31,9 @@ from inkgan.files import (
     temporary_folder,
     write_bytes,
 )
+from inkgan.generation import shards
+from inkgan.generation.output_folder import OutputFolder
+from inkgan.runs import checkpoint
 from killed_process import as_if_left_by, ended_process
 
 
@@ -276,8 +280,43 @@ def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: 
     usage = namedtuple("usage", "free")
     free = {tmp_path.resolve() / "disk": 12_000}
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(free.get(Path(folder), 10**9)))
-    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free now\)"), output_errors(tmp_path / place):
+    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free\)"), output_errors(tmp_path / place):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _save_checkpoint(folder: Path) -> None:
+    checkpoint.save(folder, 1, {"a": {"b": np.zeros(3, np.float32)}}, {})
+
+
+def _fill_folder(folder: Path) -> None:
+    with OutputFolder(folder / "new", ["0.png"], force=False).filling() as new:
+        (new / "0.png").write_bytes(b"picture")
+
+
+def _put_shard(folder: Path) -> None:
+    shards._move_into_place({"00000.tar": b"content"}, folder, 0, depth=1)
+
+
+@pytest.mark.parametrize("write", [_save_checkpoint, _fill_folder, _put_shard])
+def test_the_free_space_is_that_at_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    """It is measured before what was written of the new files is removed."""
+    usage = namedtuple("usage", "free")
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def free(_: object) -> Any:
+        holds_any = any(path.is_file() for path in tmp_path.rglob("*"))
+        return usage(7_000 if holds_any else 10**9)
+
+    monkeypatch.setattr(shutil, "disk_usage", free)
+    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OutputError, match=r"the disk is full \(7.0 kB free\)"):
+        write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_limit_on_the_size_of_files_is_not_a_full_disk(tmp_path: Path) -> None:

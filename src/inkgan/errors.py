@@ -26,6 +26,7 @@ import operator
 import os
 import re
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,18 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
         return None
     title, extra = _OPTIONAL[name]
     return MissingExtraError(f"this needs {title}. Install it with: pip install 'inkgan[{extra}]'")
+
+
+def import_extra(name: str) -> Any:
+    """Import a library of an optional extra.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise (missing_extra(error) or error) from None
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:

@@ -172,7 +172,7 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise OutputError(
-                f"cannot write {shown(path)}: the disk is full ({_free(path)} now). What was there is kept; "
+                f"cannot write {shown(path)}: the disk is full ({_free(path)}). What was there is kept; "
                 "free some space and try again."
             ) from error
         raise OutputError(

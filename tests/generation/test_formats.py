@@ -17,10 +17,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import inkgan
 from inkgan.cli import run
 from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import CATEGORIES, yolo_shared
-from inkgan.generation.shards import versions_for
+from inkgan.generation.shards import versions_for, write_shards
 from inkgan.generation.spacing import Box
 from inkgan.generation.texts import LONGEST_TEXT
 from inkgan.generation.writing import Writing
@@ -395,4 +396,7 @@ def test_without_its_library(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"pip install 'inkgan[{name}]'" in said
+    spec = inkgan.Spec(texts=["7"], count=1, format=name)
+    with pytest.raises(inkgan.MissingExtraError, match=rf"^[^\n]*pip install 'inkgan\[{name}\]'"):
+        write_shards(spec, tmp_path / "a")
     assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -354,6 +355,32 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         write_shards(small, out)
         assert visible(out) == expected
     assert at > 5
+
+
+@pytest.mark.parametrize(
+    ("count", "shards_asked", "told"),
+    [
+        (10**12, 1, "1,000,000,000,000 images in one shard are too many.* Ask for up to 99,999,000,000 images"),
+        (10**12, 99_999, "10,000,101 images in one shard"),
+        (2 * 10**6 + 1, 2, r"1,000,001 images in one shard .* holds up to 1,000,000\. Give --shards 3 or more\."),
+    ],
+)
+def test_a_shard_that_would_not_fit_into_memory_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, shards_asked: int, told: str
+) -> None:
+    """From Python, from the command, and by its preview, before anything is made."""
+    with pytest.raises(ConfigError, match=told):
+        write_shards(spec(count=count, shards=shards_asked), tmp_path / "a")
+    command = ["write", "7", "-n", str(count), "--shards", str(shards_asked), "-o", f"{tmp_path}/a/"]
+    for more in ([], ["--preview"]):
+        assert run([*command, *more]) == 2
+        assert re.search(told, capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_shards_are_allowed() -> None:
+    shards.require_moderate_shards(spec(count=2 * 10**6, shards=2))
+    shards.require_moderate_shards(spec(count=99_999 * 10**6, shards=99_999))
 
 
 @pytest.mark.slow

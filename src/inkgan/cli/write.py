@@ -156,12 +156,13 @@ def write(
     if not (in_shards or preview):
         _write_images(texts, file, count, out, model, options, labels=labels, force=force)
         return
+    from inkgan.generation.spec import MOST_SHARDS, Spec
+
     index, parts = (1, 1) if part is None else _parse_part(part)
     if count is None:
         _, count = _texts_and_count(texts, file, count)
     if shards is None:
-        shards = parts if part is not None else -(-count // _SHARD_SIZE)
-    from inkgan.generation.spec import Spec
+        shards = parts if part is not None else min(-(-count // _SHARD_SIZE), MOST_SHARDS)
 
     spec = Spec(
         texts=texts or (),
@@ -248,9 +249,11 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
 
     from inkgan.files import refuse_to_overwrite
     from inkgan.generation.engines import checked_jobs
+    from inkgan.generation.shards import require_moderate_shards
     from inkgan.generation.spec import preview
     from inkgan.images import save_png, sheet
 
+    require_moderate_shards(spec)
     at_once = checked_jobs(jobs, engine)
     path = Path("preview.png" if out is None else out)
     if path.name in ("", ".."):

@@ -15,14 +15,13 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
-from importlib import import_module
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, InkganWarning, quantity, unknown
+from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown
 
 T = TypeVar("T")
 #: A task must be picklable, for example a partial of a module-level function.
@@ -222,9 +221,9 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
 
     Raises:
         InkganError: three processes were lost while they worked on the same number.
-        ModuleNotFoundError: Ray is not installed.
+        MissingExtraError: Ray is not installed.
     """
-    core: Any = import_module("ray")
+    core = import_extra("ray")
     is_ours = not core.is_initialized()
     if is_ours:
         _start_ray(core, jobs)

@@ -78,23 +78,20 @@ class OutputFolder:
         Warns:
             InkganWarning: files of earlier writes stay because they were changed since.
         """
-        with output_errors(self._path), _remove_empty_on_error(self._path):
+        # On an error, the last of these is first: it measures the free space before the others remove anything.
+        with _remove_empty_on_error(self._path), contextlib.ExitStack() as cleanup, output_errors(self._path):
             # In the folder if it is there, since its parent may not be writable; beside it if it is missing.
             temporary = temporary_folder(self._path if self._path.is_dir() else self._path.parent)
-            try:
-                new = temporary / "new"
-                new.mkdir()
-                yield new
-                if self._path.exists():
-                    self._refuse_files(temporary.name)  # another process may have filled it in the meantime
-                    self._move_in(new, temporary / _ASIDE)
-                else:
-                    _write_manifest(new, _entries(new))
-                    new.rename(self._path)
-            finally:
-                # Old files that could not be put back stay where the error says.
-                if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
-                    shutil.rmtree(temporary, ignore_errors=True)
+            cleanup.callback(_remove_unless_it_holds_old_files, temporary)
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+            if self._path.exists():
+                self._refuse_files(temporary.name)  # another process may have filled it in the meantime
+                self._move_in(new, temporary / _ASIDE)
+            else:
+                _write_manifest(new, _entries(new))
+                new.rename(self._path)
 
     def _refuse_files(self, *besides: str) -> None:
         """Without ``force``, refuse a folder that holds anything else than what has these names."""
@@ -220,6 +217,12 @@ def _remove_empty_on_error(path: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _remove_unless_it_holds_old_files(temporary: Path) -> None:
+    """Remove a temporary folder. Old files that could not be put back stay where the error says."""
+    if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _holds_files(folder: Path, *besides: str) -> bool:

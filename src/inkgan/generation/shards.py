@@ -41,8 +41,9 @@ from inkgan.generation import engines
 from inkgan.generation.formats import FORMATS, Files, packer
 from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
+from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import holds_records
-from inkgan.generation.spec import Spec, model_of, samples, texts_of
+from inkgan.generation.spec import MOST_SHARDS, Spec, model_of, samples, texts_of
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
@@ -51,6 +52,8 @@ _WHAT = "a data set that inkgan wrote; here, `sha256sum --check .*.sha256` check
 _LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
+#: The most images in a shard, as in any other output: a process holds its whole shard in memory, with several kB each.
+MOST_IN_SHARD = LARGEST_SAMPLE
 #: The most writers that are counted to say how many are in each part: a fifth of a second. Ten million take minutes.
 MOST_COUNTED = 10_000
 
@@ -97,6 +100,7 @@ def write_shards(
             f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
             f"--shards {parts} or more, or fewer parts."
         )
+    require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec)
     numbers = range(index - 1, spec.shards, parts)
@@ -109,6 +113,23 @@ def write_shards(
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
+
+
+def require_moderate_shards(spec: Spec) -> None:
+    """Refuse shards of so many images that they would not fit into memory.
+
+    Raises:
+        ConfigError: a shard has more than a million; the message says how many shards are needed.
+    """
+    largest = -(-spec.count // spec.shards)
+    needed = -(-spec.count // MOST_IN_SHARD)
+    if largest > MOST_IN_SHARD:
+        advice = f"Give --shards {needed} or more"
+        if needed > MOST_SHARDS:
+            advice = f"Ask for up to {MOST_SHARDS * MOST_IN_SHARD:,} images, or write several folders, by other seeds"
+        raise ConfigError(
+            f"{largest:,} images in one shard are too many; a shard holds up to {MOST_IN_SHARD:,}. {advice}."
+        )
 
 
 def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) -> bool:
@@ -305,22 +326,20 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
     The first ``depth`` parts of a file's name are the name of the shard's file or folder, which moves as a whole.
     """
     record = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    with output_errors(out):
+    with contextlib.ExitStack() as cleanup, output_errors(out):  # errors first: they measure the free space
         place = temporary_folder(out)  # inside, so on the same disk
-        try:
-            for name, content in files.items():
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                (place / name).write_bytes(content)
-                if len(files) <= _SYNCED:
-                    fsync(place / name)
-            for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
-                _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
-            (place / "record").write_text(record, "utf-8")
-            fsync(place / "record")
-            (place / "record").replace(_record_of(out, number))
-            fsync(out)
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+        cleanup.callback(shutil.rmtree, place, ignore_errors=True)
+        for name, content in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(content)
+            if len(files) <= _SYNCED:
+                fsync(place / name)
+        for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
+            _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
+        (place / "record").write_text(record, "utf-8")
+        fsync(place / "record")
+        (place / "record").replace(_record_of(out, number))
+        fsync(out)
 
 
 def _move(source: Path, target: Path, ours: set[str]) -> None:

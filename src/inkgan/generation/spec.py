@@ -67,7 +67,8 @@ class Spec(Document):
         texts: templates, which are taken in turn (``inkgan help writing`` lists their fields).
         texts_file: instead of templates, a file with a text on each line, or a ``.toml`` with a mixture.
         count: the number of images, 1 to 10^12.
-        shards: the number of shards, of about the same size, into which the data set is divided, 1 to 99,999.
+        shards: the number of shards, of about the same size, into which the data set is divided, 1 to 99,999. Each
+            holds up to 1,000,000 images when it is written.
         format: the format of the files; one of ``inkgan.generation.formats.FORMATS``.
         split: the parts of the data set, such as train and test; each writer is in one part. Empty for no parts.
         model: the name of a bundled model, or a run or model folder.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from inkgan.errors import import_extra
+
 if TYPE_CHECKING:
     from inkgan.generation.writing import Writing
 
@@ -86,10 +88,10 @@ def packer(name: str) -> Pack:
     """Return the function that packs samples in a format.
 
     Raises:
-        ModuleNotFoundError: the library that it needs is not installed.
+        MissingExtraError: the library that it needs is not installed.
     """
     module, library = FORMATS[name]
     if library is not None:
-        import_module(library)
+        import_extra(library)
     pack: Pack = getattr(import_module(f"inkgan.generation.formats.{module}"), name)
     return pack
