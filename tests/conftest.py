@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 # The networks in tests are too small for several threads, and the workers of a parallel test run would fight for the
 # cores. PyTorch reads this variable when it is imported; processes that a test starts inherit it.
@@ -15,6 +16,8 @@ import pytest
 import torch
 
 import tiny_runs as runs
+from inkgan.generation import engines
+from inkgan.generation.engines import Task
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -81,6 +84,16 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
         _make_saves_fast(patch)
         runs.train(folder, small_data, stop_at=5)
     return folder
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do the work of an engine in this process instead of others."""
+
+    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
+        return map(task, numbers)
+
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
 
 
 @pytest.fixture

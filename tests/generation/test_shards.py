@@ -52,16 +52,6 @@ def spec(**changes: Any) -> Spec:
     return Spec(**{"texts": TEXTS, "count": 10, "shards": 4, "model": "fast", "height": 24, "seed": 7, **changes})
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do the work in this process instead of others."""
-
-    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
-        return map(task, numbers)
-
-    monkeypatch.setitem(engines.ENGINES, "processes", engine)
-
-
 def entries(content: bytes) -> dict[str, bytes]:
     """Return the files of a tar by name."""
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -250,7 +240,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> None:
     """Only the shard that is damaged or incomplete is made again, with the same bytes."""
@@ -261,7 +251,7 @@ def test_what_is_missing_is_made(whole: Path, tmp_path: Path, damage: str) -> No
     assert visible(out) == visible(whole)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_a_data_set_of_an_earlier_version_continues(whole: Path, tmp_path: Path) -> None:
     """Its records lie in a folder; only what is missing is made."""
     out = copied(whole, tmp_path / "a")
@@ -275,7 +265,7 @@ def test_a_data_set_of_an_earlier_version_continues(whole: Path, tmp_path: Path)
     assert (out / "00002.tar").read_bytes() == (whole / "00002.tar").read_bytes()
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_every_innermost_folder_of_lmdb_is_a_database(tmp_path: Path) -> None:
     """The readers of CRNN and PaddleOCR open each folder without subfolders, also hidden ones, as a database."""
     write_shards(spec(count=4, shards=2, format="lmdb"), tmp_path)
@@ -302,7 +292,7 @@ def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         shards._begin(tmp_path, spec(), {})
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_what_a_killed_process_left(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is removed once that process has ended; hidden files of the user stay."""
     out = copied(whole, tmp_path / "a")
@@ -316,7 +306,7 @@ def test_what_a_killed_process_left(whole: Path, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize("name", ["imagefolder", "webdataset"])
 def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Wherever the disk becomes full, there is one error line and no incomplete shard, and the next call resumes."""
@@ -384,7 +374,7 @@ def test_the_largest_shards_are_allowed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
     """Several calls on one folder all succeed, count each shard once, and complete the data set."""
     out = tmp_path / "a"
@@ -400,7 +390,7 @@ def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_parts(whole: Path, tmp_path: Path) -> None:
     """Each of several machines makes its part, and together they make the whole."""
     out = tmp_path / "a"
@@ -413,7 +403,7 @@ def test_parts(whole: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with another data set or other files is refused in one line and stays as it is."""
     before = visible(whole)
@@ -448,7 +438,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert len(runs.listing(other)) == 2
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_other_versions(whole: Path, tmp_path: Path) -> None:
     """A data set that was begun with other library versions resumes with a warning."""
     out = copied(whole, tmp_path / "a")
@@ -458,7 +448,7 @@ def test_other_versions(whole: Path, tmp_path: Path) -> None:
         assert write_shards(spec(), out) == (0, 4)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts may come from a file; if the file changes, it is another data set."""
     monkeypatch.chdir(tmp_path)
@@ -480,7 +470,7 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     """A file of the user's in the folder of a shard is never removed."""
     small = spec(count=2, shards=2, format="imagefolder")
@@ -496,7 +486,7 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
     """A trainer (ultralytics/data) finds all shards through folders relative to the file, searched recursively."""
     yaml: Any = import_module("yaml")
@@ -515,7 +505,7 @@ def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
                 assert {int(line.split()[0]) for line in label.splitlines()} <= described["names"].keys()
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_a_shared_file_that_is_missing_or_the_users(tmp_path: Path) -> None:
     """A data set begun before the format had such a file gets it and resumes; a user's own file stays."""
     small = spec(count=2, shards=1, format="yolo")
@@ -640,7 +630,7 @@ def test_shards_are_made_on_all_cores(
     assert asked == [jobs]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_a_folder_that_another_command_took_over(whole: Path, tmp_path: Path) -> None:
     """A command whose folder was removed, or removed and begun anew with another spec, adds nothing to it."""
     out = copied(whole, tmp_path / "a")
@@ -835,7 +825,7 @@ def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The options become the spec, and the command says what it made and what existed."""
     out = str(tmp_path / "a")
@@ -870,7 +860,7 @@ def test_the_sizes_of_a_large_split(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``--shard 2/3`` alone makes a set of 3 shards; a command that does not say 3 is told what to type."""
     words = ["write", "1", "-n", "6", "--model", "fast", "--height", "24", "-o", f"{tmp_path}/a/"]

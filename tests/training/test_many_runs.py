@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,11 @@ from inkgan.cli import run
 from inkgan.cli.many_runs import last_step, table
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.generation import engines
-from inkgan.generation.engines import Task
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 from inkgan.training.watching import Result
 
 pytestmark = pytest.mark.usefixtures("fast_saves")
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train in this process instead of others."""
-
-    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
-        return map(task, numbers)
-
-    monkeypatch.setitem(engines.ENGINES, "processes", engine)
 
 
 def task(out: Path, data: Path, **options: Any) -> TrainingTask:
@@ -45,7 +34,7 @@ def task(out: Path, data: Path, **options: Any) -> TrainingTask:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
     """The runs in OUT-SEED equal single runs to the bit, and a second call trains nothing."""
     both = task(tmp_path / "a", small_data)
@@ -60,7 +49,7 @@ def test_each_is_the_run_of_its_seed(tmp_path: Path, small_data: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
     """A stopped run resumes and ends as if it had not stopped."""
     for stop_at, complete in ((3, False), (None, True)):
@@ -73,7 +62,7 @@ def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
         ).read_bytes()
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other runs continue, and the exit code at the end is 3."""
     true = inkgan.train
@@ -105,7 +94,7 @@ def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert [inkgan.load(tmp_path / f"a-{seed}").description["step"] for seed in (0, 1, 5)] == [2, 2, 2]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_plain_lines_on_a_terminal(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +126,7 @@ def test_options_of_one_run(tmp_path: Path, small_data: Path, options: dict[str,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
     """A folder of other files, or a run with other settings, is refused before any run starts."""
     (tmp_path / "a-1").mkdir()
