@@ -30,7 +30,7 @@ from inkgan.cli import app, run
 from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
 from inkgan.training.watching import Result
-from waiting import wait_for_file
+from waiting import SECONDS, wait_for_file
 
 SURFACE = {
     "": ["--help", "--version"],
@@ -533,18 +533,34 @@ def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) ->
     try:
         wait_for_file(folder, begun, process)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=SECONDS)
     finally:
         process.kill()
     return process.returncode, errors.splitlines()[-1] if errors else ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", ["write 2 -n 50000 -o out/", "sample best -n 5000 -o out/"])
+@pytest.mark.parametrize("arguments", ["write 2 -n 20 -o out/", "sample best -n 20 -o out/"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_stopped_while_it_fills_a_folder(tmp_path: Path, arguments: str, number: signal.Signals, code: int) -> None:
     """Whatever the signal, a command that is asked to stop removes its temporary files."""
-    assert stopped(arguments, tmp_path, ".inkgan.*.tmp/new/*", number) == (code, "inkgan: stopped.")
+    program_text = (
+        "import os, signal, sys\n"
+        "number = int(sys.argv.pop(1))\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "begun = []\n"
+        "def hook(event, given):\n"
+        "    if event == 'open' and '.tmp/new/' in str(given[0]):\n"
+        "        begun.append(given[0])\n"
+        "        if len(begun) == 7: os.kill(os.getpid(), number)\n"
+        "sys.addaudithook(hook)\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    done = program(sys.executable, "-c", program_text, str(int(number)), *arguments.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, "inkgan: stopped.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -773,7 +789,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
         monkeypatch.setattr("sys.stdout", stdout)
         code = call()
         monkeypatch.undo()
-    reader.join(timeout=30)
+    reader.join(SECONDS)
     os.close(master)
     return code, b"".join(shown).decode()
 

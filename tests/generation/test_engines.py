@@ -21,7 +21,7 @@ from engine_tasks import CleanupTask, RecordingTask
 from inkgan.errors import ConfigError, InkganError, InkganWarning
 from inkgan.generation import engines
 from inkgan.generation.engines import Task, processes
-from waiting import wait_for_file
+from waiting import SECONDS, wait_for_file
 
 SQUARES = [number * number for number in range(6)]
 
@@ -102,11 +102,11 @@ def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     first.send(2)
     work = threading.Thread(target=engines._serve, args=(ours, RecordingTask(tmp_path)))
     work.start()
-    assert first.poll(30)
+    assert first.poll(SECONDS)
     if read:
         assert first.recv() == (4, None, [])
     first.close()  # if a result is unread, the other end gets an error other than EOFError
-    work.join(30)
+    work.join(SECONDS)
     assert not work.is_alive()
 
 

@@ -21,6 +21,7 @@ from inkgan.files import first_free
 from inkgan.runs import checkpoint, metrics
 from inkgan.runs.contents import contents_of
 from inkgan.runs.folder import RunFolder, claim, newest_run
+from waiting import SECONDS
 
 STATE = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
 
@@ -309,13 +310,13 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(run.path)]
     with run.locked():
         refusal(lambda: RunFolder(run.path).locked().__enter__(), "another process is training in")
-        other = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        other = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         assert "another process is training in" in other.stderr
         with (run.path / "lock").open("a") as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with RunFolder(run.path).locked():
         pass
-    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "in\n"
+    assert subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout == "in\n"
 
 
 def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:

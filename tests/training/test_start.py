@@ -16,6 +16,7 @@ from inkgan.config import RECIPES
 from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.start import prepare
+from waiting import SECONDS
 
 
 def test_what_is_noticed_about_the_data_is_told(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
 
     def together(*given: Any, **options: Any) -> Any:
         prepared = real_prepare(*given, **options)
-        barrier.wait(timeout=60)
+        barrier.wait(SECONDS)
         return prepared
 
     def start() -> None:
