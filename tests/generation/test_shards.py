@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import inspect
 import io
 import itertools
@@ -676,6 +677,34 @@ def test_a_data_loader_of_two_workers() -> None:
     for text, image in alone.items():
         np.testing.assert_array_equal(drawn[text][0, :, : image.shape[1]], image)
         assert not drawn[text][0, :, image.shape[1] :].any()
+
+
+@pytest.mark.parametrize("parts", [(), ({"name": "train", "share": 1},)], ids=["whole", "with parts"])
+@pytest.mark.usefixtures("here")
+def test_the_patterns_of_the_guide_match_shards_alone(
+    parts: Sequence[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reader opens all that its pattern in the guide matches: with parts and without, the shards, no manifest."""
+    lmdb: Any = import_module("lmdb")
+    read_parquet: Any = import_module("pandas").read_parquet
+    guide = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", guide.partition("## Reading all shards")[2], re.MULTILINE))
+    assert {"webdataset", "imagefolder", "parquet", "lmdb", "doctr"} <= rows.keys()
+    monkeypatch.chdir(tmp_path)
+    for format_name in ("webdataset", "parquet", "lmdb", "doctr"):
+        write_shards(spec(format=format_name, split=parts), f"{format_name}/numbers")
+        (pattern,) = re.findall(r'glob\.glob\("(.+?)"\)', rows[format_name])
+        matched = sorted(glob.glob(f"{format_name}/{pattern if parts else pattern.replace('train/', '')}"))  # noqa: PTH207
+        assert len(matched) == 4
+        if format_name == "webdataset":
+            assert all(tarfile.is_tarfile(one) for one in matched)
+        elif format_name == "parquet":
+            assert len(read_parquet(matched)) == 10
+        elif format_name == "doctr":
+            assert all(Path(one, "labels.json").is_file() for one in matched)
+        else:
+            for one in matched:
+                lmdb.open(one, readonly=True, lock=False).close()
 
 
 @pytest.mark.parametrize(
