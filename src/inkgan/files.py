@@ -130,7 +130,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(LARGEST_SETTINGS + 1)
     except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
+        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Name a TOML file.") from None
     if len(content) > LARGEST_SETTINGS:
         raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration.")
     try:

@@ -240,7 +240,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample run -o a.jpg", ".png"),
         ("sample run -o full", "--force"),
         ("sample run -n 0 -o a.png", "no checkpoint yet"),
-        ("sample run -n 10001 -o a.png", "10000"),
+        ("sample run -n 10001 -o a.png", "10,000"),
         ("sample run -n x -o a.png", "'--count'"),
         ("sample run --columns 0 -o a.png", "--columns"),
         ("data chek mnist", "check"),
@@ -725,7 +725,22 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
     said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
     assert len(said) < 1100
     assert "-n" in said[:60]
-    assert said.endswith("is not a valid int. Type `inkgan sample --help`.")
+    assert said.endswith("is not a whole number. Type `inkgan sample --help`.")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("sample fast -n 1e3 -o a.npz", "'1e3' is not a whole number. Type `inkgan sample --help`."),
+        ("sample fast -o a.png --columns 5000", "5000 is out of range. Give 1 to 1000. Type `inkgan sample --help`."),
+        ("write 1 --style x -o a.png", "'x' is not a number. Type `inkgan write --help`."),
+        ("serve --port 99999", "99999 is out of range. Give 0 to 65535. Type `inkgan serve --help`."),
+        ("train --config / --dry-run", "cannot read /: is a directory. Name a TOML file."),
+        ("sample fast -n 20000 -o a.png", "20,000 images do not fit on a sheet. Ask for 10,000 or fewer, or for .npz."),
+    ],
+)
+def test_numbers_and_files_of_a_wrong_kind(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
+    assert fails(capsys, *words.split()).endswith(told)
 
 
 def test_warnings_have_one_form(

@@ -257,8 +257,8 @@ def test_a_digit_without_ink() -> None:
 @pytest.mark.parametrize(
     ("text", "options", "needed"),
     [
-        ("", {}, "a text of 0 characters"),
-        ("   ", {}, "not only spaces"),
+        ("", {}, "a text of 0 characters. Write 1 to 64."),
+        ("   ", {}, "cannot write '   ': it is only spaces. Write at least one digit"),
         ("1" * 65, {}, "a text of 65 characters"),
         ("12 June", {}, "cannot write 'June'. Write digits, . , - : / + and space"),
         ("1\n2", {}, r"'\n'"),

@@ -32,6 +32,12 @@ from inkgan.errors import (
 )
 
 _LONGEST_LINE = 1000
+#: How the parser says what is wrong with a number, as patterns, and how a user would.
+_PLAIN_WORDS = {
+    r"is not a valid int\.?$": "is not a whole number.",
+    r"is not a valid float\.?$": "is not a number.",
+    r"is not in the range (\S+)<=x<=(\S+?)\.?$": r"is out of range. Give \1 to \2.",
+}
 
 app = typer.Typer(
     name="inkgan",
@@ -154,6 +160,8 @@ def _of_wrong_words(error: typer.TyperException) -> str:
     message = error.format_message()
     if not message:
         return ""
+    for pattern, plain in _PLAIN_WORDS.items():
+        message = re.sub(pattern, plain, message)
     sentence = message if message.endswith((".", "?")) else f"{message}."
     context = getattr(error, "ctx", None)
     command = "inkgan" if context is None else context.command_path

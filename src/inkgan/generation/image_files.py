@@ -82,7 +82,7 @@ def check_output(
         return kind
     refuse_to_overwrite(Path(name), force=force)
     if kind == "png" and count > LARGEST_SHEET:
-        raise OutputError(f"{count} images do not fit on a sheet. Ask for {LARGEST_SHEET} or fewer, or for .npz.")
+        raise OutputError(f"{count:,} images do not fit on a sheet. Ask for {LARGEST_SHEET:,} or fewer, or for .npz.")
     return kind
 
 

@@ -31,8 +31,8 @@ def valid_text(text: str) -> str:
             f"cannot write {as_given(''.join(strange))}. Write digits, {' '.join(STROKES)} and space; "
             f"{WILDCARD} stands for any digit."
         )
-    if not text.strip() or len(text) > LONGEST_TEXT:
-        raise ConfigError(
-            f"cannot write a text of {quantity(len(text), 'character')}. Write 1 to {LONGEST_TEXT}, not only spaces."
-        )
+    if text and not text.strip():
+        raise ConfigError(f"cannot write {as_given(text)}: it is only spaces. Write at least one digit or separator.")
+    if not text or len(text) > LONGEST_TEXT:
+        raise ConfigError(f"cannot write a text of {quantity(len(text), 'character')}. Write 1 to {LONGEST_TEXT}.")
     return text
