@@ -110,17 +110,20 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
         OutputError: it cannot be written.
     """
     final = folder / checkpoint_name(step)
-    with contextlib.ExitStack() as cleanup, output_errors(final):  # errors first: they measure the free space
+    with output_errors(final):
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".tmp-{final.name}-{os.getpid()}"
         _erase(temporary)
         temporary.mkdir()
-        cleanup.callback(_erase, temporary)
-        write_folder(temporary, tensors, documents)
-        if os.path.lexists(final):
-            final.rename(path_aside(final))
-        temporary.rename(final)
-        fsync(folder)
+        try:
+            with output_errors(final):  # also here: the free space is measured before anything is erased
+                write_folder(temporary, tensors, documents)
+                if os.path.lexists(final):
+                    final.rename(path_aside(final))
+                temporary.rename(final)
+                fsync(folder)
+        finally:
+            _erase(temporary)
     return final
 
 
