@@ -15,6 +15,7 @@ import stat
 import struct
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import inkgan
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
+from refusals import refusal
 
 TENSORS: dict[str, dict[str, NDArray[np.float32]]] = {
     "generator": {"w": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.array([1.5], np.float32)},
@@ -53,15 +55,8 @@ def content(folder: Path) -> tuple[Any, ...]:
     return numbers, [checkpoint.read_document(folder, stem) for stem in ("state", "model")]
 
 
-def complaint(call: Callable[[], object], *needed: str) -> str:
-    """Return the message of a call's CheckpointError, checked to be one line."""
-    with pytest.raises(CheckpointError) as caught:
-        call()
-    text = str(caught.value)
-    assert text.isprintable()
-    for word in needed:
-        assert word in text
-    return text
+#: The message of a call's CheckpointError.
+complaint = partial(refusal, kind=CheckpointError)
 
 
 def names(folder: Path) -> list[str]:

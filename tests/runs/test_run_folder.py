@@ -9,14 +9,16 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import refusals
 import tiny_runs as runs
 from inkgan.config import Config, resolve
-from inkgan.errors import CheckpointError, ConfigError, InkganError, InkganWarning, OutputError
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.files import first_free
 from inkgan.runs import checkpoint, metrics
 from inkgan.runs.contents import contents_of
@@ -45,15 +47,8 @@ def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)
     return run
 
 
-def refusal(call: Any, *needed: str, kind: type[InkganError] = OutputError) -> str:
-    """Return the message of a call's error, checked to be one line."""
-    with pytest.raises(kind) as caught:
-        call()
-    text = str(caught.value)
-    assert text.isprintable()
-    for word in needed:
-        assert word in text
-    return text
+#: The message of a call's error; most are of this kind.
+refusal = partial(refusals.refusal, kind=OutputError)
 
 
 # What belongs to a run
