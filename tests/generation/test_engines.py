@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import warnings
 from contextlib import nullcontext, suppress
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from engine_tasks import CleanupTask, RecordingTask
-from inkgan.errors import ConfigError, InkganError, InkganWarning
+from inkgan.errors import ConfigError, InkganError, InkganWarning, MissingExtraError
 from inkgan.generation import engines
 from inkgan.generation.engines import Task, processes
 from waiting import SECONDS, wait_for_file
@@ -279,7 +280,7 @@ class FakeRay:
 def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at_once: int, running: bool) -> None:
     """Every number is submitted once, at most two for each core at a time; a cluster that ran before keeps running."""
     fake = FakeRay(cores, running=running)
-    monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+    monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
     assert list(engines.ray(lambda number: number * number, range(6), 3)) == SQUARES
     assert (fake.most, fake.flying) == (at_once, 0)
     assert fake.options == {"num_cpus": 1, "max_retries": 2}
@@ -293,7 +294,7 @@ def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         (MemoryError(), InkganError, r"^Ray gave up: the node died Finished work is kept"),
     ):
         fake = FakeRay()
-        monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+        monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
 
         def task(number: int, error: Exception = given) -> int:
             if number == 2:
@@ -347,7 +348,7 @@ def test_a_task_on_ray_begins_in_the_folder_of_the_first_process(
     first = tmp_path / "first"
     first.mkdir()
     fake = FakeRay()
-    monkeypatch.setattr(engines, "import_module", {"ray": fake}.__getitem__)
+    monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
     monkeypatch.chdir(first)
     found = engines.ray(lambda _: Path.cwd(), range(4), 1)
     assert next(found) == first
@@ -394,3 +395,9 @@ def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             list(engines.ray(RecordingTask(tmp_path, wrong=1), range(6), 2))
     finally:
         ray.shutdown()
+
+
+def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"^this needs Ray\. Install it with: pip install 'inkgan\[ray\]'$"):
+        list(engines.ray(abs, range(2), 1))
