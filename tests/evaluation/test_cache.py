@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from inkgan import files
+from inkgan.errors import OutputError
 from inkgan.evaluation.cache import cached_estimates
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 
@@ -27,3 +30,17 @@ def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypat
         assert cached_estimates("kept.json", lambda: other) == other
     file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")
     assert cached_estimates("kept.json", lambda: other) == right
+
+
+def test_estimates_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder gets the figures, computed each time: nothing is kept, and nothing is refused."""
+
+    def no_home() -> Path:
+        raise OutputError("the system names no home folder")
+
+    monkeypatch.setattr(files, "cache_folder", no_home)
+    monkeypatch.chdir(tmp_path)
+    for value in (0.99, 0.5):
+        estimates = {"ceiling": Estimate(value, 0.001, Interval(0.0, 1.0))}
+        assert cached_estimates("kept.json", partial(dict, estimates)) == estimates
+    assert not list(tmp_path.iterdir())

@@ -7,12 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inkgan import files
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import CheckpointError, EvaluationError
+from inkgan.errors import CheckpointError, EvaluationError, OutputError
 from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.reference_statistics import ARRAYS, CARD, compute_statistics, load_statistics, statistics_for
+from inkgan.evaluation.reference_statistics import (
+    ARRAYS,
+    CARD,
+    compute_statistics,
+    load_statistics,
+    statistics_for,
+    training_features,
+)
 
 
 def make_data(labelled: bool = True) -> DataSet:
@@ -51,6 +59,17 @@ def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.M
         assert distances.shape == (80,)
         assert (distances[:2] == 0).all()
         assert (distances[2:] > 0).all()
+
+
+def test_training_features_without_a_home_folder(network: FeatureNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are extracted and not kept."""
+
+    def no_home() -> Path:
+        raise OutputError("the system names no home folder")
+
+    monkeypatch.setattr(files, "cache_folder", no_home)
+    data = make_data()
+    np.testing.assert_array_equal(training_features(data, network), network(data.train.images))
 
 
 def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The cache of what is computed once from real images: where it is, and estimates in it.
 
-Everything in it can be computed again. Names hold the hashes of the data and of the feature network.
+Everything in it can be computed again, so these figures need no cache: a user of a container may have no home folder.
+Names hold the hashes of the data and of the feature network.
 """
 
 from __future__ import annotations
@@ -46,15 +47,14 @@ def cached_estimates(
         compute: computes the estimates.
         needed: the names of estimates that have to be among them; a file without one of them is replaced.
     """
-    path = cache_folder() / name
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        kept = from_json(read_regular(path))
+    with contextlib.suppress(OutputError, OSError, ValueError, TypeError, AttributeError):
+        kept = from_json(read_regular(cache_folder() / name))
         is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
         if is_whole and kept and kept.keys() >= set(needed):
             return {key: _estimate(*map(float, numbers)) for key, numbers in kept.items()}
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
-    write_to_cache(path, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
+    write_to_cache(name, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
     return found
 
 
@@ -66,7 +66,7 @@ def _estimate(value: float, error: float, low: float, high: float) -> Estimate:
     return Estimate(value, error, Interval(low, high))
 
 
-def write_to_cache(path: Path, content: bytes) -> None:
+def write_to_cache(name: str, content: bytes) -> None:
     """Write a file to the cache; a failure is no error, since the content can be computed again next time."""
     with contextlib.suppress(OutputError):
-        write_bytes(path, content)
+        write_bytes(cache_folder() / name, content)

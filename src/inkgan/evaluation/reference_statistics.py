@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 
 from inkgan.data import DataSet
-from inkgan.errors import CheckpointError
+from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation.cache import cache_folder, cache_key, write_to_cache
 from inkgan.evaluation.classifier import labels_to_learn
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
@@ -153,14 +153,14 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
     """Return the features of all training images, float32 [T, D]: from the cache, or extracted now and cached."""
-    path = cache_folder() / f"training-{cache_key(data, network)}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        with open_regular(path) as file:
+    name = f"training-{cache_key(data, network)}.npy"
+    with contextlib.suppress(OutputError, OSError, ValueError, EOFError):
+        with open_regular(cache_folder() / name) as file:
             cached: Features = np.load(file, allow_pickle=False)
         if cached.shape == (len(data.train), network.card.num_features) and cached.dtype == np.float32:
             return cached
     features, _ = network.extract(data.train.images, progress, "real images (train)")
     buffer = io.BytesIO()
     np.save(buffer, features)
-    write_to_cache(path, buffer.getvalue())
+    write_to_cache(name, buffer.getvalue())
     return features
