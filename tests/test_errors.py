@@ -6,10 +6,11 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
 import pytest
+from pydantic import Field, TypeAdapter, ValidationError
 
 import inkgan
 from inkgan.errors import (
@@ -22,6 +23,7 @@ from inkgan.errors import (
     as_given,
     did_you_mean,
     in_bytes,
+    instead,
     number_between,
     quantity,
     require_function,
@@ -50,6 +52,32 @@ from inkgan.training.options import TrainingOptions
 def test_quantities(said: str, expected: str) -> None:
     """A quantity of one has the singular, every other quantity the plural."""
     assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (Annotated[int, Field(ge=2)], 1, "give 2 or more"),
+        (Annotated[int, Field(le=10**9)], 10**10, "give 1,000,000,000 or less"),
+        (Annotated[float, Field(gt=0)], 0, "give more than 0"),
+        (Annotated[float, Field(lt=0.5)], 1, "give less than 0.5"),
+        (Annotated[float, Field(allow_inf_nan=False)], "nan", "give a finite number"),
+        (int, "x", "give a whole number"),
+        (int, 0.5, "give a whole number"),
+        (int, None, "give a whole number"),
+        (float, "x", "give a number"),
+        (float, None, "give a number"),
+        (bool, 7, "give true or false"),
+        (bool, None, "give true or false"),
+        (Literal["png", "json"], "exe", "give 'png' or 'json'"),
+        (Annotated[str, Field(min_length=2)], "x", "string should have at least 2 characters"),
+    ],
+)
+def test_what_to_give_in_place_of_a_wrong_value(kind: Any, value: object, expected: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value)
+    (wrong,) = caught.value.errors()
+    assert instead(wrong) == expected
 
 
 @pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, True, False, 10**400, "9" * 400])

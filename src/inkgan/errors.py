@@ -25,7 +25,7 @@ import inspect
 import operator
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,36 @@ def as_given(value: Any) -> str:
         return shortened(printable(_NO_TEXT.sub(r"\1\\x\2", repr(value))), _LONGEST_VALUE)
     except Exception:  # noqa: BLE001 - integers of over 4,300 digits, deep nesting, an object's own __repr__
         return f"that {type(value).__name__}"
+
+
+#: What to give in place of a wrong value, by pydantic's type of error; the words in braces are its context.
+_INSTEAD = {
+    "greater_than_equal": "give {ge} or more",
+    "greater_than": "give more than {gt}",
+    "less_than_equal": "give {le} or less",
+    "less_than": "give less than {lt}",
+    "literal_error": "give {expected}",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "give a number"),
+    "finite_number": "give a finite number",
+    **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false"),
+}
+
+
+def instead(wrong: Mapping[str, Any]) -> str:
+    """Return what to give in place of a wrong value, such as ``"give 2 or more"``.
+
+    Args:
+        wrong: one of the errors that a pydantic ``ValidationError`` lists.
+    """
+    if wrong["type"] in _INSTEAD:
+        allowed = {
+            key: f"{one:,}" if isinstance(one, int) else f"{one:g}" if isinstance(one, float) else one
+            for key, one in wrong.get("ctx", {}).items()
+        }
+        return _INSTEAD[wrong["type"]].format(**allowed)
+    message: str = wrong["msg"].removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def listed(words: Sequence[str], most: int) -> str:

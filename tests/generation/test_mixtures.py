@@ -56,7 +56,7 @@ def test_a_mixture(tmp_path: Path) -> None:
         ('[[texts]]\ntemplate = "1"\nweight = 0', "texts.1.weight = 0 is not allowed"),
         (
             '[[texts]]\ntemplate = "1"\nweight = inf',
-            "texts.1.weight = inf is not allowed: input should be a finite number",
+            "texts.1.weight = inf is not allowed: give a finite number",
         ),
         ('[[texts]]\ntemplate = "1"\nweight = true', "texts.1.weight = True is not allowed"),
         ('[[texts]]\ntemplate = "1"\nweight = 1000000001', "texts.1.weight = 1000000001 is not allowed"),

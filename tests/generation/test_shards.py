@@ -713,7 +713,7 @@ def test_the_patterns_of_the_guide_match_shards_alone(
         ({"count": 0}, "count = 0 is not allowed"),
         ({"count": 3}, "4 shards need 4 images or more, and not 3"),
         ({"hight": 24}, r"there is no hight. Did you mean 'height'\?"),
-        ({"height": 23}, "height = 23 is not allowed: input should be greater than or equal to 24"),
+        ({"height": 23}, "height = 23 is not allowed: give 24 or more"),
         ({"texts": "2026"}, r"texts = '2026' is not allowed: write it like \['2026', "),
         (
             {"split": {"train": 1}},

@@ -10,7 +10,7 @@ import typer
 
 from inkgan.cli.options import Force, require_once
 from inkgan.cli.progress import counted, progress_line
-from inkgan.errors import ConfigError, printable, quantity, shown
+from inkgan.errors import ConfigError, instead, printable, quantity, shown
 from inkgan.generation.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ def _parse_split(text: str) -> list[dict[str, str]]:
         try:
             Share.model_validate({"name": name, "share": share})
         except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            reason = instead(error.errors()[0])
             raise ConfigError(f"--split {shown(pair)} is not allowed: {reason}.") from None
         split.append({"name": name, "share": share})
     return split

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given
+from inkgan.errors import ConfigError, as_given, instead
 from inkgan.seeds import LARGEST_SEED
 
 RecipeName = Literal["fast", "best", "tutorial"]
@@ -464,7 +464,7 @@ def tables() -> frozenset[str]:
 def one_line(error: ValidationError) -> str:
     """Describe the first error: what was given, and what is allowed."""
     first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = instead(first)
     key = ".".join(map(str, first["loc"]))  # may end with the failed alternative of a union type
     while key and key not in known_settings():
         key = key.rpartition(".")[0]
@@ -473,4 +473,4 @@ def one_line(error: ValidationError) -> str:
     if first["type"] == "string_unicode":
         message = "it is not UTF-8, which a run could not write down. Rename it"
     meaning = known_settings()[key].description
-    return f"{key}={as_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]} ({meaning})."
+    return f"{key}={as_given(first['input'])} is not allowed: {message} ({meaning})."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, instead, shown
 from inkgan.generation.texts import LONGEST_TEXT
 
 #: pydantic's names for the errors of a list: it is no list, it is too short or too long, or its items are no tables.
@@ -69,12 +69,12 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
         return f"there is no {place}.{hint} It can have {', '.join(names)}."
     if first["type"] == "missing":
         return f"{place} is missing."
-    message = first["msg"].removeprefix("Value error, ")
+    message = instead(first)
     if first["type"] in _OF_LISTS:
         message = f"write it like {(kind.model_fields[str(first['loc'][0])].examples or [])[0]}"
     if not place:
         return message if message.endswith(".") else f"{message}."
-    return f"{place} = {_given(first['input'])} is not allowed: {message[0].lower()}{message[1:]}."
+    return f"{place} = {_given(first['input'])} is not allowed: {message}."
 
 
 def _given(value: Any) -> str:

@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from inkgan.errors import CheckpointError, ConfigError, InkganError, did_you_mean, shown
+from inkgan.errors import CheckpointError, ConfigError, InkganError, did_you_mean, instead, shown
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation.hands import load_for_writing
 from inkgan.generation.model import Model
@@ -268,7 +268,7 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
         return error_response(
             400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}."
         )
-    return error_response(400, f"{name}={given}: {first['msg'][:1].lower()}{first['msg'][1:]}.")
+    return error_response(400, f"{name}={given}: {instead(first)}.")
 
 
 def _known_parameters(request: Request) -> list[str]:
