@@ -680,7 +680,7 @@ def test_a_data_loader_of_two_workers() -> None:
 
 
 @pytest.mark.parametrize("parts", [(), ({"name": "train", "share": 1},)], ids=["whole", "with parts"])
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("no_workers")
 def test_the_patterns_of_the_guide_match_shards_alone(
     parts: Sequence[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
