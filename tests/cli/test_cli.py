@@ -208,7 +208,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data small.npz --resume --out run --seed 5", "seed: 0 -> 5"),
         ("train --data small.npz --resume --out broken", "config.json"),
         ("train --resume --out nowhere", "nowhere is not the folder of a run: there is no such folder."),
-        ("doctor .", ". is not the folder of a run: it has no config.json. `inkgan train` tells where its run is."),
+        ("doctor .", ". is not the folder of a run: it has no config.json, but holds the folders of runs, such as "),
+        (
+            "doctor full",
+            "full is not the folder of a run: it has no config.json. `inkgan train` tells where its run",
+        ),
         ("train --resume --force --out run", "--resume continues the run in --out, and --force replaces it"),
         ("train --extend 9 --force --out run", "--extend continues the run"),
         ("train --seed 1 --quiet --seed=2", "--seed was given 2 times"),
@@ -435,6 +439,9 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     stopped, command = said.out.splitlines()[-1].split(": inkgan ")
     assert stopped == "stopped after step 3 and saved. Continue with"
     assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
+    assert run([*shlex.split(command), "--device", "cpu", "--stop-at", "3"]) == 0
+    nothing_done = capsys.readouterr().out.splitlines()[-1]
+    assert nothing_done == f"it was at step 3 already, so nothing was trained. Continue with: inkgan {command}"
     assert run([*shlex.split(command), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert said.err == ""

@@ -85,6 +85,40 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("best", "best is a bundled model"),
+        ("runs", "but holds the folders of runs, such as runs/one"),
+        ("runs/one/config.json", "it is a file"),
+    ],
+)
+def test_what_is_no_run_is_called_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str, said: str
+) -> None:
+    """A bundled model's name, a folder of runs and a file of a run are told apart, in one line."""
+    (tmp_path / "runs").mkdir()
+    run_folder(tmp_path / "runs" / "one", [])
+    monkeypatch.chdir(tmp_path)
+    assert run(["doctor", what]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("changed", [{"a_new_setting": 1}, {"recipe": "newer"}, {"loss": "newer"}])
+def test_a_run_of_a_newer_version_is_not_called_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, object]
+) -> None:
+    """Whole settings that this version does not know may be those of a newer one, and the message says so."""
+    folder = run_folder(tmp_path / "run", [])
+    path = tmp_path / "run" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    assert run(["doctor", folder]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "If a newer version of inkgan wrote it, use that version." in line
+    assert "damaged" not in line
+
+
 def test_several_runs_show_only_what_is_ill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A healthy run takes one line, an ill one lists its findings; one ill run is enough for --strict to fail."""
     losses = {"sound": 0.8, "ill": 1e9}

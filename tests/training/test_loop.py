@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.compact import Compact
 from inkgan.training.recipe import StepInfo
-from inkgan.training.state import as_arrays
+from inkgan.training.state import as_arrays, save
 from inkgan.training.tutorial import Tutorial
 from refusals import refusal
 
@@ -125,6 +126,36 @@ def test_a_step_to_stop_at_that_has_passed_is_told(tmp_path: Path, small_data: P
         result = runs.train(folder, small_data, stop_at=stop_at, resume=True, watcher=watcher)
         assert (result.step, result.complete) == (3, False)
         assert [warning.partition(". Give a later step")[0] for warning in watcher.warnings] == told
+
+
+@pytest.mark.parametrize("length", [{"steps": 4}, {"steps": None, "seconds": 1.5}])
+def test_a_complete_run_needs_no_later_step_to_stop_at(
+    tmp_path: Path, small_data: Path, length: dict[str, Any]
+) -> None:
+    """A step to stop at that has passed is no fault if the run is complete: a later one would not help."""
+    folder = tmp_path / "run"
+    assert runs.train(folder, small_data, **length).step > 1
+    watcher = runs.RecordingWatcher()
+    result = runs.train(folder, small_data, **length, stop_at=1, resume=True, watcher=watcher)
+    assert result.complete
+    assert not any("has passed" in warning for warning in watcher.warnings)
+
+
+def test_a_run_whose_time_runs_out_while_it_saves_stays_complete(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A complete run of some seconds is complete when it is resumed, even if saving takes most of its time."""
+
+    def slow_save(*arguments: Any) -> None:
+        save(*arguments)
+        time.sleep(0.5)
+
+    monkeypatch.setattr("inkgan.training.loop.save", slow_save)
+    length: dict[str, Any] = {"steps": None, "seconds": 1.75, "settings": ["watch.save_every=1"]}
+    ended = runs.train(tmp_path / "run", small_data, **length)
+    resumed = runs.train(tmp_path / "run", small_data, resume=True, **length)
+    assert ended.complete
+    assert (resumed.step, resumed.complete) == (ended.step, True)
 
 
 def test_the_precisions_differ(whole: dict[str, Any]) -> None:

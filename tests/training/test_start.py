@@ -156,6 +156,18 @@ def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: 
     assert runs.listing(folder) == before
 
 
+@pytest.mark.parametrize("length", [{"steps": 3}, {"steps": None, "seconds": 9.0}])
+def test_an_extended_run_is_not_made_shorter(
+    tmp_path: Path, small_data: Path, stopped_run: Path, length: dict[str, Any]
+) -> None:
+    """The message says at which step the run was extended."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.train(folder, small_data, resume=True)
+    total = runs.train(folder, small_data, steps=None, extend=2).step
+    with pytest.raises(ConfigError, match=f"a run that was extended at step {total - 2} "):
+        runs.train(folder, small_data, resume=True, **length)
+
+
 def test_a_config_that_was_made_longer_by_hand_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """Only a run that was complete at its last checkpoint can have been extended since."""
     folder = runs.copy(stopped_run, tmp_path / "run")

@@ -237,7 +237,7 @@ def _conclusion(result: Result, *, nothing_done: bool = False, longer: bool = Fa
 
     Args:
         result: that of the run.
-        nothing_done: whether the run was complete before it was resumed.
+        nothing_done: whether the run was there before it was resumed.
         longer: whether --extend can make it longer.
     """
     place = str(result.folder)
@@ -245,7 +245,12 @@ def _conclusion(result: Result, *, nothing_done: bool = False, longer: bool = Fa
         place = f"./{place}"  # else it would name the bundled model, or look like an option
     folder = shlex.quote(place)
     if not result.complete:
-        return [f"stopped after step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
+        stopped = (
+            f"it was at step {result.step} already, so nothing was trained"
+            if nothing_done
+            else f"stopped after step {result.step} and saved"
+        )
+        return [f"{stopped}. Continue with: inkgan train --resume --out {folder}"]
     done = f"{quantity(result.step, 'step')} in {as_clock(result.seconds)}"
     more = f". To go on: inkgan train --extend STEPS --out {folder}" if longer else ""
     return [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkgan.errors import printable
+from inkgan.errors import CheckpointError, printable
 
 if TYPE_CHECKING:
     from inkgan.training.doctor import Diagnosis
@@ -54,11 +54,17 @@ def doctor(
 
 def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
     """Apply every rule to what a run logged; return the diagnoses and the last logged step."""
+    from inkgan.generation.loading import is_bundled
     from inkgan.runs import metrics
     from inkgan.runs.folder import RunFolder
     from inkgan.training.doctor import judged
 
     folder = RunFolder(run)
+    if is_bundled(str(run)) and not folder.is_run:
+        raise CheckpointError(
+            f"{run} is a bundled model, without the log that the doctor judges. Name the folder of a run; "
+            f"`inkgan evaluate {run}` measures the model."
+        )
     config = folder.saved_config()
     lines = metrics.read(folder.metrics_file)
     last = max((line["step"] for line in lines), default=None)

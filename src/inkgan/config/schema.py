@@ -282,7 +282,10 @@ class Config(_Settings):
             raise ValueError("give either steps or seconds, not both")
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
-            raise ValueError("extended_from goes up to less than steps; only `inkgan train --extend` sets it")
+            raise ValueError(
+                f"a run that was extended at step {self.extended_from[-1]} (extended_from) is longer than that, and "
+                "its length is a number of steps. Only `inkgan train --extend` changes it"
+            )
         return self
 
     @model_validator(mode="after")

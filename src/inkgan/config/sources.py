@@ -158,17 +158,21 @@ def read_json(path: Path) -> Config:
     """Read the configuration that a run saved.
 
     Raises:
-        ConfigError: the file does not hold a configuration.
+        ConfigError: the file cannot be read, or does not hold a configuration that this version knows. If it was read,
+            the message continues a sentence that begins with the file's name.
     """
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
     except json.JSONDecodeError as error:
-        raise ConfigError(f"it is not JSON ({type(error).__name__}).") from None
+        raise ConfigError(f"is damaged: it is not JSON ({type(error).__name__}).") from None
     if not isinstance(given, dict):
-        raise ConfigError("it holds no table of settings.")
-    return from_saved(given)
+        raise ConfigError("is damaged: it holds no table of settings.")
+    try:
+        return from_saved(given)
+    except ConfigError as error:
+        raise ConfigError(f"cannot be used: {error} If a newer version of inkgan wrote it, use that version.") from None
 
 
 def from_saved(given: Mapping[str, Any]) -> Config:

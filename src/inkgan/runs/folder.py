@@ -159,17 +159,28 @@ class RunFolder:
             CheckpointError: this is not a run folder, or its settings are damaged.
         """
         if not self.is_run:
-            is_there = os.path.isdir(self.path)  # noqa: PTH112 - Path.is_dir raises an error for a long name
-            reason = "it has no config.json" if is_there else "there is no such folder"
             raise CheckpointError(
-                f"{shown(self.path)} is not the folder of a run: {reason}. `inkgan train` tells where its run is."
+                f"{shown(self.path)} is not the folder of a run: {self._no_run()}. `inkgan train` tells where its run "
+                "is."
             )
         try:
             return read_json(self.config_file)
         except ConfigError as error:
             if isinstance(error.__cause__, OSError):  # the file may be whole
                 raise CheckpointError(str(error)) from None
-            raise CheckpointError(f"{shown(self.config_file)} is damaged: {error}") from None
+            raise CheckpointError(f"{shown(self.config_file)} {error}") from None
+
+    def _no_run(self) -> str:
+        """Return why this is not the folder of a run."""
+        if os.path.isfile(self.path):  # noqa: PTH113 - Path.is_file raises an error for a long name
+            return "it is a file"
+        if not os.path.isdir(self.path):  # noqa: PTH112
+            return "there is no such folder"
+        with contextlib.suppress(OSError):
+            inner = next((path for path in sorted(self.path.iterdir()) if RunFolder(path).is_run), None)
+            if inner is not None:
+                return f"it has no config.json, but holds the folders of runs, such as {shown(inner)}"
+        return "it has no config.json"
 
     def precision_for(self, asked: Config) -> Precision:
         """Return the precision in which to resume: ``auto`` keeps the one in which the run began."""

@@ -83,7 +83,9 @@ def _begin(prepared: PreparedRun, watcher: Watcher) -> RunState:
         if missing := shortage(prepared.data):
             watcher.warn(f"{prepared.data.name} has {missing}.")
     state = restore(prepared, watcher)
-    if prepared.stop_at is not None and prepared.stop_at < state.step:
+    config = prepared.config
+    is_complete = state.step == config.steps or (config.seconds is not None and state.seconds >= config.seconds)
+    if prepared.stop_at is not None and prepared.stop_at < state.step and not is_complete:
         watcher.warn(
             f"stop_at={prepared.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give a "
             "later step, or leave it out."
@@ -178,7 +180,9 @@ def _steps(
     while True:
         has_signal = signals is not None and signals.received is not None
         # The first process decides for all: clocks differ, and signals arrive at different times.
-        seconds, stop_requested = prepared.team.broadcast_pair(clock.seconds, float(has_signal))
+        # If the time ran out while this step was saved, its checkpoint would not be that of a complete run.
+        trained = state.seconds if state.saved_step == state.step else clock.seconds
+        seconds, stop_requested = prepared.team.broadcast_pair(trained, float(has_signal))
         done, total = (seconds, config.seconds) if config.steps is None else (state.step, config.steps)
         assert total is not None
         state.is_complete = done >= total

@@ -79,6 +79,7 @@ class RunState:
         best_step: the step after which the quality was best; None if it was not measured.
         best_value: the first figure of that measurement.
         is_complete: whether the run has reached its end.
+        saved_step: the step at which this start of the run saved last; None if it has saved nothing yet.
     """
 
     step: int
@@ -86,6 +87,7 @@ class RunState:
     best_step: int | None = None
     best_value: float = math.inf
     is_complete: bool = False
+    saved_step: int | None = None
 
     @property
     def is_best(self) -> bool:
@@ -125,6 +127,7 @@ def save(run: PreparedRun, state: RunState) -> None:
         "class_names": list(run.data.class_names) if run.recipe.num_classes else [],
     }
     checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": position, "model": model})
+    state.saved_step = state.step
     checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, kept)
 
 
