@@ -425,12 +425,14 @@ def test_the_thresholds_of_the_package() -> None:
     assert read_thresholds() == {rule.name: measured.get(rule.name, rule.threshold) for rule in RULES}
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"thresholds": {}}', '{"thresholds": null}', None, "nan"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"thresholds": {}}', '{"thresholds": null}', None, "NaN", "1" + 400 * "0"]
+)
 def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
     """A one-line error says which file is damaged and what to do."""
     file = tmp_path / "thresholds.json"
-    if content == "nan":
-        content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, float("nan"))})
+    if content == "NaN" or (content and content.isdigit()):
+        content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, "number")}).replace('"number"', content)
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigError, match=r"thresholds\.json: .*doctor_every=0$") as caught:

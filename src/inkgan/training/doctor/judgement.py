@@ -23,7 +23,8 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
         ConfigError: the file is missing or damaged.
     """
     try:
-        measured = json.loads(file.read_text("utf-8"))["thresholds"]
+        content = file.read_text("utf-8")
+        measured = json.loads(content, parse_int=float)["thresholds"]  # a huge integer becomes infinite
         found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
         wrong = [name for name, value in found.items() if not math.isfinite(value)]
         if not wrong:
