@@ -60,6 +60,7 @@ def test_quantities(said: str, expected: str) -> None:
         (Annotated[int, Field(ge=2)], 1, "give 2 or more"),
         (Annotated[int, Field(le=10**9)], 10**10, "give 1,000,000,000 or less"),
         (Annotated[float, Field(gt=0)], 0, "give more than 0"),
+        (Annotated[float, Field(le=1e9)], 2e9, "give 1,000,000,000 or less"),
         (Annotated[float, Field(lt=0.5)], 1, "give less than 0.5"),
         (Annotated[float, Field(allow_inf_nan=False)], "nan", "give a finite number"),
         (int, "x", "give a whole number"),

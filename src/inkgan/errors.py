@@ -215,13 +215,17 @@ def instead(wrong: Mapping[str, Any]) -> str:
         wrong: one of the errors that a pydantic ``ValidationError`` lists.
     """
     if wrong["type"] in _INSTEAD:
-        allowed = {
-            key: f"{one:,}" if isinstance(one, int) else f"{one:g}" if isinstance(one, float) else one
-            for key, one in wrong.get("ctx", {}).items()
-        }
+        allowed = {key: _bound(one) for key, one in wrong.get("ctx", {}).items()}
         return _INSTEAD[wrong["type"]].format(**allowed)
     message: str = wrong["msg"].removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}"
+
+
+def _bound(value: Any) -> str:
+    """Return the end of a range for a message, or the words that are allowed, which are text already."""
+    if isinstance(value, str):
+        return value
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
 
 
 def listed(words: Sequence[str], most: int) -> str:
