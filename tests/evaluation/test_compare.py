@@ -15,7 +15,7 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation.compare import Comparison, Pair, _members, _notes_of
+from inkgan.evaluation.compare import Comparison, Pair, _members, _notes, _notes_of, _settings
 from inkgan.evaluation.metrics.intervals import difference_of_figures
 from inkgan.evaluation.report import Report
 from inkgan.evaluation.report_text import comparison_text
@@ -96,6 +96,22 @@ def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> 
     assert found.pairs[0].settings == ("seed: 0 -> 1",)
     assert found.pairs[0].verdict == "indistinguishable"
     assert all(difference.difference == 0 for difference in found.pairs[0].differences)
+
+
+def test_runs_that_were_trained_for_different_numbers_of_steps(stopped_run: Path, tmp_path: Path) -> None:
+    """The groups' ranges are among what differs, and a note says which group was not trained evenly."""
+
+    def trained(name: str, steps: int) -> Path:
+        folder = runs.copy(stopped_run, tmp_path / name)
+        (folder / "checkpoints" / f"step-{steps:07d}").mkdir()
+        return folder
+
+    even = [trained("a", 500), trained("b", 500)]
+    uneven = [trained("c", 464), trained("d", 89)]
+    assert _settings(even, uneven) == ("trained steps: 500 -> 89 to 464",)
+    assert _settings(even, even) == ()
+    notes = [note for note in _notes([even, uneven], [[], []], []) if "trained for" in note]
+    assert [note[:53] for note in notes] == ["the runs of B were trained for 89 to 464 steps, which"]
 
 
 @pytest.mark.slow

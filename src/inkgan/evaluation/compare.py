@@ -316,15 +316,22 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
     changed = differences(before, after)
     if len(first) + len(second) > 2:
         changed = [one for one in changed if not one.startswith("seed: ")]
-    before_steps, after_steps = _trained_steps(first[0]), _trained_steps(second[0])
+    before_steps, after_steps = _trained_steps(first), _trained_steps(second)
     if before_steps != after_steps:
-        changed = [*changed, f"trained steps: {before_steps} -> {after_steps}"]
+        changed = [*changed, f"trained steps: {_range_text(before_steps)} -> {_range_text(after_steps)}"]
     return tuple(changed)
 
 
-def _trained_steps(run: Measurable) -> int:
-    """Return the step of the newest checkpoint of a run."""
-    return checkpoint.list_steps(RunFolder(Path(str(run))).checkpoints)[-1]
+def _trained_steps(group: Sequence[Measurable]) -> tuple[int, int]:
+    """Return the fewest and the most steps for which the runs of a group were trained, by their newest checkpoints."""
+    runs = [RunFolder(Path(str(one))) for one in group if _config(one) is not None]
+    steps = [checkpoint.list_steps(run.checkpoints)[-1] for run in runs]
+    return min(steps), max(steps)
+
+
+def _range_text(ends: tuple[int, int]) -> str:
+    low, high = ends
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _notes(
@@ -347,6 +354,11 @@ def _notes(
             yield f"the runs of {letter(at)} differ in more than their seed: {which}"
         elif len({config.seed for config in configs}) < len(configs):
             yield f"runs of {letter(at)} share a seed: they are not independent repeats."
+        if len(configs) > 1 and len(set(_trained_steps(group))) > 1:
+            yield (
+                f"the runs of {letter(at)} were trained for {_range_text(_trained_steps(group))} steps, which adds to "
+                "the spread between them. Runs of --steps, unlike those of --seconds, all have the same number."
+            )
     yield from _notes_of([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
