@@ -496,7 +496,7 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 #
 # </details>
 #
-# **3.** 分十类的网络给出十个 logit。*softmax* 之于十个 logit，就像 sigmoid 之于一个：第 i 类的概率是 e^lᵢ 除以十个 e^l 的和。
+# **3.** 分十类的网络给出十个 logit。**softmax** 之于十个 logit，就像 sigmoid 之于一个：第 i 类的概率是 e^lᵢ 除以十个 e^l 的和。
 # 有人在 PyTorch 的 `cross_entropy` 前面又写了一个 softmax，而 `cross_entropy` 里面本来就有一个。
 # 分类器答对了，而且非常有把握。损失还剩多少？
 

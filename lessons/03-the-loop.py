@@ -75,7 +75,7 @@ sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
 # once. One such round is an *epoch*. How many steps of 50 images is that?
 
 # %% [markdown] lang="zh" of="03af35b0"
-# `BatchOrder` 把 55,000 张图打乱顺序，一批一批发出去。每张图都发过一次之后，才会有图发第二次。这样全部发完一遍，叫作一个 *epoch*（轮）。
+# `BatchOrder` 把 55,000 张图打乱顺序，一批一批发出去。每张图都发过一次之后，才会有图发第二次。这样全部发完一遍，叫作一**轮**（epoch）。
 # 每步 50 张，一轮要多少步？
 
 # %%

@@ -538,7 +538,7 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 
 # %% [markdown] lang="en"
 # Above with the batch's statistics, below with fixed ones. You hardly see it, but in the upper row some pixel changes
-# by about a hundred of the 255 grey levels, only because of the company that the image keeps. (Fixed statistics are a
+# by about a hundred of the 256 grey levels, only because of the company that the image keeps. (Fixed statistics are a
 # mean and a deviation for each channel, measured once over many latents and kept.) In PyTorch, call `generator.eval()`
 # before you draw: this switches training mode off, and batch normalisation then uses the statistics that it has kept.
 #
@@ -559,7 +559,7 @@ sheet(np.stack(together + alone), columns=3, scale=3)
 # **2.** Mend the circle of number 9 with friction: after each step, multiply x and y by the same number just below one.
 # How far below is enough?
 
-# %% [markdown] lang="zh" of="e4a8c827"
+# %% [markdown] lang="zh" of="8a2d3964"
 # 上排用当前这一批的统计量，下排用固定的统计量。肉眼几乎看不出，但上排变得最多的一个像素，在这里变了一百级左右（灰度一共 256 级），只因为同批的邻居换了。（固定的统计量，就是事先用许多隐变量量好、存下来的均值和标准差，每个通道一份。）
 # 在 PyTorch 里，画图之前要调用 `generator.eval()`：它结束训练模式，让批归一化改用存下来的统计量。
 #
