@@ -24,6 +24,8 @@ from inkgan.config import (
     known_settings,
     nested,
     read_json,
+    reading_settings,
+    require_settings,
     resolve,
 )
 from inkgan.errors import ConfigError
@@ -208,6 +210,31 @@ def test_booleans_and_text_are_not_counts() -> None:
     assert "steps='5'" in complaint("steps='5'")
     assert "seconds=True" in complaint("seconds=true")
     assert resolve(overrides=["seconds=5"]).seconds == 5
+
+
+NUMBERS = [key for key, value in flat(resolve().model_dump()).items() if type(value) in (int, float)]
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_every_setting_that_is_a_number_takes_numbers_alone(key: str) -> None:
+    for wrong in ("true", "'5'"):
+        assert f"{key}=" in complaint(f"{key}={wrong}")
+
+
+@pytest.mark.parametrize(
+    "given", [["data.ink=dark", "data.resize=20x30"], {"data.ink": "dark", "data": {"resize": "20x30"}}]
+)
+def test_settings_that_say_how_images_are_read(given: Any) -> None:
+    """They are found by their short names, from a list or a mapping; every other setting is refused."""
+    assert reading_settings(given) == {"ink": "dark", "resize": "20x30"}
+    with pytest.raises(ConfigError, match=r"the setting loss does not change how images are read\. These do: data"):
+        reading_settings(["loss=hinge"])
+
+
+@pytest.mark.parametrize("given", ["loss=hinge", 5, None, [5], {5: "hinge"}])
+def test_settings_are_a_mapping_or_a_list_of_texts(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^settings are a mapping, such as .*, or a list of texts, such as "):
+        require_settings(given)
 
 
 @pytest.mark.parametrize(
