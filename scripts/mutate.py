@@ -103,7 +103,10 @@ def draw(path: str, tests: tuple[str, ...], count: int) -> list[Mutation]:
     chance = random.Random(path)
     drawn = chance.sample(sorted(found), min(count, len(found)))
     mutants = [chance.choice(found[key]) for key in sorted(drawn)]
-    changed = [mutating.mutate_code(source, plugins.get_operator(name)(), occurrence) for name, occurrence in mutants]
+    changed = []
+    for name, occurrence in mutants:
+        with contextlib.suppress(AttributeError):  # cosmic-ray cannot replace an exception with a dot in its name
+            changed.append(mutating.mutate_code(source, plugins.get_operator(name)(), occurrence))
     return [Mutation(path, tests, *_difference(source, code)) for code in changed if _is_python(code)]
 
 
