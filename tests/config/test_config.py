@@ -212,6 +212,11 @@ def test_booleans_and_text_are_not_counts() -> None:
     assert resolve(overrides=["seconds=5"]).seconds == 5
 
 
+def test_slices_that_do_not_divide_the_batch() -> None:
+    """The next larger batch that they divide is proposed."""
+    assert "Give --set batch_size=66, or a number of slices that divides 64" in complaint("batch_size=64", "slices=3")
+
+
 NUMBERS = [key for key, value in flat(resolve().model_dump()).items() if type(value) in (int, float)]
 
 

@@ -68,6 +68,10 @@ def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) 
     assert load(str(folder)).name == "mnist"
 
 
+def test_a_folder_that_the_system_refuses_to_look_up(tmp_path: Path) -> None:
+    complaint(lambda: locations.find_file(tmp_path / ("x" * 300), "labels"), "cannot read", "file name too long")
+
+
 def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
