@@ -209,6 +209,24 @@ def test_an_auxiliary_classifier_needs_a_score_for_each_class(mine: Any) -> None
         build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
 
 
+class Conditional(Discriminator):
+    """A discriminator that accepts labels, ignores them, and gives no class scores."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits [N]."""
+        return super().forward(images)
+
+
+def test_class_scores_need_not_be_given_and_count_only_with_labels(mine: Any) -> None:
+    mine.build_generator = lambda about: WithLabels(about["image_shape"], about["latent_dim"])
+    mine.build_discriminator = lambda about: Conditional(about["image_shape"])
+    shape, device = (12, 12, 1), torch.device("cpu")
+    build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
+    mine.build_discriminator = lambda about: Classifier(about["image_shape"], 3)
+    with pytest.raises(ConfigError, match=r"do not depend on 2 parameters of its discriminator, such as classifier\."):
+        build(resolve(overrides={"network": "mine"}), shape, 0, device, torch.float32)
+
+
 class WithLabels(Generator):
     """A generator that accepts labels and ignores them."""
 
