@@ -190,9 +190,13 @@ def require_content(images: Images, source: str) -> list[str]:
     if levels < _FEW_LEVELS:
         notes.append(f"the pixels have only {levels} different values, from {least} to {most}")
     if constant:
-        are = "is constant, one value in all its" if constant == 1 else "are constant, one value in all their"
-        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {are} pixels")
+        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {are_constant(constant)}")
     return notes
+
+
+def are_constant(count: int) -> str:
+    """Return the rest of a sentence about a number of constant images."""
+    return "is constant, one value in all its pixels" if count == 1 else "are constant, one value in all their pixels"
 
 
 def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:

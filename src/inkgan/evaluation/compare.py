@@ -354,10 +354,11 @@ def _notes(
             yield f"the runs of {letter(at)} differ in more than their seed: {which}"
         elif len({config.seed for config in configs}) < len(configs):
             yield f"runs of {letter(at)} share a seed: they are not independent repeats."
-        if len(configs) > 1 and len(set(_trained_steps(group))) > 1:
+        steps = _trained_steps(group) if configs else (0, 0)
+        if steps[0] < steps[1]:
             yield (
-                f"the runs of {letter(at)} were trained for {_range_text(_trained_steps(group))} steps, which adds to "
-                "the spread between them. Runs of --steps, unlike those of --seconds, all have the same number."
+                f"the runs of {letter(at)} were trained for {_range_text(steps)} steps, which adds to the spread "
+                "between them. Runs of --steps, unlike those of --seconds, all end at the same step."
             )
     yield from _notes_of([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
