@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import inspect
-import itertools
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,15 +57,11 @@ def _function(name: str, function: object, level: str = "###") -> str:
 
 
 def _class(name: str, one: type, *, with_methods: bool = True) -> str:
-    described = inspect.getdoc(one) or ""
-    parts = [f"### {name}\n\n{_markdown(described)}\n\n"]
-    if dataclasses.is_dataclass(one) and "Attributes:" not in described:
-        meanings = _meanings(one)
-        parts += ["**Attributes:**\n\n"]
+    described = _markdown(inspect.getdoc(one) or "")
+    if dataclasses.is_dataclass(one):
         for field in dataclasses.fields(one):
-            meaning = meanings.get(field.name)
-            parts.append(f"- `{field.name}` (`{field.type}`)" + (f": {_inline(meaning)}\n" if meaning else "\n"))
-        parts.append("\n")
+            described = described.replace(f"- `{field.name}`: ", f"- `{field.name}` (`{field.type}`): ")
+    parts = [f"### {name}\n\n{described}\n\n"]
     if with_methods:
         parts += [_function(f"{name}.{method}", function, "####") for method, function in _methods(one)]
     return "".join(parts)
@@ -81,19 +74,6 @@ def _methods(one: type) -> Iterator[tuple[str, object]]:
         documented = inspect.isfunction(plain) and inspect.getdoc(plain) and plain.__module__.startswith("inkgan")
         if documented and (name == "__getitem__" or not name.startswith("_")):
             yield name, plain
-
-
-def _meanings(one: type) -> dict[str, str]:
-    """Return the docstring after each field of a class, by the field's name."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
-    assert isinstance(tree, ast.ClassDef)
-    found: dict[str, str] = {}
-    for field, after in itertools.pairwise(tree.body):
-        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
-            continue
-        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
-            found[field.target.id] = inspect.cleandoc(after.value.value).replace("\n", " ")
-    return found
 
 
 def _signature(name: str, function: object) -> str:

@@ -52,28 +52,31 @@ _SECONDS_PER_PIXEL = 1.5e-6  # per pixel of each image, in a step of the full-wi
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """Everything except the data that determines how a feature network is trained."""
+    """Everything except the data that determines how a feature network is trained.
+
+    Attributes:
+        epochs: passes over the training images; more if these make fewer steps than ``least_steps``.
+        decorrelation: weight of the penalty on correlated features; without it they collapse to K - 1 directions.
+        shift: a share of the side: 0.08 is 2.2 of 28 pixels.
+        elastic: standard deviation of the displacement at each of 5x5 control points, in half sides.
+        average_steps: time constant of the exponential moving average of the weights.
+        bfloat16: convolve in bfloat16 where the processor has instructions for it, else in float32.
+    """
 
     epochs: int = 15
-    """Passes over the training images; more if these make fewer steps than ``least_steps``."""
     least_steps: int = 1500
     batch_images: int = 128
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     dropout: float = 0.3
     decorrelation: float = 0.2
-    """Weight of the penalty on correlated features; without it they collapse to K - 1 directions."""
     rotation_degrees: float = 12.0
     scale: float = 0.12
     shear: float = 0.15
     shift: float = 0.08
-    """A share of the side: 0.08 is 2.2 of 28 pixels."""
     elastic: float = 0.06
-    """Standard deviation of the displacement at each of 5x5 control points, in half sides."""
     average_steps: int = 800
-    """Time constant of the exponential moving average of the weights."""
     bfloat16: bool = True
-    """Convolve in bfloat16 where the processor has instructions for it, else in float32."""
     seed: int = 0
 
     def steps(self, num_images: int) -> int:

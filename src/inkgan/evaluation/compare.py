@@ -49,74 +49,83 @@ Verdict = Literal["better", "worse", "different", "indistinguishable", "mixed"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two subjects."""
+    """One figure of two subjects.
+
+    Attributes:
+        figure: the figure's name, such as ``coverage``.
+        title: its name in tables.
+        better: ``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse.
+        floor: the same figure of as many held-out real images.
+        first: the value of the first subject; for a group, the mean over its runs.
+        first_interval: the interval of that value: over seeds for a group, over images for a single model.
+        second: the value of the later subject.
+        second_interval: the interval of that value.
+        difference: second - first.
+        interval: the 95 % interval of this difference alone.
+        simultaneous: a wider interval, which decides the verdict: with 95 % confidence, all differences of the
+            comparison lie in theirs.
+        verdict: of the later subject: ``better``, ``worse``, ``different`` (on the other side of the floor) or
+            ``indistinguishable``.
+    """
 
     figure: str
-    """The figure's name, such as ``coverage``."""
     title: str
-    """Its name in tables."""
     better: Better
-    """``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse."""
     floor: float
-    """The same figure of as many held-out real images."""
     first: float
-    """The value of the first subject; for a group, the mean over its runs."""
     first_interval: Interval
-    """The interval of that value: over seeds for a group, over images for a single model."""
     second: float
-    """The value of the later subject."""
     second_interval: Interval
-    """The interval of that value."""
     difference: float
-    """second - first."""
     interval: Interval
-    """The 95 % interval of this difference alone."""
     simultaneous: Interval
-    """A wider interval, which decides the verdict: with 95 % confidence, all differences of the comparison lie in
-    theirs."""
     verdict: Verdict
-    """Of the later subject: ``better``, ``worse``, ``different`` (on the other side of the floor) or
-    ``indistinguishable``."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The first subject and a later one."""
+    """The first subject and a later one.
+
+    Attributes:
+        first: ``A``.
+        second: the letter of the later subject.
+        differences: one for each figure that both subjects have, the most important first.
+        settings: every setting in which the runs differ, ``key: first -> second``.
+        verdict: over all figures; ``mixed`` if some are better and others worse.
+    """
 
     first: str
-    """``A``."""
     second: str
-    """The letter of the later subject."""
     differences: tuple[Difference, ...]
-    """One for each figure that both subjects have, the most important first."""
     settings: tuple[str, ...]
-    """Every setting in which the runs differ, ``key: first -> second``."""
     verdict: Verdict
-    """Over all figures; ``mixed`` if some are better and others worse."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a comparison found; ``print`` shows it as a table, a notebook as HTML."""
+    """Everything that a comparison found; ``print`` shows it as a table, a notebook as HTML.
+
+    Attributes:
+        data: the name of the real images.
+        data_digest: the sha256 of the real images.
+        features: the sha256 of the feature network.
+        n: the number of images of each subject.
+        seed: the seed of the images.
+        subjects: the members of A, B, ... in order.
+        pairs: A and B, A and C, ...
+        notes: what a reader has to know about the images and the figures.
+        seconds: the time that it took.
+    """
 
     data: str
-    """The name of the real images."""
     data_digest: str
-    """The sha256 of the real images."""
     features: str
-    """The sha256 of the feature network."""
     n: int
-    """The number of images of each subject."""
     seed: int
-    """The seed of the images."""
     subjects: tuple[tuple[str, ...], ...]
-    """The members of A, B, ... in order."""
     pairs: tuple[Pair, ...]
-    """A and B, A and C, ..."""
     notes: tuple[str, ...]
-    """What a reader has to know about the images and the figures."""
     seconds: float = field(default=0.0, compare=False)
-    """The time that it took."""
 
     def as_json(self) -> str:
         """Return the comparison as JSON."""

@@ -56,21 +56,24 @@ _GRID = 4  # the last feature map is pooled to 4x4, which preserves where the st
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureCard:
-    """The description and the origin of a feature network, as in the JSON file next to its weights."""
+    """The description and the origin of a feature network, as in the JSON file next to its weights.
+
+    Attributes:
+        image_shape: H, W, C of the images it reads.
+        data: the name and the digest of the data it was trained on.
+        accuracy: accuracy by split, measured with the weights as stored (float16).
+        sha256: the digest of the weights file, which identifies the network.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
-    """H, W, C of the images it reads."""
     class_names: tuple[str, ...]
     num_features: int = 64
     widths: tuple[int, ...] = WIDTHS
     data: dict[str, Any] = field(default_factory=dict)
-    """The name and the digest of the data it was trained on."""
     recipe: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, float] = field(default_factory=dict)
-    """Accuracy by split, measured with the weights as stored (float16)."""
     sha256: str = ""
-    """The digest of the weights file, which identifies the network."""
     format: int = FORMAT
 
 

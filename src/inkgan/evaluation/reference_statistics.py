@@ -38,20 +38,23 @@ _ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pix
 
 @dataclass(frozen=True, eq=False)
 class ReferenceStatistics:
-    """The statistics of one data set in the features of one network."""
+    """The statistics of one data set in the features of one network.
+
+    Attributes:
+        proportions: the classes' shares of the training labels, [K].
+        held_out_classes: the most probable class of each test image, [H].
+        held_out_features: the distance of each test image to its nearest training image in feature space, [H].
+        held_out_pixels: the same distance between the images themselves, with pixels in [0, 1], [H].
+    """
 
     data_digest: str
     features_sha256: str
     train: GaussianStatistics
     test: GaussianStatistics
     proportions: npt.NDArray[np.float64]
-    """The classes' shares of the training labels, [K]."""
     held_out_classes: npt.NDArray[np.int64]
-    """The most probable class of each test image, [H]."""
     held_out_features: npt.NDArray[np.float32]
-    """The distance of each test image to its nearest training image in feature space, [H]."""
     held_out_pixels: npt.NDArray[np.float32]
-    """The same distance between the images themselves, with pixels in [0, 1], [H]."""
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""

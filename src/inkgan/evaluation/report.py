@@ -102,33 +102,36 @@ class Figure:
 
     Its verdict is ``against_floor``: ``as real`` if the two intervals overlap, else ``better``, ``worse`` or
     ``differs``.
+
+    Attributes:
+        name: the key in ``report[name]`` and in JSON, such as ``coverage``; ``accuracy/2`` is the third class's
+            accuracy.
+        title: the name in tables, with its unit if it has one.
+        value: the measure of the given images. Shares are 0 to 1; docs/metrics.md defines the others.
+        interval: where the value would lie for other images of the same generator; it does not cover another training.
+        n: the number of images that the value is computed from. For a figure of one class, these are only the images of
+            that class: for accuracy, those for which it was requested; for diversity, those that the feature network
+            assigns to it.
+        floor: the same measure, by the same code, of as many held-out real images; for a figure of one class, of those
+            among them that are of the class.
+        floor_interval: the interval of the floor.
+        floor_n: the number of held-out images that the floor is computed from.
+        ratio: value over floor; None if the interval of the floor reaches 0.
+        better: ``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse.
+        reference: the real images, or the numbers, that the images were compared with.
     """
 
     name: str
-    """The key in ``report[name]`` and in JSON, such as ``coverage``; ``accuracy/2`` is the third class's accuracy."""
     title: str
-    """The name in tables, with its unit if it has one."""
     value: float
-    """The measure of the given images. Shares are 0 to 1; docs/metrics.md defines the others."""
     interval: Interval
-    """Where the value would lie for other images of the same generator; it does not cover another training."""
     n: int
-    """The number of images that the value is computed from. For a figure of one class, these are only the images of
-    that class: for accuracy, those for which it was requested; for diversity, those that the feature network assigns to
-    it."""
     floor: float
-    """The same measure, by the same code, of as many held-out real images; for a figure of one class, of those among
-    them that are of the class."""
     floor_interval: Interval
-    """The interval of the floor."""
     floor_n: int
-    """The number of held-out images that the floor is computed from."""
     ratio: float | None
-    """Value over floor; None if the interval of the floor reaches 0."""
     better: Better
-    """``lower`` or ``higher``, or ``like the floor`` where a value on either side of the floor is worse."""
     reference: str
-    """The real images, or the numbers, that the images were compared with."""
 
     @classmethod
     def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int) -> Figure:
@@ -161,18 +164,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """The figures of one class."""
+    """The figures of one class.
+
+    Attributes:
+        name: the name of the class.
+        count: the number of images that the feature network assigns to this class.
+        expected: the number of images of this class if the classes were in the proportions of the training images.
+        diversity: that of the images of this class; None if there are too few.
+        accuracy: that of the images for which this class was requested; None if there are none.
+    """
 
     name: str
-    """The name of the class."""
     count: int
-    """The number of images that the feature network assigns to this class."""
     expected: float
-    """The number of images of this class if the classes were in the proportions of the training images."""
     diversity: Figure | None
-    """None if the class has too few images."""
     accuracy: Figure | None
-    """None if the images have no labels, or this class was requested for none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,34 +193,38 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that an evaluation found; ``print`` shows it as a table, a notebook as the HTML report."""
+    """Everything that an evaluation found; ``print`` shows it as a table, a notebook as the HTML report.
+
+    Attributes:
+        what: the subject that was measured: a path, a model's name, or ``array``.
+        kind: ``model``, ``arrays`` or ``folder of images``.
+        data: the name of the real images.
+        data_digest: the sha256 of the real images: figures against other data cannot be compared.
+        features: the sha256 of the feature network: figures in different features cannot be compared.
+        n: the number of images that were measured.
+        seed: the seed with which the images were drawn, or chosen from more images.
+        figures: the figures, the most important first.
+        classes: the figures of each class, in the order of the data's classes; empty if the data have no labels.
+        notes: what a reader has to know about the images, the data and the figures.
+        seconds: the time that it took.
+        pictures: the images of the HTML report; not part of the JSON.
+        feature_accuracy: the share of held-out images whose class the feature network predicts correctly; None if it is
+            not known.
+    """
 
     what: str
-    """The subject that was measured: a path, a model's name, or ``array``."""
     kind: str
-    """``model``, ``arrays`` or ``folder of images``."""
     data: str
-    """The name of the real images."""
     data_digest: str
-    """The sha256 of the real images: figures against other data cannot be compared."""
     features: str
-    """The sha256 of the feature network: figures in different features cannot be compared."""
     n: int
-    """The number of images that were measured."""
     seed: int
-    """The seed with which the images were drawn, or chosen from more images."""
     figures: tuple[Figure, ...]
-    """The figures, the most important first."""
     classes: tuple[ClassFigures, ...]
-    """The figures of each class, in the order of the data's classes; empty if the data have no labels."""
     notes: tuple[str, ...] = ()
-    """What a reader has to know about the images, the data and the figures."""
     seconds: float = field(default=0.0, compare=False)
-    """The time that it took."""
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
-    """Not part of the JSON."""
     feature_accuracy: float | None = None
-    """The share of held-out images whose class the feature network predicts correctly; None if it is not known."""
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure with a name such as ``"coverage"``.

@@ -52,17 +52,21 @@ def _entropy_terms(p: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class ClassBalance:
-    """The classes of generated images, compared with the data's."""
+    """The classes of generated images, compared with the data's.
+
+    Attributes:
+        total_variation: 1/2 sum_c |q_c - p_c|: the share of images that would have to change class. 0 to 1.
+        kl: KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N).
+        chance_total_variation: the interval of the total variation of N images whose classes are drawn from exactly the
+            data's proportions.
+        covered: the number of classes that reach at least a tenth of their share in the data. Its interval runs from
+            the number that certainly reach it to the number that possibly do.
+    """
 
     total_variation: Estimate
-    """1/2 sum_c |q_c - p_c|: the share of images that would have to change class. 0 to 1."""
     kl: Estimate
-    """KL(q || p) in nats, q the generated proportions; a perfect generator's is about (K - 1)/(2N)."""
     chance_total_variation: Interval
-    """The interval of the total variation of N images whose classes are drawn from exactly the data's proportions."""
     covered: Estimate
-    """The number of classes that reach at least a tenth of their share in the data. Its interval runs from the number
-    that certainly reach it to the number that possibly do."""
 
 
 def class_balance(

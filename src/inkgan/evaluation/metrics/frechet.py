@@ -74,12 +74,16 @@ def _square_root(covariance: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class FrechetEstimate:
-    """The distance at this n, and the distance extrapolated to infinite n."""
+    """The distance at this n, and the distance extrapolated to infinite n.
+
+    Attributes:
+        at_n: the distance at this n; the interval covers its expected value, for a fixed reference.
+        extrapolated: the distance for n to infinity and a fixed reference: without the part of the bias that goes as
+            1/n.
+    """
 
     at_n: Estimate
-    """The distance at this n; the interval covers its expected value, for a fixed reference."""
     extrapolated: Estimate
-    """The distance for n to infinity and a fixed reference: without the part of the bias that goes as 1/n."""
 
 
 def frechet_estimate(

@@ -25,14 +25,17 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A two-sided confidence interval."""
+    """A two-sided confidence interval.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        level: the confidence, such as 0.95.
+    """
 
     low: float
-    """Its lower end."""
     high: float
-    """Its upper end."""
     level: float = LEVEL
-    """The confidence, such as 0.95."""
 
     @property
     def width(self) -> float:

@@ -29,15 +29,18 @@ def pixels(images: npt.NDArray[np.uint8]) -> Float32:
 
 @dataclass(frozen=True)
 class Novelty:
-    """The distances of generated images to their nearest training image, compared with those of held-out images."""
+    """The distances of generated images to their nearest training image, compared with those of held-out images.
+
+    Attributes:
+        near_copies: the share of generated images that are near-copies, with Clopper and Pearson's interval.
+        expected: the same share among held-out images; a generator of new images has about this share.
+        z: C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0
+            it underfits; near 0 its images are as new as held-out ones.
+    """
 
     near_copies: Estimate
-    """The share of generated images that are near-copies, with Clopper and Pearson's interval."""
     expected: float
-    """The same share among held-out images; a generator of new images has about this share."""
     z: float
-    """C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0 it
-    underfits; near 0 its images are as new as held-out ones."""
 
 
 def novelty(
