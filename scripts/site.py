@@ -56,6 +56,36 @@ _VIEWS = {
     "hand": {"en": "Draw a digit, and all ten appear in your hand", "zh": "写一个数字，十个数字都以你的笔迹出现"},
     "learn": {"en": "A GAN learns while you watch", "zh": "看着 GAN 学习"},
 }
+#: What Sphinx and its theme write around a page and beside its headings, and the captions of the contents, for Chinese
+#: pages. Sphinx has Chinese catalogues, but few of these words are in them, and the theme brings none.
+_FRAME = {
+    "Auto light/dark, in dark mode": "自动，现为深色",
+    "Auto light/dark, in light mode": "自动，现为浅色",
+    "Back to top": "回到顶部",
+    "Contents": "本页目录",
+    "Dark mode": "深色",
+    "Expand": "展开",
+    "Guides": "指南（大多是英文）",
+    "Home": "首页",
+    "Index": "索引",
+    "Lessons": "课程（英文）",
+    "Light mode": "浅色",
+    "Link to this heading": "这一节的链接",
+    "Made with": "制作工具：",
+    "Menu": "菜单",
+    "Next": "下一页",
+    "On this page": "本页目录",
+    "Previous": "上一页",
+    "Reference": "参考（英文）",
+    "Search": "搜索",
+    "Skip to content": "跳到正文",
+    "The project": "项目（英文）",
+    "Toggle Light / Dark / Auto color theme": "切换浅色、深色或自动",
+    "Toggle hidden content": "展开或收起",
+    "Toggle site navigation sidebar": "展开或收起全站目录",
+    "Toggle table of contents sidebar": "展开或收起本页目录",
+    "What we found": "实测结果（英文）",
+}
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -67,6 +97,10 @@ def main() -> None:
     done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
     if done.returncode:
         sys.exit(done.returncode)
+    for page in SITE.glob("html/**/*.html"):
+        text = page.read_text("utf-8")
+        if re.search(r'<html[^>]* lang="zh-CN"', text):
+            page.write_text(framed_in_chinese(text), "utf-8")
     found = list(broken(SITE / "html"))
     if found:
         sys.exit("links that lead nowhere:\n" + "\n".join(found))
@@ -174,6 +208,19 @@ def _index(kept: set[Path]) -> str:
     for word, found in groups.items():
         text = text.replace(f"\n{word}\n", "".join(f"\n{path.with_suffix('').as_posix()}" for path in found) + "\n")
     return text
+
+
+def framed_in_chinese(page: str) -> str:
+    """Translate what stands around the article of a Chinese page, and the labels of its buttons and headings."""
+    words = "|".join(re.escape(word) for word in _FRAME)
+
+    def translated(found: re.Match[str]) -> str:
+        return found[1] + _FRAME[found[2]] + found[3]
+
+    labelled = re.sub(rf'((?:aria-label|placeholder|title)=")({words})(")', translated, page)
+    before, article, after = re.split("(<article.*</article>)", labelled, flags=re.DOTALL)
+    before, after = (re.sub(rf"(>\s*)({words})(\s*<)", translated, part) for part in (before, after))
+    return before + article + after
 
 
 def broken(html: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import sphinx
 
 ROOT = Path(__file__).parents[1]
 site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
@@ -53,6 +54,50 @@ def test_search_finds_chinese_words() -> None:
     conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
     words = conf["EnglishAndChinese"]({}).split("判别器说 GAN_2 是真的")
     assert words == ["判", "别", "器", "说", "判别", "别器", "器说", "GAN_2", "是", "真", "的", "是真", "真的"]
+
+
+def test_chinese_pages_are_framed_in_chinese() -> None:
+    """Buttons, captions and labels are translated; words of the article itself are not."""
+    page = (
+        '<title>Menu</title><p class="caption">Guides</p><a href="a.html">Reference manual</a>'
+        '<article><h1>书<a title="Link to this heading">¶</a></h1><code><span>Search</span></code></article>'
+        '<a href="Next.html" aria-label="Toggle site navigation sidebar"><span>\n  Next\n</span></a>'
+    )
+    assert site["framed_in_chinese"](page) == (
+        '<title>菜单</title><p class="caption">指南（大多是英文）</p><a href="a.html">Reference manual</a>'
+        '<article><h1>书<a title="这一节的链接">¶</a></h1><code><span>Search</span></code></article>'
+        '<a href="Next.html" aria-label="展开或收起全站目录"><span>\n  下一页\n</span></a>'
+    )
+
+
+def test_what_the_theme_writes_has_a_translation() -> None:
+    """Every word in the theme's pages is translated, and every word that is translated is still written somewhere."""
+    packages = Path(sphinx.__file__).parents[1]
+    theme = packages / "furo" / "theme" / "furo"
+    files = [theme / name for name in ("page.html", "partials/icons.html", "sidebar/search.html")]
+    templates = "".join(file.read_text("utf-8") for file in files)
+    texts = r'_\("([^"]+)" ?\)|trans -?%\}\s*([^<{]*?)\s*\{%|aria-label="(\w[^"{]+)"|<title>([^<]+)</title>'
+    spoken = {"".join(words) for words in re.findall(texts, templates)}
+    assert spoken - {"", "On Read the Docs", "On GitHub"} <= set(site["_FRAME"])
+    others = [theme / "base.html", ROOT / "docs" / "site" / "index.md"]
+    others += [packages / name for name in ("sphinx/writers/html5.py", "myst_nb/sphinx_.py")]
+    written = templates + "".join(file.read_text("utf-8") for file in others)
+    assert [words for words in site["_FRAME"] if words not in written] == []
+
+
+def test_readers_stay_in_their_language() -> None:
+    """The page before and the page after are the nearest ones that the reader can read."""
+    conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
+    order = ["index", "lessons/en/1", "lessons/en/2", "lessons/zh/1", "lessons/zh/2", "lessons/questions"]
+    order += ["README", "README.zh-CN", "docs/serve"]
+    around = zip([None, *order[:-1]], [*order[1:], None], strict=True)
+    relations = {page: [None, *pair] for page, pair in zip(order, around, strict=True)}
+    found = {page: [conf["neighbour"](page, relations, side) for side in (1, 2)] for page in order}
+    assert found["lessons/en/2"] == ["lessons/en/1", "lessons/questions"]
+    assert found["lessons/zh/1"] == ["index", "lessons/zh/2"]
+    assert found["lessons/questions"] == ["lessons/zh/2", "README"]
+    assert found["README"] == ["lessons/questions", "docs/serve"]
+    assert found["README.zh-CN"] == ["lessons/questions", None]
 
 
 def test_every_document_is_a_page_and_stands_in_the_contents() -> None:

@@ -36,10 +36,33 @@ napoleon_use_ivar = True
 nitpick_ignore_regex = [("py:.*", r".*")]
 
 
-def _language_of_the_page(_app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
-    """Browsers, screen readers and fonts want to know which pages are Chinese."""
+def languages(page: str) -> set[str]:
+    """The languages that a page is written in."""
     if page.startswith("lessons/zh/") or page.endswith("zh-CN"):
+        return {"zh"}
+    return {"en", "zh"} if page in ("index", "lessons/questions", "lessons/glossary") else {"en"}
+
+
+def neighbour(page: str, relations: dict[str, list[str | None]], side: int) -> str | None:
+    """The nearest page in one of the page's languages: before it in the contents (side 1), or after it (side 2)."""
+    found = relations[page][side]
+    while found and not languages(found) & languages(page):
+        found = relations[found][side]
+    return found
+
+
+def _language_of_the_page(app: Any, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """Browsers, screen readers and fonts want to know which pages are Chinese; readers stay in their language."""
+    if languages(page) == {"zh"}:
         context["language"] = "zh-CN"
+    if page not in app.builder.relations:  # the search, the index
+        return
+    for side, name in ((1, "prev"), (2, "next")):
+        found = neighbour(page, app.builder.relations, side)
+        context[name] = found and {
+            "link": app.builder.get_relative_uri(page, found),
+            "title": app.builder.render_partial(app.env.titles[found])["title"],
+        }
 
 
 class EnglishAndChinese(SearchEnglish):
