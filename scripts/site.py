@@ -53,7 +53,7 @@ _PAGES = (
 _PLAY = re.compile(r"^<!-- play: (\w+) -->$", re.MULTILINE)
 _VIEWS = {
     "write": {"en": "A GAN writes what you type", "zh": "GAN 把你输入的内容写出来"},
-    "hand": {"en": "Draw a digit, and all ten appear in your hand", "zh": "写一个数字，十个数字都以你的笔迹出现"},
+    "hand": {"en": "Draw a digit, and all ten appear in your hand", "zh": "写一个数字，十个数字就都有了你的笔迹"},
     "learn": {"en": "A GAN learns while you watch", "zh": "看着 GAN 学习"},
 }
 #: What Sphinx and its theme write around a page and beside its headings, and the captions of the contents, for Chinese
