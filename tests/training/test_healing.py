@@ -138,6 +138,18 @@ def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
         runs.train(tmp_path / "run", small_data, heal=True, settings=settings)
 
 
+@pytest.mark.usefixtures("fast_saves")
+def test_a_healthy_checkpoint_is_kept_until_the_illness_is_found(tmp_path: Path, small_data: Path) -> None:
+    """It goes back to just before the illness although, when that is found, the newest checkpoints are all ill."""
+    settings = ("watch.save_every=1", "watch.keep=1", 'changes=["8 discriminator.learning_rate=1"]')
+    config, told = trained(tmp_path / "run", small_data, settings=(*SAVING, *settings), steps=20)
+    (change,) = config.parsed_changes()
+    start, _, found = change.reason.rpartition(" ")
+    assert start == "healing 1: blown-up at step"
+    assert change.step == int(found) - 5  # the rule alarms at the fifth ill step in a row
+    assert f"Healing 1 of 3: back to step {change.step}, " in told[0]
+
+
 LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
 
 

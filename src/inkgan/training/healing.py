@@ -7,6 +7,7 @@ the same bits without falling ill.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from inkgan.config import Change, Config
 from inkgan.errors import DivergenceError, InkganError
@@ -44,6 +45,26 @@ def may_heal(config: Config) -> bool:
     return number_of_healings(config) < MOST_HEALINGS
 
 
+def to_keep(run: PreparedRun, healthy_steps: Iterable[int]) -> list[int]:
+    """Return the checkpoints that :func:`go_back` may need: when an illness is found, the newest ones may all be ill.
+
+    Args:
+        run: the run.
+        healthy_steps: for each rule, the last step at which it found nothing wrong.
+    """
+    if not run.heal:
+        return []
+    saved = checkpoint.list_steps(run.folder.checkpoints)
+    limits = [_limit(run.config, step) for step in healthy_steps]
+    return [step for limit in limits for step in [one for one in saved if one <= limit][-1:]]
+
+
+def _limit(config: Config, healthy_at: int | None) -> int:
+    """Return the last step that a healing may go back to: healthy, and before those of earlier healings."""
+    tried = [change.step for change in config.parsed_changes() if _HEALING_NUMBER.match(change.reason)]
+    return min([-1 if healthy_at is None else healthy_at, *(step - 1 for step in tried)])
+
+
 def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config:
     """Make the last healthy checkpoint the newest one, and save the settings to continue with from there.
 
@@ -57,8 +78,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     """
     finding = illness.finding
     changes = run.config.parsed_changes()
-    tried = [change.step for change in changes if _HEALING_NUMBER.match(change.reason)]
-    limit = min([-1 if finding.healthy_at is None else finding.healthy_at, *(step - 1 for step in tried)])
+    limit = _limit(run.config, finding.healthy_at)
     saved = [step for step in checkpoint.list_steps(run.folder.checkpoints) if step == 0 or step <= limit]
     if not saved:
         raise DivergenceError(

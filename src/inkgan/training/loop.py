@@ -19,7 +19,7 @@ from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import NOT_FINITE, Finding
-from inkgan.training.healing import IllnessError
+from inkgan.training.healing import IllnessError, to_keep
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, save
@@ -212,7 +212,7 @@ def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Cl
     prepared.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
-    save(prepared, state)
+    save(prepared, state, to_keep(prepared, recorder.healthy_steps))
 
 
 class Batches:

@@ -105,6 +105,11 @@ class Recorder:
         self._events = EventFile(run.folder.tensorboard, first_step)
         self._metrics = MetricsWriter(run.folder.metrics_file)
 
+    @property
+    def healthy_steps(self) -> set[int]:
+        """See :attr:`Doctor.healthy_steps`; none without a doctor."""
+        return self._doctor.healthy_steps if self._doctor else set()
+
     def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,8 +101,13 @@ class RunState:
             self.best_step = self.step
 
 
-def save(run: PreparedRun, state: RunState) -> None:
+def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
     """Write a checkpoint of a run, and remove old ones: step 0, the best and the newest few stay.
+
+    Args:
+        run: the run.
+        state: its progress.
+        keep: the steps of other checkpoints that stay.
 
     Raises:
         DivergenceError: a weight or a state of an optimiser is not finite.
@@ -114,7 +119,7 @@ def save(run: PreparedRun, state: RunState) -> None:
             if not np.isfinite(array).all():
                 raise DivergenceError(f"{stem}.{name} is not finite")
     position: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
-    kept = [0]
+    kept = [0, *keep]
     if state.best_step is not None:
         position |= {"best_step": state.best_step, "best_value": state.best_value}
         kept.append(state.best_step)

@@ -163,6 +163,12 @@ class Doctor:
         return [course.found for course in self._courses.values() if course.found is not None]
 
     @property
+    def healthy_steps(self) -> set[int]:
+        """For each rule whose illness may be healed, the last step at which it found nothing wrong, if there is one."""
+        healthy = {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
+        return {step for step in healthy if step is not None}
+
+    @property
     def verdict(self) -> str | None:
         """The titles of the present illnesses, in one line; None if there are none."""
         return "; ".join(finding.rule.title for finding in self.findings) or None
