@@ -1,0 +1,132 @@
+"""The real images: in which features they are compared, which of them, and what is kept of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkgan.data import DataSet, Split
+from inkgan.evaluation import reference
+from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, load_card
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
+from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.reference import quick_measure, reference_for
+from inkgan.images import Images
+from inkgan.networks import building
+
+
+def noise(count: int, seed: int) -> Images:
+    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), dtype=np.uint8)
+
+
+def rows(images: Images) -> Features:
+    """Features of the caller's own: the mean ink of each row."""
+    means: Features = (images.mean(axis=(2, 3)) / 255).astype(np.float32)
+    return means
+
+
+@pytest.fixture
+def data() -> DataSet:
+    train, validation, test = (Split(noise(count, count), np.arange(count) % 2) for count in (60, 5, 40))
+    return DataSet("noise", train, validation, test, ("a", "b"), "here", {}, "d" * 64)
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FeatureNetwork:
+    """An untrained network in the place of the one that has learned from the data."""
+    card = FeatureCard(
+        name="small", image_shape=(8, 8, 1), class_names=("a", "b"), widths=(4,), num_features=3, sha256="5" * 64
+    )
+    with building(0):
+        network = FeatureNetwork(card, FeatureLayers(card))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(reference, "feature_network_for", lambda *_: network)
+    return network
+
+
+def test_images_are_compared_in_the_networks_features(data: DataSet, network: FeatureNetwork) -> None:
+    real, images = reference_for(data), noise(9, 0)
+    found = real.extract(images)
+    np.testing.assert_array_equal(found.features, network(images))
+    np.testing.assert_array_equal(found.probabilities, network.probabilities(images))
+    np.testing.assert_array_equal(found.predicted, network.probabilities(images).argmax(1))
+    np.testing.assert_array_equal(real.training_features, network(data.train.images))
+    assert real.features_digest == network.card.sha256
+
+
+def test_features_of_ones_own_replace_those_of_the_network_but_not_its_classes(
+    data: DataSet, network: FeatureNetwork
+) -> None:
+    real, images = reference_for(data, rows), noise(9, 0)
+    found = real.extract(images)
+    np.testing.assert_array_equal(found.features, rows(images))
+    np.testing.assert_array_equal(found.probabilities, network.probabilities(images))
+    np.testing.assert_array_equal(real.moments.mean, GaussianStatistics.of(rows(data.train.images)).mean)
+    apart = rows(data.test.images)[:, None] - rows(data.train.images)
+    nearest = np.sqrt(np.square(apart, dtype=np.float64).sum(2)).min(1)
+    np.testing.assert_allclose(real.held_out_distances, nearest, rtol=1e-5)
+    assert (real.features_title, real.features_digest) == ("own", "own extractor")
+
+
+def test_data_without_labels_have_no_classes(data: DataSet) -> None:
+    bare = replace(data, train=Split(data.train.images, None), class_names=())
+    real = reference_for(bare, rows)
+    found = real.extract(noise(9, 0))
+    assert (found.probabilities, found.predicted, real.network, real.statistics) == (None,) * 4
+    np.testing.assert_array_equal(found.features, rows(noise(9, 0)))
+    assert real.features_digest == "own extractor"
+
+
+def test_features_have_the_name_of_the_data_that_taught_them(data: DataSet) -> None:
+    """Only those of MNIST are digit features."""
+    assert reference_for(data).features_title == "noise"
+    digits = replace(data, digest=load_card().data["digest"])
+    assert replace(reference_for(data), data=digits).features_title == "digit"
+
+
+def test_estimates_are_kept_unless_the_features_are_ones_own(data: DataSet) -> None:
+    """Features of one's own have no name. A new version of the estimates, or one that is missing, is computed."""
+    asked: list[str] = []
+
+    def compute(name: str) -> dict[str, Estimate]:
+        asked.append(name)
+        return {name: Estimate(0.5, 0.1, Interval(0.4, 0.6))}
+
+    kept, own = reference_for(data), reference_for(data, rows)
+    bare = reference_for(replace(data, train=Split(data.train.images, None), class_names=()), rows)
+    for real, times in ((kept, 1), (own, 2), (bare, 2)):
+        asked.clear()
+        for _ in range(2):
+            assert real.cached("figures", 1, lambda: compute("floor")).keys() == {"floor"}
+        assert len(asked) == times
+    asked.clear()
+    kept.cached("figures", 2, lambda: compute("newer"))
+    kept.cached("others", 1, lambda: compute("other"))
+    kept.cached("figures", 1, lambda: compute("further"), needed={"further"})
+    assert asked == ["newer", "other", "further"]
+
+
+def test_the_same_real_images_are_taken_each_time(data: DataSet) -> None:
+    """They are not the first ones, and more of them begin with the fewer ones."""
+    real = reference_for(data, rows)
+    for some, count in ((real.some_held_out, 40), (real.some_training, 60)):
+        every = some(count)
+        assert sorted(every.tolist()) == list(range(count))
+        assert every.tolist() != list(range(count))
+        np.testing.assert_array_equal(some(7), every[:7])
+    np.testing.assert_array_equal(real.held_out(7).images, data.test.images[real.some_held_out(7)])
+
+
+def test_training_measures_distance_and_accuracy(data: DataSet, network: FeatureNetwork) -> None:
+    images = noise(40, 1)
+    measure = quick_measure(data)
+    distance = frechet_distance(
+        GaussianStatistics.of(network(images)), GaussianStatistics.of(network(data.train.images))
+    )
+    labels = network.probabilities(images).argmax(1)
+    labels[:10] = 1 - labels[:10]
+    assert measure(images, labels) == {"frechet_digit_distance": pytest.approx(distance), "accuracy": 0.75}
+    assert measure(images, None).keys() == {"frechet_digit_distance"}

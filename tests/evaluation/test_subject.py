@@ -1,0 +1,195 @@
+"""What is measured: images of arrays and models, how many of them, their labels, and the notes about them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inkgan.data import DataSet, Split
+from inkgan.errors import DataError, EvaluationError
+from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, number_to_measure, open_subject
+from inkgan.generation.model import Model
+from inkgan.generation.numpy_networks import compact_shapes
+from inkgan.images import Images
+
+SIDE = 8
+
+
+def strokes(count: int) -> Images:
+    """White strokes at random places on black, uint8 [count, 8, 8, 1]."""
+    images = np.zeros((count, SIDE, SIDE, 1), np.uint8)
+    columns = np.random.default_rng(count).integers(0, SIDE, count)
+    images[np.arange(count), 1:7, columns] = 255
+    return images
+
+
+def data(counts: Sequence[int] = (50, 50), test: int = 200, class_names: tuple[str, ...] = ("a", "b")) -> DataSet:
+    """A set with this many training images of each class; it has no labels if it has no class names."""
+    labels = np.repeat(np.arange(len(counts)), counts) if class_names else None
+    train = Split(strokes(sum(counts)), labels)
+    return DataSet("strokes", train, Split(strokes(9), None), Split(strokes(test), None), class_names, "here")
+
+
+def model(class_names: Sequence[str]) -> Model:
+    """An untrained model of these classes."""
+    description = {
+        "network": "compact", "image_shape": [SIDE, SIDE, 1], "num_classes": len(class_names), "latent_dim": 3,
+        "channels": 8, "class_names": list(class_names),
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    shapes = compact_shapes((SIDE, SIDE, 1), len(class_names), 3, 8)
+    return Model("small", description, {key: rng.standard_normal(shape, np.float32) for key, shape in shapes.items()})
+
+
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="array has 127 images; at least 128 are needed"):
+        open_subject(strokes(127))
+    assert open_subject(strokes(128)).available == 128
+
+
+def test_arrays_have_channels_and_pixels_or_shares_of_ink() -> None:
+    images = strokes(128)
+    for same in (images, images[..., 0], images / 255, (images, None)):
+        subject = open_subject(same)  # type: ignore[arg-type]
+        assert isinstance(subject, ImageSubject)
+        np.testing.assert_array_equal(subject.images, images)
+        assert subject.labels is None
+        assert subject.image_shape == (SIDE, SIDE, 1)
+
+
+@pytest.mark.parametrize("kind", [object, "U3", complex, "M8[s]", [("ink", "u1")]], ids=str)
+def test_arrays_of_other_types_are_refused(kind: Any) -> None:
+    """Arrays of objects, words, complex numbers, dates or records are refused."""
+    with pytest.raises(DataError, match="only numbers are read"):
+        open_subject(strokes(128)[..., 0].astype(kind))
+
+
+def test_what_cannot_be_an_array() -> None:
+    """Other things, a tensor that requires a gradient, and lists of unequal lengths are refused with the reason."""
+    images = strokes(128)
+    for wrong in ({"images": images}, 3, [images], (images, images, images)):
+        with pytest.raises(EvaluationError, match="give a path, a model, an array"):
+            open_subject(wrong)  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match=r"the array cannot be read as an array: .*detach"):
+        open_subject(torch.zeros(128, SIDE, SIDE, requires_grad=True))  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match="the array of labels cannot be read"):
+        open_subject((images, [[1], [2, 3]] * 64))  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match=r"labels have shape \(127,\); give \[128\], one for each image"):
+        open_subject((images, np.repeat("a", 127)))
+
+
+def test_images_of_another_size_are_refused() -> None:
+    """Every subject is looked at, not the first alone."""
+    wide = np.zeros((128, SIDE, 9, 1), np.uint8)
+    with pytest.raises(EvaluationError, match=r"array has images of 8x9x1, strokes has 8x8x1\. Name the data"):
+        number_to_measure([open_subject(strokes(128)), open_subject(wide)], 128, data())
+
+
+@pytest.mark.parametrize(
+    ("n", "images", "held_out", "measured", "note"),
+    [
+        (None, 128, 200, 128, "n is 128, not 10,000: array has 128 images."),
+        (None, 300, 200, 200, "n is 200, not 10,000: strokes has 200 held-out images."),
+        (150, 150, 200, 150, ""),
+        (150, 151, 150, 150, ""),
+        (150, 149, 200, 149, "n is 149, not 150: array has 149 images."),
+    ],
+)
+def test_no_more_are_measured_than_there_are(
+    n: int | None, images: int, held_out: int, measured: int, note: str
+) -> None:
+    """A note says so; if the number was given, a warning says so, too."""
+    asked = [open_subject(strokes(images)), ModelSubject("small", model("ab"))]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert number_to_measure(asked, n, data(test=held_out)) == (measured, [note] if note else [])
+    assert [str(one.message) for one in warned] == ([note] if n and note else [])
+
+
+def test_too_few_real_images_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="strokes has 127 held-out images; at least 128 are needed"):
+        number_to_measure([open_subject(strokes(128))], None, data(test=127))
+
+
+def test_the_seed_chooses_among_more_images() -> None:
+    images = strokes(300)
+    labels = np.arange(300)
+    subject = open_subject((images, labels))
+    first, again, other = (subject.take(200, seed, data())[1] for seed in (0, 0, 1))
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert len(set(first.tolist())) == 200
+
+
+def test_labels_are_matched_by_name() -> None:
+    """Images of the classes b and a, in this order, get the numbers that the data give to these names."""
+    subject = open_subject((strokes(128), np.array(["b", "a"] * 64)))
+    sample = draw(subject, 128, 0, data(class_names=("a", "b", "c"), counts=(40, 40, 40)))
+    assert sample.labels is not None
+    assert sample.labels.tolist() == [1, 0] * 64
+    assert sample.notes == ("array has no images of 'c': 1 of the 3 classes.",)
+
+
+def test_labels_of_other_classes_are_not_used() -> None:
+    subject = open_subject((strokes(128), np.arange(128) % 2))
+    for real, said in (
+        (data(), "so there is no accuracy: '0', '1' are not classes of strokes ('a', 'b')."),
+        (data(class_names=("0", "2")), "so there is no accuracy: '1' is not a class of strokes ('0', '2')."),
+        (data(class_names=()), "the labels of array are not used: strokes has none."),
+    ):
+        sample = draw(subject, 128, 0, real)
+        assert sample.labels is None
+        (note,) = sample.notes
+        assert note.endswith(said)
+
+
+def test_constant_images_are_noted_and_refused_if_there_are_no_others() -> None:
+    images = strokes(128)
+    assert draw(open_subject(images), 128, 0, data()).notes == ()
+    images[:3] = 7
+    assert draw(open_subject(images), 128, 0, data()).notes == (
+        "3 of the images are constant, one value in all their pixels.",
+    )
+    with pytest.raises(EvaluationError, match="array: every image is constant, one value in all its pixels"):
+        draw(open_subject(np.full_like(images, 7)), 128, 0, data())
+
+
+def test_inverted_images_are_noted() -> None:
+    (note,) = draw(open_subject(255 - strokes(128)), 128, 0, data()).notes
+    assert note == "the images look inverted: their mean is 231, that of strokes is 24."
+
+
+@pytest.mark.parametrize(
+    ("names", "counts", "drawn"),
+    [
+        ("ab", (50, 50), (100, 100)),
+        ("ab", (90, 10), (180, 20)),
+        ("ba", (90, 10), (180, 20)),
+        ("ac", (80, 60, 8), (182, 0, 18)),
+    ],
+)
+def test_a_model_draws_its_classes_as_often_as_the_data_have_them(
+    names: str, counts: tuple[int, ...], drawn: tuple[int, ...]
+) -> None:
+    """If those of the data are unequal, they are drawn in these proportions, and a note says so."""
+    real = data(counts, class_names=("a", "b", "c")[: len(counts)])
+    sample = draw(ModelSubject("small", model(names)), 200, 0, real)
+    assert sample.labels is not None
+    assert tuple(np.bincount(sample.labels, minlength=len(counts))) == drawn
+    assert any("in the proportions of strokes" in note for note in sample.notes) == (counts != (50, 50))
+
+
+def test_a_model_of_other_classes_draws_them_in_turn() -> None:
+    """It draws without a note on proportions if it draws a class that the data do not have."""
+    _, labels, notes = ModelSubject("small", model("xb")).take(4, 0, data((90, 10)))
+    assert labels is not None
+    assert labels.tolist() == [0, 1, 0, 1]
+    assert notes == ["small learned from other data than strokes as it is here."]
