@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import os
 import re
 import signal
@@ -172,7 +173,7 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
         "from inkgan.serving.server import serve\n"
         "def stop(_): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "serve('fast', port=0, say=stop)"
+        "serve('fast', host='127.0.0.1', port=0, allow_hosts=[], workers=2, access_log=False, say=stop)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -210,6 +211,17 @@ def test_workers_die_with_the_server() -> None:
 
 
 @pytest.mark.slow
+def test_a_client_cannot_choose_its_address() -> None:
+    """A header could otherwise give each of its requests another address, and so escape their limit."""
+    with running("--access-log") as (process, address):
+        asked = urllib.request.Request(address + "healthz", headers={"X-Forwarded-For": "203.0.113.7"})
+        urllib.request.urlopen(asked, timeout=SECONDS).close()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=SECONDS)
+    assert json.loads(said)["client"] == "127.0.0.1"
+
+
+@pytest.mark.slow
 def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
     """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
     command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0"]
@@ -218,15 +230,15 @@ def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
     assert (done.returncode, done.stderr) == (1, "inkgan: cannot write what this command prints: the disk is full.\n")
 
 
-def test_answers_are_not_held_back() -> None:
-    """Head and body of an answer are sent at once, so that no client waits 40 ms between them."""
+def option_of_accepted(option: int) -> int:
+    """Return a TCP option of a connection that the server's socket has accepted."""
 
-    async def flag() -> int:
+    async def accept() -> int:
         seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connection = writer.get_extra_info("socket")
-            seen.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            seen.set_result(connection.getsockopt(socket.IPPROTO_TCP, option))
             writer.close()
 
         with _listening("127.0.0.1", 0) as listener:
@@ -235,4 +247,22 @@ def test_answers_are_not_held_back() -> None:
                 writer.close()
                 return await seen
 
-    assert asyncio.run(flag()) != 0
+    return asyncio.run(accept())
+
+
+def test_answers_are_not_held_back() -> None:
+    """Head and body of an answer are sent at once, so that no client waits 40 ms between them."""
+    assert option_of_accepted(socket.TCP_NODELAY) != 0
+
+
+def test_a_client_that_has_vanished_is_given_up() -> None:
+    """Linux would otherwise keep what it has not acknowledged in memory for a quarter of an hour."""
+    assert option_of_accepted(socket.TCP_USER_TIMEOUT) == 30_000
+
+
+def test_of_several_addresses_the_systems_first_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may stand for several, such as localhost for ::1 and 127.0.0.1."""
+    found = [socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0] for host in ("127.0.0.1", "203.0.113.7")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with _listening("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +54,12 @@ def fail(_: Model) -> None:
     os._exit(1)
 
 
+def draw_for_seconds(_: Model, folder: Path) -> None:
+    (folder / "begun").touch()
+    time.sleep(5)
+    (folder / "finished").touch()
+
+
 def test_they_draw_what_one_process_draws(service: Service) -> None:
     asked = [parameters.Write(text=text, height=24, legible=0) for text in ("1", "2", "3")]
 
@@ -93,11 +102,32 @@ def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch:
     assert within_seconds(service.draw(responses.digit, "7", DIGIT)).media_type == responses.PNG
 
 
-def test_they_end_whatever_they_do(saved: SavedModel) -> None:
+def test_they_keep_no_connection_of_a_client_open(saved: SavedModel) -> None:
+    """A client sees that the server closed its connection, although processes were started meanwhile."""
+    of_server, of_client = socket.socketpair()
+    with of_server, of_client:
+        workers = Workers(Service(saved).model, 1)
+        of_server.close()
+        of_client.setblocking(False)
+        assert of_client.recv(1) == b""
+        workers.stop()
+
+
+def test_they_end_whatever_they_do(saved: SavedModel, tmp_path: Path) -> None:
+    """They end while they draw and while they wait, but not by the signal that ends the server."""
+
+    async def begin() -> None:
+        drawing = asyncio.create_task(workers.draw(draw_for_seconds, tmp_path))
+        while not (tmp_path / "begun").exists():
+            await asyncio.sleep(0.01)
+        drawing.cancel()
+
     workers = Workers(Service(saved).model, 1)
     process = within_seconds(workers.draw(process_of))
     os.kill(process, signal.SIGTERM)  # as systemd sends it to all
     assert within_seconds(workers.draw(process_of)) == process
+    within_seconds(begin())
     workers.stop()
+    assert not (tmp_path / "finished").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)

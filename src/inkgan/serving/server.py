@@ -22,12 +22,12 @@ _SECONDS_UNACKNOWLEDGED = 30
 def serve(
     what: str,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    allow_hosts: Sequence[str] = (),
-    workers: int = 2,
-    access_log: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    host: str,
+    port: int,
+    allow_hosts: Sequence[str],
+    workers: int,
+    access_log: bool,
+    say: Callable[[str], None],
 ) -> None:
     """Serve a model until SIGTERM or Ctrl-C; requests in progress are still answered.
 
@@ -64,7 +64,6 @@ def serve(
             lifespan="off",
             log_level="error",
             log_config=None,
-            access_log=False,
             server_header=False,
             proxy_headers=False,
             h11_max_incomplete_event_size=LARGEST_HEAD,

@@ -83,7 +83,7 @@ class Workers:
         for end in self._lifeline:
             os.close(end)
         # Wait, or the executor's own thread and the exit of the program could close one pipe at the same time.
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=True)
 
 
 #: The model of a process that draws.
