@@ -11,6 +11,7 @@ from typing import Any
 # cores. PyTorch reads this variable when it is imported; processes that a test starts inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,11 @@ import torch
 import tiny_runs as runs
 from inkgan.generation import engines
 from inkgan.generation.engines import Task
+
+# Hypothesis draws the same examples each time, however long they take: a test fails because of a change, and not by
+# chance or because the machine is busy. `pytest --hypothesis-profile random` looks for other examples.
+hypothesis.settings.register_profile("random", hypothesis.settings.get_profile("ci"), derandomize=False)
+hypothesis.settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -40,7 +40,7 @@ def test_a_picture_of_a_line_is_small() -> None:
     assert len(given) < 1.02 * len(smallest.getvalue())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 9), st.integers(1, 5), st.sampled_from([1, 3]))
 def test_arranging(n: int, columns: int, channels: int) -> None:
     """Image k stands in row k // columns, column k % columns; between and after them is paper."""

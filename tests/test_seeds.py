@@ -54,7 +54,6 @@ def test_streams_are_numbered_for_ever() -> None:
     assert sorted(Stream) == list(range(22))
 
 
-@settings(deadline=None)
 @given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
 def test_the_same_again(seed: int, stream: Stream, index: int) -> None:
     """Seed, stream and index decide what is drawn."""
@@ -71,7 +70,6 @@ def test_numpy_seeds(seed: int, kind: type[np.integer[Any]]) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
 def test_something_else_each_time(seed: int, stream: Stream, index: int) -> None:
     """Another seed, another stream or another index draws other numbers."""
@@ -94,7 +92,6 @@ def test_latents_are_normal() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(SEEDS, SIZES)
 def test_each_epoch_is_a_permutation(seed: int, sizes: tuple[int, int]) -> None:
     """The batches laid end to end are permutations of all examples, even if an epoch ends inside a batch."""
@@ -106,7 +103,7 @@ def test_each_epoch_is_a_permutation(seed: int, sizes: tuple[int, int]) -> None:
     np.testing.assert_array_equal(np.sort(line, axis=1), np.tile(np.arange(examples), (3, 1)))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(SEEDS, SIZES, st.permutations(range(8)))
 def test_batches_in_any_order(seed: int, sizes: tuple[int, int], numbers: list[int]) -> None:
     """A batch is the same whichever batches were asked for before it."""

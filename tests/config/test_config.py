@@ -390,7 +390,7 @@ def valid_or_refused(**given_settings: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(KEYS, VALUES).map("=".join), max_size=4))
 def test_fuzzed_overrides(overrides: list[str]) -> None:
     """Whatever --set is given, a valid configuration or a ConfigError of one line comes out."""
@@ -398,7 +398,7 @@ def test_fuzzed_overrides(overrides: list[str]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.binary(max_size=64),

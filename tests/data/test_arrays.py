@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_files import complaint, numbers, one_line, pixels
@@ -393,12 +393,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "fuzz.npz"
 
 
-# How long an example takes says more about what else runs on the machine than about the reader.
-FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
 @pytest.mark.slow
-@settings(FUZZ, max_examples=400)
+@settings(max_examples=400)
 @given(
     content=st.sampled_from(GOOD),
     changes=st.lists(st.tuples(st.integers(0, 1100), st.integers(0, 255)), max_size=4),
@@ -412,7 +408,7 @@ def test_fuzz_damaged_archives(fuzzed: Path, content: bytes, changes: list[tuple
 
 
 @pytest.mark.slow
-@settings(FUZZ, max_examples=200)
+@settings(max_examples=200)
 @given(
     header=st.text(max_size=80)
     | st.builds(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_files import CODES, complaint, idx_bytes, one_line, pixels
@@ -153,10 +153,6 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "fuzz"
 
 
-# How long an example takes says more about what else runs on the machine than about the reader.
-FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
 headers = st.builds(
     lambda code, sizes, body: bytes([0, 0, code, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + body,
     st.sampled_from([*CODES.values(), 0, 7, 255]),
@@ -183,7 +179,7 @@ def _damage(content: bytes, cut: int | None, at: int | None, value: int) -> byte
 
 
 @pytest.mark.slow
-@settings(FUZZ, max_examples=500)
+@settings(max_examples=500)
 @given(content=damaged)
 def test_fuzz_only_data_errors_and_only_true_shapes(fuzzed: Path, content: bytes) -> None:
     fuzzed.write_bytes(content)
@@ -204,7 +200,7 @@ def test_fuzz_only_data_errors_and_only_true_shapes(fuzzed: Path, content: bytes
 
 
 @pytest.mark.slow
-@settings(FUZZ, max_examples=150)
+@settings(max_examples=150)
 @given(content=damaged)
 def test_fuzz_bounded_memory(fuzzed: Path, content: bytes) -> None:
     fuzzed.write_bytes(content)

@@ -42,7 +42,7 @@ def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: s
         assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, LARGEST_SEED), st.floats(0, 1))
 def test_slerp(seed: int, t: float) -> None:
     """The arc goes from one latent to the other, keeps their length, and its angle grows evenly."""

@@ -40,7 +40,7 @@ def test_two_thousand_digits() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
 def test_any_image(seed: int, height: int, width: int, share: float) -> None:
     """The same holds for noise of any density and size, up to the edge of the image."""

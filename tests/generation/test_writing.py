@@ -47,7 +47,7 @@ def part(written: Writing, place: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, SEEDS, st.floats(0, 1), st.floats(-45, 45), st.integers(24, 160))
 def test_boxes_hold_exactly_the_ink(text: str, seed: int, style: float, slant: float, height: int) -> None:
     """Ink touches all four sides of each box, none is outside or at the page's edge; a space's box has no area."""

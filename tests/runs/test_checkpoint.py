@@ -373,7 +373,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(MUTATIONS)
 def test_fuzzed_checkpoints(original: Path, mutation: tuple[str, int, int, int]) -> None:
     """With a bit flipped or bytes cut, inserted or swapped anywhere, it is refused, or read exactly as it was saved."""
@@ -691,7 +691,7 @@ def test_the_attacks_are_attacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(
         st.binary(max_size=80), st.binary(max_size=60).map(header), st.text(max_size=60).map(str.encode).map(header)

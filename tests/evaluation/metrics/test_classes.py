@@ -117,7 +117,7 @@ def test_balance_intervals_cover() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=80))
 def test_balance_properties(values: list[int]) -> None:
     """Between 0 and 1, blind to order, and Pinsker's inequality holds between the two figures."""

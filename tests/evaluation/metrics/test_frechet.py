@@ -84,7 +84,7 @@ def test_closed_forms_on_gaussians() -> None:
     assert frechet_distance(a, GaussianStatistics(mean, a.covariance, 10)) == pytest.approx(5.25, abs=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.floats(-3, 3), st.floats(0.1, 3))
 def test_properties(seed: int, d: int, shift: float, scale: float) -> None:
     """Symmetric, 0 on itself, and blind to order, to a common rotation and to a common shift."""

@@ -27,7 +27,7 @@ from inkgan.evaluation.metrics.intervals import (
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(n=85, share=0.0156)  # one success: its low end is the least exact
 @given(st.integers(1, 300), st.floats(0, 1))
 def test_shares_have_the_ends_that_their_equations_give(n: int, share: float) -> None:
@@ -123,7 +123,7 @@ def test_half_widths_of_symmetric_figures_add_in_quadrature() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.floats(-0.4, 0.4), min_size=2, max_size=6), st.lists(st.floats(-1, 1), min_size=2, max_size=6),
     st.sampled_from([0.8, 0.95, 0.999]),

@@ -63,7 +63,7 @@ def test_equals_the_double_sum() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.floats(-2, 2))
 def test_properties(seed: int, d: int, shift: float) -> None:
     """Symmetric, and blind to order and to a common rotation."""

@@ -73,7 +73,7 @@ def test_an_image_on_the_edge_of_a_ball_is_in_it() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_properties(seed: int, d: int) -> None:
     """Blind to order and to a common rotation and shift; all 1 (density at least 1) on equal sets."""

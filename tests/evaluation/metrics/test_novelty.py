@@ -21,7 +21,7 @@ def normal(seed: int, n: int, d: int) -> Array:
     return np.random.default_rng(seed).standard_normal((n, d))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_nearest_equals_brute_force(seed: int, d: int) -> None:
     x, y = normal(seed, 20, d), normal(seed + 1, 30, d)
