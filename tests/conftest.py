@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 # The networks in tests are too small for several threads, and the workers of a parallel test run would fight for the
@@ -60,6 +61,19 @@ def _make_saves_fast(patch: pytest.MonkeyPatch) -> None:
 def fast_saves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip slow work that the test does not look at: syncing to the disk, and most of the tutorial's statistics."""
     _make_saves_fast(monkeypatch)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time by which runs of some seconds end: a tenth of a second passes whenever it is read, on any machine."""
+    now = [0.0]
+
+    def read() -> float:
+        now[0] += 0.1
+        return now[0]
+
+    monkeypatch.setattr("inkgan.training.loop.time", SimpleNamespace(perf_counter=read))
+    return now
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import resource
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,7 +127,8 @@ def test_a_step_to_stop_at_that_has_passed_is_told(tmp_path: Path, small_data: P
         assert [warning.partition(". Give a later step")[0] for warning in watcher.warnings] == told
 
 
-@pytest.mark.parametrize("length", [{"steps": 4}, {"steps": None, "seconds": 1.5}])
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("length", [{"steps": 4}, {"seconds": 1.5}])
 def test_a_complete_run_needs_no_later_step_to_stop_at(
     tmp_path: Path, small_data: Path, length: dict[str, Any]
 ) -> None:
@@ -142,16 +142,16 @@ def test_a_complete_run_needs_no_later_step_to_stop_at(
 
 
 def test_a_run_whose_time_runs_out_while_it_saves_stays_complete(
-    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, clock: list[float]
 ) -> None:
     """A complete run of some seconds is complete when it is resumed, even if saving takes most of its time."""
 
     def slow_save(*arguments: Any) -> None:
         save(*arguments)
-        time.sleep(0.5)
+        clock[0] += 2
 
     monkeypatch.setattr("inkgan.training.loop.save", slow_save)
-    length: dict[str, Any] = {"steps": None, "seconds": 1.75, "settings": ["watch.save_every=1"]}
+    length: dict[str, Any] = {"seconds": 3, "settings": ["watch.save_every=1"]}
     ended = runs.train(tmp_path / "run", small_data, **length)
     resumed = runs.train(tmp_path / "run", small_data, resume=True, **length)
     assert ended.complete
@@ -876,19 +876,21 @@ def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
     assert [picture.shape for picture in watcher.pictures] == [(12, 12, 1)] * 5  # untrained, -2, 0, 2, 4
 
 
+@pytest.mark.usefixtures("clock")
 def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
     """A run with a time limit ends after it, and a stop in between gives it no extra time."""
-    result = runs.train(tmp_path / "run", small_data, seconds=0.3, settings=["pretraining_steps=0"], stop_at=1)
+    options: dict[str, Any] = {"seconds": 3, "settings": ["pretraining_steps=0"]}
+    result = runs.train(tmp_path / "run", small_data, stop_at=4, **options)
     spent = checkpoint.read_document(runs.newest(tmp_path / "run"), "state")["seconds"]
-    assert 0 < spent <= result.seconds
-    result = runs.train(tmp_path / "run", small_data, seconds=0.3, settings=["pretraining_steps=0"], resume=True)
+    assert (result.step, result.complete) == (4, False)
+    assert 0 < spent < result.seconds < 3
+    result = runs.train(tmp_path / "run", small_data, resume=True, **options)
     assert result.complete
-    assert result.seconds >= 0.3
+    assert result.seconds >= 3
     seconds = [json.loads(line)["seconds"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds)
-    assert seconds[0] <= spent + 1e-3
-    assert all(second >= spent - 1e-3 for second in seconds[1:])
-    assert all(second < 0.3 + 1e-3 for second in seconds[:-1])
+    assert seconds[3] < spent < seconds[4]
+    assert seconds[-2] < 3
 
 
 def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
