@@ -12,6 +12,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -233,14 +234,8 @@ def test_a_place_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
 
 def test_threads_that_want_the_same_set_share_one_download(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, _known(server))
-    digests: list[str] = []
-    threads = [threading.Thread(target=lambda: digests.append(load("kmnist").digest)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(digests) == 4
-    assert len(set(digests)) == 1
+    with ThreadPoolExecutor(4) as threads:
+        assert len({data.digest for data in threads.map(load, ["kmnist"] * 4)}) == 1
     assert len(server.asked) == 4  # four files, each once
 
 

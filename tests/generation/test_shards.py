@@ -16,8 +16,8 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -379,13 +379,8 @@ def test_the_largest_shards_are_allowed() -> None:
 def test_two_runs_at_once(whole: Path, tmp_path: Path) -> None:
     """Several calls on one folder all succeed, count each shard once, and complete the data set."""
     out = tmp_path / "a"
-    counts: list[tuple[int, int]] = []
-    threads = [threading.Thread(target=lambda: counts.append(write_shards(spec(), out))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(counts) == 3
+    with ThreadPoolExecutor(3) as threads:
+        counts = list(threads.map(lambda _: write_shards(spec(), out), range(3)))
     assert all(made + kept == 4 for made, kept in counts)
     assert visible(out) == visible(whole)
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -319,19 +320,14 @@ def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "a-2").touch()
     (tmp_path / "runs" / "a-4").symlink_to(tmp_path / "gone")
-    got: list[Path] = []
     together = threading.Barrier(8)
 
-    def start() -> None:
-        together.wait()
-        got.append(claim(tmp_path / "runs" / "a"))
+    def start(_: int) -> str:
+        together.wait(SECONDS)
+        return claim(tmp_path / "runs" / "a").name
 
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(path.name for path in got) == ["a", *(f"a-{number}" for number in (10, 3, 5, 6, 7, 8, 9))]
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(start, range(8))) == ["a", *(f"a-{number}" for number in (10, 3, 5, 6, 7, 8, 9))]
     assert first_free(tmp_path / "runs" / "a").name == "a-11"
     refusal(lambda: claim(tmp_path / "runs" / "a-2" / "b"), "not a directory")
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -709,27 +710,14 @@ def resident() -> int:
 @pytest.mark.slow
 def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
     """Runs in two threads do not disturb each other: both end as a single one does."""
-    options: dict[str, Any] = {"steps": 12}
-    runs.train(tmp_path / "alone", small_data, **options)
-    failures: list[BaseException] = []
-    barrier = threading.Barrier(2)
 
-    def train(name: str) -> None:
-        try:
-            barrier.wait()
-            runs.train(tmp_path / name, small_data, **options)
-        except BaseException as error:  # noqa: BLE001 - to be shown by the test
-            failures.append(error)
+    def learned(name: str) -> dict[str, Any]:
+        runs.train(tmp_path / name, small_data, steps=12)
+        return runs.learned(tmp_path / name)
 
-    threads = [threading.Thread(target=train, args=(name,)) for name in ("left", "right")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    alone = runs.learned(tmp_path / "alone")
-    assert runs.learned(tmp_path / "left") == alone
-    assert runs.learned(tmp_path / "right") == alone
+    alone = learned("alone")
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(learned, ("left", "right"))) == [alone, alone]
 
 
 def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path) -> None:

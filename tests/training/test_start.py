@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +63,18 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
     monkeypatch.chdir(tmp_path)
     barrier = threading.Barrier(3)
     real_prepare = prepare
-    folders: list[Path] = []
 
     def together(*given: Any, **options: Any) -> Any:
         prepared = real_prepare(*given, **options)
         barrier.wait(SECONDS)
         return prepared
 
-    def start() -> None:
-        result = inkgan.train(data=small_data, device="cpu", steps=1, settings=runs.SETTINGS)
-        folders.append(result.folder)
+    def start(_: int) -> str:
+        return inkgan.train(data=small_data, device="cpu", steps=1, settings=runs.SETTINGS).folder.name
 
     monkeypatch.setattr("inkgan.training.start.prepare", together)
-    threads = [threading.Thread(target=start) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(folder.name for folder in folders) == ["fast-small-seed0", "fast-small-seed0-2", "fast-small-seed0-3"]
+    with ThreadPoolExecutor(3) as threads:
+        assert sorted(threads.map(start, range(3))) == ["fast-small-seed0", "fast-small-seed0-2", "fast-small-seed0-3"]
 
 
 # Runs of earlier versions
