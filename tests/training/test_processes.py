@@ -35,6 +35,10 @@ from waiting import SECONDS, wait_for_file
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
 SAVING = (*SLICED, "watch.save_every=2")
+#: The launcher of two processes. By default, they would meet at this machine's name, which may have no address.
+TORCHRUN = (
+    sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--local-addr", "127.0.0.1"
+)  # fmt: skip
 
 
 class _Part(Team):
@@ -448,8 +452,7 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
 @pytest.mark.usefixtures("marked")
 def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
     """Processes of torchrun are recognised by the environment variables that it sets."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    words = [*launcher, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
+    words = [*TORCHRUN, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
     subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
     assert runs.learned(tmp_path / "run") == alone
 
@@ -484,8 +487,7 @@ def test_several_runs_in_the_same_processes(tmp_path: Path, small_data: Path, al
         "for name, steps in (('short', 3), ('long', runs.STEPS)):\n"
         "    runs.train(Path(folder, name), Path(data), settings=settings, steps=steps)\n"
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    words = [*launcher, str(script), str(tmp_path), str(small_data), *SAVING]
+    words = [*TORCHRUN, str(script), str(tmp_path), str(small_data), *SAVING]
     paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
     subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS, env=os.environ | paths)
     assert runs.learned(tmp_path / "long") == alone
@@ -496,8 +498,7 @@ def test_several_runs_in_the_same_processes(tmp_path: Path, small_data: Path, al
 def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
     """A killed worker ends all processes; the restart resumes automatically and ends the same."""
     folder = tmp_path / "run"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    launcher += ["--max-restarts", "1", "--monitor-interval", "0.1"]
+    launcher = [*TORCHRUN, "--max-restarts", "1", "--monitor-interval", "0.1"]
     runs.train(folder, small_data, settings=SAVING, stop_at=2)
     # As it would be if the first start had been killed after step 2.
     script = tmp_path / "worker.py"
