@@ -106,10 +106,10 @@ assert distance[1] < distance[2]
 # With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance) that
 # papers report. That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the
 # two. Features have no unit, so d has none either, and one d alone says little. The ^½ means the matrix whose square is
-# C₁ C₂. Its trace is the sum of the roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not met
-# eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
+# C₁ C₂. Its trace is the sum of the square roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not
+# met eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
 
-# %% [markdown] lang="zh" of="04c6fbe1"
+# %% [markdown] lang="zh" of="d0f6a71a"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
@@ -218,7 +218,7 @@ assert 0.05 < np.std(again) < 0.5
 # Which of them will the distance notice, and will it tell them apart?
 
 # %% [markdown] lang="zh" of="95e2fae9"
-# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少。换极多批同样多的图，各算一次，再取平均，得到一个值；这样的区间，100 个里大约有 95 个包含它。
+# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少。假如“换一批图，再算一次”重复极多次，所得的平均就是一个固定的值；照这样求出的区间，100 个里大约有 95 个包含它。
 # 但区间说不出重新**训练**一次会变多少，要知道这个，只能用好几个种子各训练一次。
 #
 # ## 距离看不见的东西
@@ -315,7 +315,7 @@ assert counts[3] < 20
 # ## 它在抄吗？
 #
 # 给每张生成的图找出最近的训练图。如果生成器在抄，它的图会比真正的新数字离训练图更近。下面哪几行是抄的？
-# 单数列是一张图，双数列是离它最近的训练图。
+# 奇数列是一张图，偶数列是离它最近的训练图。
 
 # %% short=["[:10000]", "[:1000]"]
 known = mnist.train.images[:10000]

@@ -179,11 +179,11 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 #
 # ## Rung 3: pairs
 #
-# The old loss judges each generated image alone: is it above 0? A few safe motifs are enough to satisfy it. The
+# The old loss judges each generated image alone: is its logit above 0? A few safe motifs are enough to satisfy it. The
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
 # (Jolicoeur-Martineau 2018). If every real image must be matched, a few motifs are not enough.
 
-# %% [markdown] lang="zh" of="31285b9d"
+# %% [markdown] lang="zh" of="1a3521cc"
 # 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以**点名**：各列从 0 到 9，排两遍。
 # 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
@@ -191,8 +191,8 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 #
 # ## 第 3 级：成对比较
 #
-# 旧的损失单独判断每张生成的图：是否大于 0？几种稳妥的花样就能应付过去。**相对**损失把每张生成的图和同类的一张真图摆在一起，
-# 问哪个更像真的（Jolicoeur-Martineau 2018）。既然每张真图都要比，几种花样就不够用了。
+# 旧的损失单独判断每张生成的图：它的 logit 是否大于 0？几种稳妥的花样就能应付过去。**相对**损失把每张生成的图和同类的一张真图摆在一起，
+# 问哪个更像真的（Jolicoeur-Martineau 2018）。既然每张真图都要比得上，几种花样就不够用了。
 
 # %%
 climb("pairs", "fast", STEPS, **plain, **{"penalty.weight": 0.0}, **no_average)
@@ -213,7 +213,7 @@ assert accuracies["pairs"] > accuracies["labels"]
 # ## 第 4 级：给判别器加惩罚项
 #
 # 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都有一个前提：从一张图到另一张图，判别器的 logit 变化得很陡。
-# 那就让陡峭付出代价：R1 和 R2 是判别器对像素的梯度的长度平方，分别取在真图和生成的图上（Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。这样每步要多做一次反向传播。非得每一步都做吗？
+# 那就让陡峭付出代价：R1 和 R2 是判别器对像素的梯度的长度的平方，R1 在真图上算，R2 在生成的图上算（Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。这样每步要多做一次反向传播。非得每一步都做吗？
 
 # %%
 climb("penalty", "fast", STEPS, **plain, **no_average)
@@ -299,16 +299,16 @@ assert found["accuracy"] > 0.98
 # ## The right arithmetic
 #
 # One more idea is not about GANs at all. Newer processors multiply numbers of 16 bits (bfloat16) much faster than those
-# of 32. Numbers of 16 bits have the same range but only 8 binary digits. Where does that do harm? Add a small number to
-# a large one.
+# of 32. bfloat16 has the same range as float32 but only 8 significant binary digits. Where does that do harm? Add a
+# small number to a large one.
 
-# %% [markdown] lang="zh" of="440bdca5"
+# %% [markdown] lang="zh" of="b04d151a"
 # 每个 # 表示（1 + 距离）翻一倍的十分之一：少十个，距离大约减半。秒数每次运行会差两三成，最先跑的那一级还多了热身的时间，
 # 所以只能读出：哪一级都不贵。
 #
 # ## 合适的数值精度
 #
-# 还有一个想法和 GAN 无关。较新的处理器做 16 位（bfloat16）乘法比 32 位快得多。16 位数能表示的范围和 32 位的相同，但只有 8 位二进制有效数字。
+# 还有一个想法和 GAN 无关。较新的处理器做 16 位（bfloat16）乘法比 32 位快得多。bfloat16 能表示的范围和 32 位的数相同，有效数字却只有二进制的 8 位。
 # 什么地方会出问题？拿一个大数加一个小数。
 
 # %%

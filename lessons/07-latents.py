@@ -9,8 +9,8 @@
 # %% [markdown] lang="zh" of="6ac0ad15"
 # # 7 · 隐变量
 #
-# 训练好的生成器是一个函数：输入 64 个数（那篇教程是 100 个），输出一个数字。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
-# 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，用多样性换清晰，还要为一个生成器从没见过的数字找到它的隐变量。
+# 训练好的生成器是一个函数：输入 64 个数（那篇教程是 100 个），输出一张数字图。这 64 个数是什么意思？没人写下来过，是网络自己安排的。
+# 这一课你将在隐变量的空间里散步，用同一种笔迹写出十个数字，用多样性换清晰，还要给生成器从没见过的一个数字找到隐变量。
 
 # %% [markdown] lang="en"
 # ## Where do latents live?
@@ -113,7 +113,7 @@ assert within > 0.4
 
 # %% [markdown] lang="en"
 # For digits of independent latents it would be 0; 1 would mean that their ink always rises and falls together. The
-# label says *what*, the latent says *how*. That is why `inkgan write` can write a date by one hand: one latent for all
+# label says *what*, the latent says *how*. That is why `inkgan write` can write a date in one hand: one latent for all
 # characters.
 #
 # ## Legible or varied?
@@ -122,7 +122,7 @@ assert within > 0.4
 # truncation. What do you gain, and what do you lose? (We also try 1.3. *Legible* means here: a classifier gives the
 # digit that was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
 
-# %% [markdown] lang="zh" of="8b659ae5"
+# %% [markdown] lang="zh" of="c360a901"
 # 如果各个数字的隐变量互相独立，相关系数应该是 0；1 则表示用墨量总是同增同减。标签决定**写什么**，隐变量决定**怎么写**。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
@@ -258,7 +258,7 @@ print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the d
 # 没有网络在学习，学习的是隐变量。上排是真数字，下排是生成器能画出的最接近的。连倾斜和圈的形状都很接近，尽管这些真数字没有一个在它的训练集里。
 # 可见它不是背下了那些图，而是学会了数字可以怎样变化。
 #
-# 接下来是惊喜。我们有了某人写的“7”的隐变量，给它换上别的标签。
+# 惊喜还在后头。我们有了某人写的“7”的隐变量，给它换上别的标签。
 
 # %%
 own_hand = model.draw(np.repeat(latents[:4].numpy(), 10, axis=0), np.tile(np.arange(10), 4))
@@ -353,16 +353,16 @@ sheet(walk, columns=9, scale=2)
 #
 # </details>
 #
-# **2.** What does the latent 0 draw? Compare it with the mean of many digits of a class.
+# **2.** What does the latent draw whose 64 numbers are all 0? Compare it with the mean of many digits of a class.
 
-# %% [markdown] lang="zh" of="1c1b9a58"
+# %% [markdown] lang="zh" of="86680df5"
 # <details><summary>答案</summary>
 #
 # 有，而且不是谁特意放进去的。
 #
 # </details>
 #
-# **2.** 隐变量 0 画出什么？和同一类许多数字的平均值比一比。
+# **2.** 64 个数全是 0 的隐变量画出什么？和同一类许多数字的平均值比一比。
 
 # %% solution=true
 centre = model.draw(np.zeros((10, 64), np.float32), np.arange(10))
@@ -375,7 +375,7 @@ sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Above is the image of latent 0, below the mean image. The generator's middle is a sharp digit in the most ordinary
+# Above is what the zeros draw, below the mean image. The centre of all latents gives a sharp digit in the most ordinary
 # hand; the mean of pixels is a blur. Averaging latents is not averaging images.
 #
 # </details>
@@ -400,10 +400,10 @@ sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
 #
 # </details>
 
-# %% [markdown] lang="zh" of="83efb476"
+# %% [markdown] lang="zh" of="cce78216"
 # <details><summary>答案</summary>
 #
-# 上排是隐变量 0，下排是平均图。生成器的正中间是一个清楚的数字，写法最普通；像素的平均却是一团模糊。隐变量的平均不是图像的平均。
+# 上排是全零的隐变量画的，下排是平均图。隐变量空间的正中间是一个清楚的数字，写法最普通；像素的平均却是一团模糊。隐变量的平均不是图像的平均。
 #
 # </details>
 #

@@ -238,15 +238,15 @@ assert torch.allclose(whole, shared, atol=1e-7)
 # ## Take it away
 #
 # `inkgan export RUN -o model.html` makes one file that draws without a server; `-o model.onnx` makes one for other
-# programs. You can also export a folder with the weights and a card:
+# programs. You can also export a folder with the weights and a model card:
 
-# %% [markdown] lang="zh" of="dd4212bc"
+# %% [markdown] lang="zh" of="f2188972"
 # 一样，只差舍入误差。什么时候会**不**一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
 # 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
 # ## 带走
 #
-# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个文件夹，里面有权重和说明卡：
+# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个文件夹，里面有权重和模型卡：
 
 # %%
 inkgan.export("runs/shapes", "my-shapes/", force=True)
@@ -359,7 +359,7 @@ assert size >= 2 * numbers
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# The first layer alone has 24 · 36 · 81 = 69,984 of them: 80 weights and an offset for each place of each map. The
+# The first layer alone has 24 · 36 · 81 = 69,984 of them: 80 weights and a bias for each place of each map. The
 # three vectors of the classes are 192; the convolutions and the scales that depend on latent and class have the rest.
 # Four bytes for each number; the few extra bytes are the names and shapes of the arrays.
 #
@@ -389,8 +389,8 @@ assert size >= 2 * numbers
 # 3. Where the discriminator is sure, log(1 − D) is flat: the generator would learn least when it is worst.
 # 4. Only the one that holds them: the generator's Adam may change only the generator's weights. Otherwise the loss
 #    falls because the judge is bribed, and the images stay as they are.
-# 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or the two see different
-#    ranges of pixels.
+# 5. A discriminator that never errs has stopped learning, and its gradient leads to no digit. Or real and generated
+#    pixels have different ranges.
 # 6. Compare many images of a class with each other, or look at recall; count the classes.
 # 7. The distance of real images that nobody trained on. They are few, so their covariance is crude; and other people
 #    wrote them.
@@ -404,7 +404,7 @@ assert size >= 2 * numbers
 #
 # Ten more questions ask what follows from the lessons: [questions](../../lessons/questions.md).
 
-# %% [markdown] lang="zh" of="111bf32d"
+# %% [markdown] lang="zh" of="ad13d091"
 # <details><summary>答案</summary>
 #
 # 光是第一层就占了 24 · 36 · 81 = 69,984 个：每张特征图的每个位置有 80 个权重和一个偏置。三个类别的向量占 192 个，其余的属于卷积，以及由隐变量和类别决定的缩放。每个数四个字节，多出来的一点是各个数组的名字和形状。
