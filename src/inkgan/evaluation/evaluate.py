@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from inkgan.config import reading_settings
 from inkgan.data import DataSet
@@ -18,6 +17,7 @@ from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.classification_accuracy import accuracy_score
 from inkgan.evaluation.features import Extractor
+from inkgan.evaluation.metrics import Float32, Float64
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
@@ -160,11 +160,11 @@ def figures_of(
     """
     features, predicted = images.features, images.predicted
     real = reference.training_features[reference.some_training(len(features))]
-    balls = manifold_estimates(real, features, rng)
+    manifold = manifold_estimates(real, features, rng)  # precision, recall, density and coverage
     found = {
         "frechet_digit_distance": frechet_estimate(features, reference.moments, rng).at_n,
         "kernel_digit_distance": kernel_estimate(features, real, rng),
-        **vars(balls),  # precision, recall, density and coverage
+        **manifold,
     }
     if images.probabilities is None or predicted is None or reference.statistics is None:
         return found
@@ -201,17 +201,19 @@ def _floors_of(reference: Reference, n: int, figures: Iterable[str], progress: P
         progress("floor", 0.0)
         found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
         if images.predicted is not None and reference.statistics is not None:
-            # The total variation of one sample is mostly chance, so the floor's interval is that of many samples of
-            # the data's proportions.
-            proportions = reference.statistics.proportions
-            balance = class_balance(images.predicted, proportions, np.random.default_rng(REAL_SEED))
-            variation, chance = found["class_total_variation"], balance.chance_total_variation
-            low, high = min(chance.low, variation.value), max(chance.high, variation.value)
-            found["class_total_variation"] = replace(variation, interval=replace(chance, low=low, high=high))
+            variation, proportions = found["class_total_variation"], reference.statistics.proportions
+            found["class_total_variation"] = _with_chance(variation, images.predicted, proportions)
         return found
 
     whole = [name for name in figures if "/" not in name]  # an earlier version may have kept fewer
     return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
+
+
+def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
+    """Give the total variation of one sample, which is mostly chance, the interval of many of the same proportions."""
+    chance = class_balance(predicted, proportions, np.random.default_rng(REAL_SEED)).chance_total_variation
+    low, high = min(chance.low, variation.value), max(chance.high, variation.value)
+    return replace(variation, interval=replace(chance, low=low, high=high))
 
 
 def _add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate]) -> None:
@@ -267,8 +269,8 @@ def _number_of_images(name: str, labels: Labels | None, predicted: Labels | None
 
 
 def _novelty_figures(
-    distances: npt.NDArray[np.float64],
-    held_out_distances: npt.NDArray[np.float32],
+    distances: Float64,
+    held_out_distances: Float32,
     predicted: Labels | None,
     reference: Reference,
     suffix: str = "",

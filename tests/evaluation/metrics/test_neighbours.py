@@ -14,8 +14,8 @@ from prdc import compute_prdc  # type: ignore[import-untyped]
 from scipy.stats import ortho_group  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics.intervals import binomial, groups, jackknife
-from inkgan.evaluation.metrics.neighbours import Manifold, centred, manifold_estimates, squared_distances, squared_radii
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
+from inkgan.evaluation.metrics.neighbours import centred, manifold_estimates, squared_distances, squared_radii
 
 Array = npt.NDArray[np.float64]
 NAMES = ("precision", "recall", "density", "coverage")
@@ -27,7 +27,7 @@ def normal(seed: int, n: int, d: int, scale: float = 1.0) -> Array:
 
 def figures(real: Array, generated: Array, k: int = 5, num_groups: int = 5) -> dict[str, float]:
     result = manifold_estimates(real, generated, np.random.default_rng(0), k=k, num_groups=num_groups)
-    return {name: getattr(result, name).value for name in NAMES}
+    return {name: result[name].value for name in NAMES}
 
 
 @pytest.mark.parametrize(("scale", "k", "d"), [(1.0, 5, 8), (0.5, 3, 8), (1.6, 5, 64), (1.0, 1, 2)])
@@ -97,7 +97,7 @@ def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     estimate = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10)
     for name in ("density", "coverage"):
         expected = jackknife(0.0, np.array([without[name] for without in left_out])).standard_error
-        assert getattr(estimate, name).standard_error == pytest.approx(expected), name
+        assert estimate[name].standard_error == pytest.approx(expected), name
 
 
 def test_leaving_out_a_group_keeps_the_radii_of_recall() -> None:
@@ -108,15 +108,14 @@ def test_leaving_out_a_group_keeps_the_radii_of_recall() -> None:
     radii = np.sort(np.linalg.norm(generated[:, None] - generated[None], axis=2), axis=1)[:, 5]
     in_balls = between <= radii
     left_out = [in_balls[:, group != g].any(axis=1).mean() for g in range(10)]
-    estimate = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10).recall
+    estimate = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10)["recall"]
     assert estimate.standard_error == pytest.approx(jackknife(0.0, np.array(left_out)).standard_error)
     assert estimate.standard_error > 0
 
 
 def test_precision_has_the_interval_of_a_share() -> None:
-    found = manifold_estimates(
-        normal(0, 60, 3), normal(1, 50, 3, 1.5), np.random.default_rng(0), num_groups=10
-    ).precision
+    real, generated = normal(0, 60, 3), normal(1, 50, 3, 1.5)
+    found = manifold_estimates(real, generated, np.random.default_rng(0), num_groups=10)["precision"]
     assert found == binomial(round(50 * found.value), 50)
     assert 0 < found.value < 1
 
@@ -142,13 +141,14 @@ def test_none_or_all_of_the_real_images_have_an_interval_with_a_width() -> None:
     far = manifold_estimates(real, normal(1, 60, 3) + 1000, np.random.default_rng(0), num_groups=5)
     copies = np.tile(real, (20, 1))  # each real image is in balls of several groups
     same = manifold_estimates(real, copies, np.random.default_rng(0), k=25, num_groups=5)
-    for none, all_of_them in ((far.recall, same.recall), (far.coverage, same.coverage)):
+    for name in ("recall", "coverage"):
+        none, all_of_them = far[name], same[name]
         assert (none.value, all_of_them.value) == (0, 1)
         assert [none.interval.low, none.interval.high] == pytest.approx([0, room])
         assert [all_of_them.interval.low, all_of_them.interval.high] == pytest.approx([1 - room, 1])
 
 
-def simulate(scale: float) -> list[Manifold]:
+def simulate(scale: float) -> list[dict[str, Estimate]]:
     real, rng = normal(0, 400, 4), np.random.default_rng(1)
     return [manifold_estimates(real, normal(i, 400, 4, scale), rng, num_groups=20) for i in range(1, 151)]
 
@@ -159,8 +159,8 @@ def test_intervals_cover_the_expected_value_at_n(scale: float) -> None:
     """Nominal 95 %, 150 trials (standard error 1.8 %), for each of the four; wider is allowed."""
     results = simulate(scale)
     for name in NAMES:
-        mean = np.mean([getattr(result, name).value for result in results])
-        intervals = [getattr(result, name).interval for result in results]
+        mean = np.mean([result[name].value for result in results])
+        intervals = [result[name].interval for result in results]
         covered = np.mean([interval.low <= mean <= interval.high for interval in intervals])
         assert covered >= 0.90, name
 
@@ -171,7 +171,7 @@ def test_refuses() -> None:
         manifold_estimates(x[:5], x, rng)
     with pytest.raises(EvaluationError, match=r"generated features .* at least 6 images"):
         manifold_estimates(x, x[:5], rng, num_groups=2)
-    assert manifold_estimates(x, x[:6], rng, num_groups=2).precision.value == 1
+    assert manifold_estimates(x, x[:6], rng, num_groups=2)["precision"].value == 1
     with pytest.raises(EvaluationError, match="at least 100 images"):
         manifold_estimates(x, x[:99], rng)
     with pytest.raises(EvaluationError, match="one extractor"):

@@ -20,13 +20,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife
+
+Booleans = npt.NDArray[np.bool_]
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 
@@ -93,16 +95,6 @@ def centred(*sets: npt.NDArray[Any]) -> tuple[Float32, ...]:
     return tuple(np.ascontiguousarray(x - origin, dtype=np.float32) for x in sets)
 
 
-@dataclass(frozen=True)
-class Manifold:
-    """The four figures, each with its interval over generated samples of this size; the real set is fixed."""
-
-    precision: Estimate
-    recall: Estimate
-    density: Estimate
-    coverage: Estimate
-
-
 def manifold_estimates(
     real: npt.NDArray[Any],
     generated: npt.NDArray[Any],
@@ -110,7 +102,7 @@ def manifold_estimates(
     *,
     k: int = 5,
     num_groups: int = 50,
-) -> Manifold:
+) -> dict[str, Estimate]:
     """Estimate precision, recall, density and coverage of generated features, with intervals.
 
     The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
@@ -125,6 +117,9 @@ def manifold_estimates(
         k: a ball reaches to the k-th nearest neighbour of its centre.
         num_groups: G.
 
+    Returns:
+        The four figures by name, each with its interval over generated samples of this size.
+
     Raises:
         EvaluationError: fewer than 2 G generated or k + 1 images of either kind, different D, wrong shape or
             dtype, or values that are not finite.
@@ -134,38 +129,59 @@ def manifold_estimates(
     check_same_size(real, generated)
     x, y = centred(real, generated)
     group = groups(len(y), num_groups, rng)
-    # Generated images in the order of their groups, so that a group is a range of columns.
     order = np.argsort(group, kind="stable")
     y, group = y[order], group[order]
-    starts = np.searchsorted(group, np.arange(num_groups))
-    size = np.bincount(group, minlength=num_groups)
+    found = _balls(x, y, group, k)
+    return {
+        "precision": binomial(int((found.around_y > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
+        "recall": _share_of_real(found.x_inside),  # 1/n sum_i 1[x_i in some ball of Y]
+        "density": _mean_over_generated(found.around_y / k, group),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
+        "coverage": _share_of_real(found.y_inside),  # 1/n sum_i 1[some y_j in ball of x_i]
+    }
 
-    real_radii, generated_radii = squared_radii(x, k), squared_radii(y, k)
-    balls_of_x = np.zeros(len(y), np.int64)  # in how many real balls each generated image lies
-    in_ball_of_y = np.empty((len(x), num_groups), np.bool_)  # whether each real image lies in a ball of each group
-    ball_has_y = np.empty((len(x), num_groups), np.bool_)  # whether each real ball has an image of each group
+
+class _Balls(NamedTuple):
+    """Which images lie in which balls.
+
+    Attributes:
+        around_y: the number of real balls in which each generated image lies, [m].
+        y_inside: whether the ball of each real image holds a generated image of each group, [n, G].
+        x_inside: whether each real image lies in the ball of a generated image of each group, [n, G].
+    """
+
+    around_y: Int64
+    y_inside: Booleans
+    x_inside: Booleans
+
+
+def _balls(x: Float32, y: Float32, group: Int64, k: int) -> _Balls:
+    """Compare all distances between x [n, D] and y [m, D] with the radii; ``group`` [m] is in ascending order."""
+    starts = np.flatnonzero(np.diff(group, prepend=-1))  # so a group is a range of columns
+    radii_of_x, radii_of_y = squared_radii(x, k), squared_radii(y, k)
+    around_y = np.zeros(len(y), np.int64)
+    y_inside = np.empty((len(x), len(starts)), np.bool_)
+    x_inside = np.empty((len(x), len(starts)), np.bool_)
     for block, squared in squared_distances(x, y):
-        radii = real_radii[block, None]
-        balls_of_x += np.count_nonzero(squared <= radii, axis=0)  # |x_i - y_j| <= r_k(x_i)
-        ball_has_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= radii
-        np.subtract(squared, generated_radii, out=squared)
-        in_ball_of_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
+        radii = radii_of_x[block, None]
+        around_y += np.count_nonzero(squared <= radii, axis=0)  # |x_i - y_j| <= r_k(x_i)
+        y_inside[block] = np.minimum.reduceat(squared, starts, axis=1) <= radii
+        np.subtract(squared, radii_of_y, out=squared)
+        x_inside[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
+    return _Balls(around_y, y_inside, x_inside)
 
-    def mean_over_generated(per_image: Float64) -> Estimate:
-        total = np.bincount(group, per_image, num_groups)
-        return jackknife(float(per_image.mean()), (total.sum() - total) / (len(y) - size))
 
-    def share_of_real(by_group: npt.NDArray[np.bool_]) -> Estimate:  # n x G
-        by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
-        found = int(by_group.any(axis=1).sum())
-        share = jackknife(found / len(x), (by_other_groups > 0).mean(axis=0))
-        if found in (0, len(x)) and share.standard_error == 0:  # other samples would not all give exactly this
-            return replace(share, interval=clopper_pearson(found, len(x)))
-        return share
+def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
+    """Estimate the mean of a value of each generated image [m]."""
+    total, size = np.bincount(group, values), np.bincount(group)
+    return jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size))
 
-    return Manifold(
-        precision=binomial(int((balls_of_x > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
-        recall=share_of_real(in_ball_of_y),  # 1/n sum_i 1[x_i in some ball of Y]
-        density=mean_over_generated(balls_of_x / k),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
-        coverage=share_of_real(ball_has_y),  # 1/n sum_i 1[some y_j in ball of x_i]
-    )
+
+def _share_of_real(by_group: Booleans) -> Estimate:
+    """Estimate the share of real images to which the images of some group apply, [n, G]."""
+    count = len(by_group)
+    found = int(by_group.any(axis=1).sum())
+    by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
+    share = jackknife(found / count, (by_other_groups > 0).mean(axis=0))
+    if found in (0, count) and share.standard_error == 0:  # other samples would not all give exactly this
+        return replace(share, interval=clopper_pearson(found, count))
+    return share
