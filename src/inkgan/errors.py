@@ -43,7 +43,7 @@ _OPTIONAL = {
     "torch": ("PyTorch", "train"),
     "tensorboard": ("TensorBoard", "train"),
     "scipy": ("SciPy", "train"),
-    "pooch": ("pooch", "train"),
+    "requests": ("Requests", "train"),
     "jinja2": ("Jinja", "train"),
     "onnx": ("onnx", "onnx"),
     "fastapi": ("FastAPI", "serve"),

@@ -938,7 +938,7 @@ def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
     done = program(sys.executable, "-W", "error", "-c", code, *command.split(), cwd=tmp_path)
     loaded = set(json.loads(done.stderr))
     assert "numpy" in loaded
-    assert not loaded & {"torch", "scipy", "pydantic", "tensorboard", "filelock", "pooch", "jinja2"}
+    assert not loaded & {"torch", "scipy", "pydantic", "tensorboard", "filelock", "requests", "jinja2"}
 
 
 @pytest.mark.slow
