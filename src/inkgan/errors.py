@@ -30,31 +30,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_LONGEST_PATH = 200
-_LONGEST_VALUE = 80
-#: How similar a word has to be to one that is allowed (``difflib``'s ratio) to be taken for a slip. One wrong letter
-#: in a word of three gives 0.67; two in a word of four, 0.5, make another word: ``nope`` is not a slip of ``mine``.
-_SIMILAR = 0.65
-#: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
-_NO_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
-
-#: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
-_OPTIONAL = {
-    "torch": ("PyTorch", "train"),
-    "tensorboard": ("TensorBoard", "train"),
-    "scipy": ("SciPy", "train"),
-    "requests": ("Requests", "train"),
-    "jinja2": ("Jinja", "train"),
-    "onnx": ("onnx", "onnx"),
-    "fastapi": ("FastAPI", "serve"),
-    "starlette": ("FastAPI", "serve"),
-    "uvicorn": ("uvicorn", "serve"),
-    "prometheus_client": ("prometheus-client", "serve"),
-    "ray": ("Ray", "ray"),
-    "pyarrow": ("Apache Arrow", "parquet"),
-    "lmdb": ("lmdb", "lmdb"),
-}
-
 
 class InkganWarning(UserWarning):
     """Something was wrong, but inkgan could continue; the message says how."""
@@ -127,6 +102,24 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
+#: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
+_OPTIONAL = {
+    "torch": ("PyTorch", "train"),
+    "tensorboard": ("TensorBoard", "train"),
+    "scipy": ("SciPy", "train"),
+    "requests": ("Requests", "train"),
+    "jinja2": ("Jinja", "train"),
+    "onnx": ("onnx", "onnx"),
+    "fastapi": ("FastAPI", "serve"),
+    "starlette": ("FastAPI", "serve"),
+    "uvicorn": ("uvicorn", "serve"),
+    "prometheus_client": ("prometheus-client", "serve"),
+    "ray": ("Ray", "ray"),
+    "pyarrow": ("Apache Arrow", "parquet"),
+    "lmdb": ("lmdb", "lmdb"),
+}
+
+
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     """Return the error that says what to install, if the missing module comes with an extra; else None."""
     name = (error.name or "").partition(".")[0]
@@ -146,6 +139,16 @@ def import_extra(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise (missing_extra(error) or error) from None
+
+
+#: Messages shorten longer paths and longer values.
+_LONGEST_PATH = 200
+_LONGEST_VALUE = 80
+#: How similar a word has to be to one that is allowed (``difflib``'s ratio) to be taken for a slip. One wrong letter
+#: in a word of three gives 0.67; two in a word of four, 0.5, make another word: ``nope`` is not a slip of ``mine``.
+_SIMILAR = 0.65
+#: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
+_NO_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
@@ -228,15 +231,16 @@ def _bound(value: Any) -> str:
     return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
 
 
-def listed(words: Sequence[str], most: int) -> str:
+def listed(words: Sequence[str], most: int, separator: str = ", ") -> str:
     """Return the first words of a list, at most ``most`` of them, as text: ``"a, b, ..."``."""
-    return ", ".join([*words[:most], *(["..."] if len(words) > most else [])])
+    more = ["..."] if len(words) > most else []
+    return separator.join([*words[:most], *more])
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:
     """Return a number with its noun: ``"1 image"``, ``"12 images"``; ``form`` formats the number, such as ``,``."""
-    ending = "" if count == 1 else "es" if noun.endswith(("s", "x")) else "s"
-    return f"{count:{form}} {noun}{ending}"
+    plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
+    return f"{count:{form}} {noun if count == 1 else plural}"
 
 
 def in_bytes(count: int) -> str:

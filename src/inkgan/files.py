@@ -24,16 +24,6 @@ Progress = Callable[[str, float], None]
 
 #: The largest file of settings, in bytes.
 LARGEST_SETTINGS = 2**20
-_LONGEST_SHOWN = 80
-#: The names of what was set aside: damaged files and folders, and checkpoints from a time in which their run was ill.
-_SET_ASIDE = re.compile(r"(.+)\.(damaged|ill)(-\d+)?")
-#: The name of a temporary file or folder: a name, the machine (ten digits), the process (seven), and six of chance.
-_TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
-#: The name that earlier versions gave a temporary folder: the machine, the process, and characters of chance.
-_EARLIER_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
-#: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
-_REPEATED, _REPEATED_ENDING = 180, 20
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
@@ -136,7 +126,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows add a byte order mark
     except (ValueError, RecursionError) as error:  # also for a number of 5,000 digits
-        reason = shortened(str(error).splitlines()[0], _LONGEST_SHOWN)
+        reason = shortened(str(error).splitlines()[0], 80)
         raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}.") from None
 
 
@@ -170,7 +160,7 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise OutputError(
                 f"cannot write {shown(path)}: the disk is full ({_free(path)}). What was there is kept; "
                 "free some space and try again."
@@ -250,6 +240,22 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
+    """Write a small file whole or not at all (see :func:`atomic_write`)."""
+    with atomic_write(path, force=force) as temporary:
+        temporary.write_bytes(content)
+
+
+def _behind_links(path: Path) -> Path:
+    """Return the path itself, or the path at the end of a chain of links."""
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OutputError(f"cannot write {shown(path)}: it is a link to itself. Name another output.")
+    return target
+
+
 def _move_to_free(temporary: Path, path: Path) -> bool:
     """Give a file its final name unless something has it, even if another process takes the name at this moment.
 
@@ -267,6 +273,14 @@ def _move_to_free(temporary: Path, path: Path) -> bool:
     return True
 
 
+#: The name of a temporary file or folder: a name, the machine (ten digits), the process (seven), and six random ones.
+_TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
+#: The name that earlier versions gave a temporary folder: the machine, the process, and random characters.
+_EARLIER_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
+#: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
+_REPEATED, _REPEATED_ENDING = 180, 20
+
+
 def temporary_folder(parent: Path) -> Path:
     """Make a folder for temporary files; make its parent if necessary."""
     folder = _temporary_path(parent / "inkgan")
@@ -281,8 +295,8 @@ def _temporary_path(target: Path) -> Path:
     """
     name = os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore")
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _REPEATED_ENDING else ""
-    chance = secrets.randbelow(10**6)
-    return target.with_name(f".{name}.{_machine_number()}{os.getpid():07d}{chance:06d}.tmp{ending}")
+    numbers = f"{_machine_number()}{os.getpid():07d}{secrets.randbelow(10**6):06d}"
+    return target.with_name(f".{name}.{numbers}.tmp{ending}")
 
 
 def remove_abandoned(parent: Path) -> None:
@@ -322,20 +336,8 @@ def has_ended(process: int) -> bool:
     return False
 
 
-def _behind_links(path: Path) -> Path:
-    """Return the path itself, or the path at the end of a chain of links."""
-    if not path.is_symlink():
-        return path
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise OutputError(f"cannot write {shown(path)}: it is a link to itself. Name another output.")
-    return target
-
-
-def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
-    """Write a small file whole or not at all (see :func:`atomic_write`)."""
-    with atomic_write(path, force=force) as temporary:
-        temporary.write_bytes(content)
+#: The names of what was set aside: damaged files and folders, and checkpoints from a time in which their run was ill.
+_SET_ASIDE = re.compile(r"(.+)\.(damaged|ill)(-\d+)?")
 
 
 def first_free(path: Path) -> Path:

@@ -82,6 +82,41 @@ def sheet(images: Images, columns: int, *, scale: int = 1) -> Image.Image:
     return ImageOps.scale(picture, scale, Image.Resampling.NEAREST)
 
 
+def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
+    """Write a picture as PNG, whole or not at all; ``force`` replaces what is there."""
+    write_bytes(path, png_bytes(picture), force=force)
+
+
+def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> bytes:
+    """Encode a picture as PNG.
+
+    The compressor looks only for runs of equal bytes (``Z_RLE``), which takes a tenth of the time and gives a file of
+    much the same size: PNG's filters turn handwriting on paper into such runs, and noise has no repeating patterns.
+
+    Args:
+        picture: the picture.
+        notes: texts to keep in the file, by keyword.
+    """
+    import io
+    import zlib
+
+    from PIL import PngImagePlugin
+
+    kept = PngImagePlugin.PngInfo()
+    for keyword, text in (notes or {}).items():
+        kept.add_text(keyword, text)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", compress_type=zlib.Z_RLE, pnginfo=kept)
+    return file.getvalue()
+
+
+def save_animation(pictures: Sequence[Image.Image], path: Path, *, force: bool = True) -> None:
+    """Write pictures of one size as an endlessly looping GIF that shows the last one for two seconds."""
+    durations = [120] * (len(pictures) - 1) + [2000]  # milliseconds
+    with atomic_write(path, force=force) as temporary:
+        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+
+
 #: The colours of the lines of :func:`curves`, in turn: blue, orange, green, red, violet, grey.
 LINE_COLOURS = ("#2563eb", "#ea7a17", "#16924e", "#d12d2d", "#7c3aed", "#6b7280")
 
@@ -183,38 +218,3 @@ def round_numbers(low: float, high: float, most: int) -> list[float]:
         if last - first < most:
             break
     return [number * apart for number in range(first, last + 1)]
-
-
-def save_png(picture: Image.Image, path: Path, *, force: bool = True) -> None:
-    """Write a picture as PNG, whole or not at all; ``force`` replaces what is there."""
-    write_bytes(path, png_bytes(picture), force=force)
-
-
-def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> bytes:
-    """Encode a picture as PNG.
-
-    The compressor looks only for runs of equal bytes (``Z_RLE``), which takes a tenth of the time and gives a file of
-    much the same size: PNG's filters turn handwriting on paper into such runs, and noise has no repeating patterns.
-
-    Args:
-        picture: the picture.
-        notes: texts to keep in the file, by keyword.
-    """
-    import io
-    import zlib
-
-    from PIL import PngImagePlugin
-
-    kept = PngImagePlugin.PngInfo()
-    for keyword, text in (notes or {}).items():
-        kept.add_text(keyword, text)
-    file = io.BytesIO()
-    picture.save(file, format="PNG", compress_type=zlib.Z_RLE, pnginfo=kept)
-    return file.getvalue()
-
-
-def save_animation(pictures: Sequence[Image.Image], path: Path, *, force: bool = True) -> None:
-    """Write pictures of one size as an endlessly looping GIF that shows the last one for two seconds."""
-    durations = [120] * (len(pictures) - 1) + [2000]  # milliseconds
-    with atomic_write(path, force=force) as temporary:
-        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)

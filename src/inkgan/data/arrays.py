@@ -156,13 +156,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
     name = f"{source}: `{printable(key)}`"
     member = members[key]
     with member.open() as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-        if length > _HEADER_LIMIT:  # checked here, because NumPy reads the whole header before it checks
-            raise DataError(f"{name} has a header of {length:,} bytes. Write it with numpy.savez.")
-        file.seek(np.lib.format.MAGIC_LEN)
-        shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
+        shape, dtype = _header(file, name)
         needed = math.prod(shape) * dtype.itemsize
         if dtype.kind not in kinds:
             remedy = "Save it with .astype(str)" if "U" in kinds else "Convert them"
@@ -179,6 +173,18 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
         file.seek(0)
         array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
     return array
+
+
+def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the shape and the type of an array from the beginning of its file."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+    if length > _HEADER_LIMIT:  # checked here, because NumPy reads the whole header before it checks
+        raise DataError(f"{name} has a header of {length:,} bytes. Write it with numpy.savez.")
+    file.seek(np.lib.format.MAGIC_LEN)
+    shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
+    return shape, dtype
 
 
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:

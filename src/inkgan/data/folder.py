@@ -53,7 +53,7 @@ class _Found:
 
     path: Path
     split: str
-    label: str
+    class_name: str
 
 
 class _Skipped(dict[str, list[Path]]):
@@ -82,23 +82,24 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     """
     source = shown(folder)
     skipped = _Skipped()
-    every = _arranged(list(_walk(folder, skipped)), folder, reading.splits, skipped)
-    found, size = (every, reading.resize) if reading.resize else _of_one_size(every, skipped)
-    images, found, notes = _decode(found, size, folder, skipped, progress)
-    _require_most(every, found, skipped, folder)
-    names = _class_names(found)
-    classes = distinct_names(names, f"{source}: the list of its class folders")
-    numbers = {label: number for number, label in enumerate(names)}
+    paths = list(_walk(folder, skipped))
+    found = _arranged(paths, folder, reading.splits, skipped)
+    alike, size = (found, reading.resize) if reading.resize else _of_one_size(found, skipped)
+    images, used, notes = _decode(alike, size, folder, skipped, progress)
+    _require_most(found, used, skipped, folder)
+    classes = _classes(used)
+    class_names = distinct_names(classes, f"{source}: the list of its class folders")
+    index_of = {name: index for index, name in enumerate(classes)}
     splits = {}
-    for split in dict.fromkeys(one.split for one in found):
-        where = np.array([at for at, one in enumerate(found) if one.split == split], np.intp)
-        labels = np.array([numbers[found[at].label] for at in where], np.int64) if names else None
+    for split in dict.fromkeys(file.split for file in used):
+        where = np.array([at for at, file in enumerate(used) if file.split == split], np.intp)
+        labels = np.array([index_of[used[at].class_name] for at in where], np.int64) if classes else None
         # A single split, the usual case, has all of the images and needs no copy.
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
-    data = make(name, source, splits, classes, reading)
+    data = make(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    told = [*_losses(len(found), skipped, folder), *_unread(found, skipped, folder)]
-    return replace(data, skipped=counts, notes=(*told, *notes, *data.notes))
+    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder)]
+    return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
@@ -141,10 +142,11 @@ def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skippe
             found.append(_Found(path, named[below[0]], "".join(below[1:2])))
         else:
             skipped.add(_OUTSIDE, path)
-    kept = [one for one in found if one.label] or found
-    if len(kept) < len(found):
-        skipped.add("outside the class folders", *(one.path for one in found if not one.label))
-    return kept
+    classified = [file for file in found if file.class_name]
+    if not classified:
+        return found
+    skipped.add("outside the class folders", *(file.path for file in found if not file.class_name))
+    return classified
 
 
 def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str, str]:
@@ -183,34 +185,34 @@ def read_as_splits(names: Sequence[str]) -> bool:
         return False
 
 
-def _class_names(found: Sequence[_Found]) -> list[str]:
+def _classes(files: Sequence[_Found]) -> list[str]:
     """Return the classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
-    names = sorted({one.label for one in found} - {""})
+    names = sorted({file.class_name for file in files} - {""})
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=lambda name: (int(name[:18]), name))
     return names
 
 
-def _of_one_size(found: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
+def _of_one_size(files: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
     """Read every file's header; return the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[_Found]] = {}
-    for one in found:
+    for file in files:
         try:
-            by_size.setdefault(size_of(one.path), []).append(one)
+            by_size.setdefault(size_of(file.path), []).append(file)
         except UnusableError as reason:
-            skipped.add(str(reason), one.path)
+            skipped.add(str(reason), file.path)
     if not by_size:
         return [], (1, 1)
     common = max(by_size, key=lambda size: len(by_size[size]))
     kept = by_size.pop(common)
     if by_size:
         sizes = listed([f"{height}×{width}" for height, width in by_size], 3)
-        skipped.add(f"{_OTHER_SIZE} ({sizes})", *(one.path for others in by_size.values() for one in others))
+        skipped.add(f"{_OTHER_SIZE} ({sizes})", *(file.path for others in by_size.values() for file in others))
     return kept, common
 
 
 def _decode(
-    found: Sequence[_Found], size: tuple[int, int], folder: Path, skipped: _Skipped, progress: Progress
+    files: Sequence[_Found], size: tuple[int, int], folder: Path, skipped: _Skipped, progress: Progress
 ) -> tuple[Images, list[_Found], list[str]]:
     """Decode images and resize them.
 
@@ -221,28 +223,28 @@ def _decode(
     Raises:
         DataError: they would take more than ``MAX_BYTES``.
     """
-    _check_room((len(found), *size, 1), shown(folder))
-    images: npt.NDArray[Any] = np.empty((len(found), *size, 1), np.uint8)
+    _check_room((len(files), *size, 1), shown(folder))
+    images: npt.NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
     kept: list[_Found] = []
     deep: list[int] = []
     colour: list[_Found] = []
-    for at, one in enumerate(found):
-        progress("reading images", at / len(found))
+    for at, file in enumerate(files):
+        progress("reading images", at / len(files))
         try:
-            pixels = resized(pixels_of(one.path)[None], size)[0]
+            pixels = resized(pixels_of(file.path)[None], size)[0]
         except UnusableError as reason:
-            skipped.add(str(reason), one.path)
+            skipped.add(str(reason), file.path)
             continue
         if pixels.shape[2] == 3:
-            colour.append(one)
+            colour.append(file)
         if pixels.shape[2] > images.shape[3]:
-            _check_room((len(found), *size, 3), shown(folder))
+            _check_room((len(files), *size, 3), shown(folder))
             images = np.repeat(images, 3, axis=3)
         if pixels.dtype == np.uint16:
             images = images.astype(np.uint16, copy=False)
             deep.append(len(kept))
         images[len(kept)] = pixels
-        kept.append(one)
+        kept.append(file)
     images = images[: len(kept)]
     notes = []
     if 0 < len(colour) < len(kept):
@@ -261,19 +263,20 @@ def _to_eight_bits(images: npt.NDArray[np.uint16], deep: Sequence[int]) -> list[
     return [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
 
 
-def _losses(used: int, skipped: _Skipped, folder: Path) -> list[str]:
+def _left_out(used: int, skipped: _Skipped, folder: Path) -> list[str]:
     """Describe how many images are left out and why; return an empty list if none is."""
     lost = sorted(skipped.images().items(), key=lambda one: -len(one[1]))
-    why = [f"{len(files):,} {why}, such as {shown(files[0].relative_to(folder))}" for why, files in lost[:3]]
-    why += ["..."] * (len(lost) > 3)
+    if not lost:
+        return []
+    reasons = [f"{len(files):,} {reason}, such as {shown(files[0].relative_to(folder))}" for reason, files in lost]
     total = used + sum(len(files) for _, files in lost)
     are = "is" if used == 1 else "are"
-    return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {'; '.join(why)}"] if lost else []
+    return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"]
 
 
-def _unread(found: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
+def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
     """Describe the folders from which nothing is read because no file in them has an image's name: perhaps a class."""
-    read = {place for one in found for place in one.path.parents}
+    read = {place for file in used for place in file.path.parents}
     unread = [path for path in skipped.get(_NOT_AN_IMAGE, ()) if path.parent not in read | {folder}]
     if not unread:
         return []
@@ -283,21 +286,21 @@ def _unread(found: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[st
     ]
 
 
-def _require_most(every: Sequence[_Found], kept: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
+def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
     """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
-    told = _losses(len(kept), skipped, folder)
-    if not kept:
-        why = "; ".join(told) or "it holds no such file"
+    complaints = _left_out(len(used), skipped, folder)
+    if not used:
+        why = "; ".join(complaints) or "it holds no such file"
         remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
         raise DataError(f"{shown(folder)} has no image that can be used: {why}. {remedy}.")
-    for field in ("label", "split"):
-        gone = sorted({getattr(one, field) for one in every} - {getattr(one, field) for one in kept})
-        told += [f"none of {as_given(name)}" for name in gone[:3]]
+    classes = {file.class_name for file in found} - {file.class_name for file in used}
+    splits = {file.split for file in found} - {file.split for file in used}
+    complaints += [f"none of {as_given(name)}" for name in [*sorted(classes)[:3], *sorted(splits)[:3]]]
     lost = sum(map(len, skipped.images().values()))
-    if len(told) > 1 or 10 * lost >= len(kept) + lost:
+    if classes or splits or 10 * lost >= len(used) + lost:
         sizes = any(reason.startswith(_OTHER_SIZE) for reason in skipped)
         remedy = "--resize 32 brings all to one size" if sizes else "Repair, move or remove the others"
-        raise DataError(f"{shown(folder)}: {'; '.join(told)}. {remedy}.")
+        raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
 
 
 def _check_room(shape: tuple[int, int, int, int], source: str) -> None:

@@ -75,7 +75,8 @@ def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tup
     known = find_known(settings["name"])
     if known is None:
         return data, {}
-    folder = locate_or_download(known, settings["directory"] and Path(settings["directory"]))
+    directory = Path(settings["directory"]) if settings["directory"] else None
+    folder = locate_or_download(known, directory)
     verdicts = {}
     for path in known_files(known, folder):
         verdict = is_published(known, path)

@@ -87,8 +87,12 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
 
 def absolute_name(name: str, directory: Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
-    path = None if find_known(name) is not None else _own_path(name, directory)
-    return name if path is None or path in _below(name, directory) else str(path.absolute())
+    if find_known(name) is not None:
+        return name
+    path = _own_path(name, directory)
+    if path is None or path in _below(name, directory):
+        return name
+    return str(path.absolute())
 
 
 def require_there(name: str, directory: Path | None) -> None:

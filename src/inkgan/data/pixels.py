@@ -58,6 +58,19 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
     Raises:
         DataError: it has another shape or other values, there are no images, or a side is over ``MAX_SIDE`` pixels.
     """
+    images = _channels_last(array, source)
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    factor = 255 // _full_ink(images, source)
+    result = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), _CHUNK_ROWS):  # so that wide numbers are never copied all at once
+        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
+        result[start : start + _CHUNK_ROWS] = np.rint(rows * factor)
+    return result
+
+
+def _channels_last(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+    """Return an array of images as [N, H, W, C]; refuse other arrays."""
     if array.dtype.kind not in "buif":
         raise DataError(f"{source}: images of {array.dtype} values; only numbers are read. Convert them to uint8.")
     images = array[..., None] if array.ndim == 3 else array
@@ -74,24 +87,23 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
             f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side. "
             "Resize them, or check that they are images."
         )
-    if images.dtype == np.uint8:
-        return np.ascontiguousarray(images)
+    return images
+
+
+def _full_ink(images: npt.NDArray[Any], source: str) -> int:
+    """Return the value of full ink in images: 255 for whole numbers, 1 for fractions; refuse other values."""
     least, most = images.min(), images.max()
-    if images.dtype.kind == "f" and not np.isfinite([least, most]).all():
+    if not np.isfinite([least, most]).all():
         bad = int((~np.isfinite(images)).sum())
         raise DataError(
             f"{source}: NaN or infinity in {quantity(bad, 'pixel')}; allowed are whole numbers 0 to 255 or fractions 0 "
             "to 1. Replace them, or leave these images out."
         )
-    highest = 255 if images.dtype.kind in "iu" or (most > 1 and _are_whole(images)) else 1
-    if least < 0 or most > highest:
+    full = 255 if images.dtype.kind in "iu" or (most > 1 and _are_whole(images)) else 1
+    if least < 0 or most > full:
         given = f"{images.dtype} pixels from {least} to {most}"
         raise DataError(f"{source}: {given}; allowed are whole numbers 0 to 255 or fractions 0 to 1. Scale them.")
-    result = np.empty(images.shape, np.uint8)
-    for start in range(0, count, _CHUNK_ROWS):  # so that wide numbers are never copied all at once
-        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
-        result[start : start + _CHUNK_ROWS] = np.rint(rows * (255 // highest))
-    return result
+    return full
 
 
 def _are_whole(numbers: npt.NDArray[Any]) -> bool:

@@ -166,8 +166,10 @@ def make(
     splits = _with_all_three(splits, reading, source)
     notes = []
     if not published:
-        notes = [*require_content(splits["train"].images, source), *_to_light_ink(splits, reading, source)]
-    splits, names = _with_class_names(splits, class_names, source, notes)
+        notes += require_content(splits["train"].images, source)
+        notes += _to_light_ink(splits, reading, source)
+    splits, names, more_notes = _with_class_names(splits, class_names, source)
+    notes += more_notes
     train, validation, test = splits.values()
     if reading.for_training:
         _require_every_class(train, names, source)
@@ -218,12 +220,16 @@ def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) ->
 
 
 def _with_class_names(
-    splits: Mapping[str, Split], given: Sequence[str] | None, source: str, notes: list[str]
-) -> tuple[Mapping[str, Split], tuple[str, ...]]:
-    """Number the classes that have images from 0; return the splits with these labels, and the classes' names."""
+    splits: Mapping[str, Split], given: Sequence[str] | None, source: str
+) -> tuple[Mapping[str, Split], tuple[str, ...], list[str]]:
+    """Number the classes that have images from 0.
+
+    Returns:
+        The splits with these labels, the names of the classes, and a note if other classes have no images.
+    """
     labels = {part: split.labels for part, split in splits.items() if split.labels is not None}
     if not labels:
-        return splits, ()
+        return splits, (), []
     every = np.concatenate([*labels.values()])
     allowed = MAX_CLASSES if given is None else len(given)
     for label in (every.min(), every.max()):
@@ -233,13 +239,14 @@ def _with_class_names(
                 "of these images."
             )
     used = np.unique(every)
-    names = tuple(str(label) if given is None else given[label] for label in used)
-    numbers = int(every.max()) + 1 if given is None else len(given)
-    if len(used) < numbers:
-        have = "has" if len(names) == 1 else "have"
-        notes.append(f"{len(names)} of {quantity(numbers, 'class')} {have} images: {listed(names, 10)}")
-        splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
-    return splits, names
+    if given is None:
+        given = [str(label) for label in range(every.max() + 1)]
+    names = tuple(given[label] for label in used)
+    if len(names) == len(given):
+        return splits, names, []
+    splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
+    have = "has" if len(names) == 1 else "have"
+    return splits, names, [f"{len(names)} of {quantity(len(given), 'class')} {have} images: {listed(names, 10)}"]
 
 
 def _require_every_class(train: Split, names: Sequence[str], source: str) -> None:
