@@ -148,7 +148,7 @@ _LONGEST_VALUE = 80
 #: in a word of three gives 0.67; two in a word of four, 0.5, make another word: ``nope`` is not a slip of ``mine``.
 _SIMILAR = 0.65
 #: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
-_NO_TEXT = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
+_NOT_UTF8 = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
@@ -186,13 +186,17 @@ def shown(path: Path | str) -> str:
 
 def shortened(text: str, longest: int) -> str:
     """Return a text of at most ``longest`` characters; a longer one loses its middle."""
-    return text if len(text) <= longest else f"{text[: longest // 3]}…{text[longest // 3 + 1 - longest :]}"
+    if len(text) <= longest:
+        return text
+    head = longest // 3
+    tail = longest - head - 1
+    return f"{text[:head]}…{text[-tail:]}"
 
 
 def as_given(value: Any) -> str:
     """Return a value for a message as Python writes it (``'abc'``, ``0.5``), on one line and shortened if long."""
     try:
-        return shortened(printable(_NO_TEXT.sub(r"\1\\x\2", repr(value))), _LONGEST_VALUE)
+        return shortened(printable(_NOT_UTF8.sub(r"\1\\x\2", repr(value))), _LONGEST_VALUE)
     except Exception:  # noqa: BLE001 - integers of over 4,300 digits, deep nesting, an object's own __repr__
         return f"that {type(value).__name__}"
 

@@ -71,10 +71,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         }
         class_names = _class_names(members, source)
         if labels and all(array.dtype.kind == "U" for array in labels.values()):
-            words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
-            given = words.tolist()  # an error if a word holds an invalid code point
-            class_names = distinct_names(given, f"{source}: `labels`")
-            labels = {split: np.searchsorted(words, array) for split, array in labels.items()}
+            labels, class_names = _numbered(labels, source)
     splits = {
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
         for split, pixels in images.items()
@@ -185,6 +182,13 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]
     file.seek(np.lib.format.MAGIC_LEN)
     shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
     return shape, dtype
+
+
+def _numbered(labels: Mapping[str, npt.NDArray[Any]], source: str) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Replace the words of labels by numbers; return these, and the words as the names of the classes."""
+    words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
+    names = distinct_names(words.tolist(), f"{source}: `labels`")  # an error if a word holds an invalid code point
+    return {split: np.searchsorted(words, array) for split, array in labels.items()}, names
 
 
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:

@@ -104,17 +104,19 @@ def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
 
 def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:
     """Read the header of an open IDX file, and check that a file of this size can have this shape."""
-    start = file.read(4)
-    if not start:
+    magic = file.read(4)
+    if not magic:
         raise DataError(f"{shown(path)} is empty; an IDX file is needed. Copy or download it again.")
-    if len(start) < 4 or start[:3] != _UINT8 or start[3] not in _DIMENSIONS:
-        given = ascii(start + file.read(12))
+    if len(magic) < 4 or magic[:3] != _UINT8 or magic[3] not in _DIMENSIONS:
+        given = ascii(magic + file.read(12))
         raise DataError(f"{shown(path)} is not an IDX file of uint8: it starts with {given}. Check what it is.")
-    sizes = file.read(4 * start[3])
-    if len(sizes) < 4 * start[3]:
+    dimensions = magic[3]
+    sizes = file.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
         raise DataError(f"{shown(path)} is truncated: it ends within its header. Copy or download it again.")
-    shape = struct.unpack(f">{start[3]}I", sizes)
-    needed, size = math.prod(shape), path.stat().st_size
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    needed = math.prod(shape)
+    size = path.stat().st_size
     if not needed:
         raise DataError(f"{shown(path)} is empty: its header promises {size_text(shape)} numbers. Check what it is.")
     if needed > MAX_BYTES:

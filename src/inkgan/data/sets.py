@@ -173,8 +173,10 @@ def make(
     train, validation, test = splits.values()
     if reading.for_training:
         _require_every_class(train, names, source)
+        _require_short(names, source)
         notes += _note_of_large_images(train)
-    return DataSet(name, train, validation, test, names, source, {}, digest_of((train, validation, test)), tuple(notes))
+    digest = digest_of((train, validation, test))
+    return DataSet(name, train, validation, test, names, source, digest=digest, notes=tuple(notes))
 
 
 def _require_alike(splits: Mapping[str, Split], source: str) -> None:
@@ -250,18 +252,17 @@ def _with_class_names(
 
 
 def _require_every_class(train: Split, names: Sequence[str], source: str) -> None:
-    """Refuse classes without an image to train on, and names that are too long for a model."""
+    """Refuse classes without an image to train on."""
     if train.labels is None:
         return
     untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
     if untaught:
         raise DataError(f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it.")
-    _require_short(names, source)
 
 
 def _require_short(names: Sequence[str], source: str) -> None:
     """Refuse names of classes that are too long: a model with such names could not be read again."""
-    longest = max(names, key=len)
+    longest = max(names, key=len, default="")
     if len(longest) > LONGEST_CLASS_NAME:
         raise DataError(
             f"{source}: the class {shortened(longest, 30)!r} has a name of {len(longest)} characters; a model keeps up "

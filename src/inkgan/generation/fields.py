@@ -199,15 +199,17 @@ def _choice(argument: str, folder: Path) -> Piece:
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
     """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
     # With a blank in front, so that an argument that begins with "in" is a range without a format.
-    given, separator, limits = f" {argument}".partition(" in ")
-    given = given.removeprefix(" ")
-    if not separator and ".." in given:
-        before, space, _ = given.partition("..")[0].strip().rpartition(" ")
+    own_form, separator, limits = f" {argument}".partition(" in ")
+    own_form = own_form.removeprefix(" ")
+    if not separator and ".." in argument:  # a range alone
+        before, space, _ = argument.partition("..")[0].strip().rpartition(" ")
         if space:
-            limits = given.strip().removeprefix(before).strip()
+            limits = argument.strip().removeprefix(before).strip()
             raise ConfigError(f"it needs ' in ' before the range. Write {shown(f'{before} in {limits}')}.")
-        given, limits = "", given
-    return given or form, *(_range(limits) if limits else (first, last))
+        own_form, limits = "", argument
+    if limits:
+        first, last = _range(limits)
+    return own_form or form, first, last
 
 
 def _range(limits: str) -> tuple[str, str]:

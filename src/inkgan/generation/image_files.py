@@ -44,12 +44,12 @@ def output_kind_of(name: str | Path, allowed: Sequence[OutputKind] = IMAGE_FILES
         return "folder"
     with output_errors(path):
         is_folder = path.is_dir()
-    if is_folder and path.suffix.lower().removeprefix(".") in get_args(OutputKind):
-        raise OutputError(
-            f"{shown(text)} is a folder, and its name ends like that of a file. End it with a slash to write into the "
-            "folder, or name a file."
-        )
     if is_folder:
+        if path.suffix.lower().removeprefix(".") in get_args(OutputKind):
+            raise OutputError(
+                f"{shown(text)} is a folder, and its name ends like that of a file. End it with a slash to write into "
+                "the folder, or name a file."
+            )
         return "folder"
     for kind in allowed:
         if path.suffix.lower() == f".{kind}":

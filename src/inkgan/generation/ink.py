@@ -102,7 +102,8 @@ def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats,
     # Pillow takes the inverse map, from a window of the line to the enlarged image.
     back = np.stack([cos, sin + lean * cos, -sin, cos - lean * sin], 1) * (_ENLARGED / scale)[:, None]
     away = np.stack([windows[:, 0], windows[:, 1] - base], 1)  # from the foot to the window's corner
-    x, y = (foot[:, i] + (back[:, 2 * i : 2 * i + 2] * away).sum(1) for i in (0, 1))
+    x = foot[:, 0] + (back[:, :2] * away).sum(1)
+    y = foot[:, 1] + (back[:, 2:] * away).sum(1)
     maps = np.stack([back[:, 0], back[:, 1], x, back[:, 2], back[:, 3], y], 1).tolist()
     strips = []
     for image, level, map_, (west, north, east, south) in zip(large, levels, maps, windows.tolist(), strict=True):

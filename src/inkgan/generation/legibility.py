@@ -118,7 +118,9 @@ def made_legible(
         found = probability_of_digit(drawn, digits[missing], legible)
         is_better = found > read[missing]
         better = missing[is_better]
-        images[better], read[better], factors[better] = drawn[is_better], found[is_better], factor
+        images[better] = drawn[is_better]
+        read[better] = found[is_better]
+        factors[better] = factor
     return Legible(images, read, factors)
 
 
@@ -184,8 +186,9 @@ def _logits(weights: dict[str, Array], halving: tuple[int, ...], maps: Array) ->
         np.maximum(maps, 0, out=maps)
         number += 1
     if maps.shape[1:3] != (_GRID, _GRID):
-        rows, columns = (_pooling(side) for side in maps.shape[1:3])
-        maps = columns @ (rows @ maps.reshape(*maps.shape[:2], -1)).reshape(len(maps), _GRID, *maps.shape[2:])
+        n, height, width, channels = maps.shape
+        maps = _pooling(height) @ maps.reshape(n, height, width * channels)
+        maps = _pooling(width) @ maps.reshape(n, _GRID, width, channels)
     flat = maps.transpose(0, 3, 1, 2).reshape(len(maps), -1)
     features = linear_of(flat, weights["hidden.weight"], weights["hidden.bias"])
     return linear_of(np.maximum(features, 0), weights["classes.weight"], weights["classes.bias"])

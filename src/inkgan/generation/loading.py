@@ -89,11 +89,7 @@ def _steps_of_run(path: Path) -> list[int]:
 
 
 def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
-    """Return the folder of a generator, and a note for every newer checkpoint that is damaged.
-
-    Raises:
-        CheckpointError: there is none.
-    """
+    """Return the folder of a generator, and a note for every newer checkpoint that is damaged."""
     if path == "":  # a Path would take it for the current folder
         raise CheckpointError("the name of the run or model is empty. Name a run folder, or a bundled model.")
     folder = _BUNDLED / path if is_bundled(path) else Path(path)
@@ -114,17 +110,24 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
             f"there is no model or run {shown(path)!r}.{did_you_mean(str(path), names)} "
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
+    return _checkpoint_of_run(folder, which)
+
+
+def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
+    """Return the folder of a run's checkpoint, and a note for every newer one that is damaged."""
     from inkgan.runs.folder import RunFolder  # imports pydantic, which a bundled model does not need
 
     run = RunFolder(folder)
     if not run.is_run:
-        raise CheckpointError(f"{shown(path)} is neither a run folder (no config.json) nor a model (no model.json).")
+        raise CheckpointError(f"{shown(folder)} is neither a run folder (no config.json) nor a model (no model.json).")
     if which != "latest":
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
     if step is None and damages:
         raise CheckpointError(f"no checkpoint in {run.checkpoints} has an intact generator. {damages[0]}")
-    return run.checkpoint("latest" if step is None else str(step)), [f"{one} Taking step {step}." for one in damages]
+    if step is None:
+        return run.checkpoint("latest"), []  # raises: the run has no checkpoint
+    return run.checkpoint(str(step)), [f"{damage} Taking step {step}." for damage in damages]
 
 
 def _is_pickle(path: Path) -> bool:
@@ -171,12 +174,13 @@ def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
     """Return some sizes of a model; refuse sizes and shapes of images that are missing or absurd."""
     shape: Any = description.get("image_shape")
     sizes: list[Any] = [description.get(key) for key in keys]
-    is_shape = isinstance(shape, list) and len(shape) == 3
-    if (
-        not is_shape
-        or not all(_is_size(side, 1, most) for side, most in zip(shape, _LARGEST_SHAPE, strict=True))
-        or not all(_is_size(size, *_LIMITS[key]) for key, size in zip(keys, sizes, strict=True))
-    ):
+    are_plausible = (
+        isinstance(shape, list)
+        and len(shape) == len(_LARGEST_SHAPE)
+        and all(_is_size(side, 1, most) for side, most in zip(shape, _LARGEST_SHAPE, strict=True))
+        and all(_is_size(size, *_LIMITS[key]) for key, size in zip(keys, sizes, strict=True))
+    )
+    if not are_plausible:
         raise CheckpointError(
             f"{shown(folder)} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}."
         )

@@ -186,12 +186,16 @@ def _colours(name: str, given: Any) -> tuple[str, ...]:
 
 def _range(given: Any) -> Range:
     """Return both ends of a range, given as a number, ``"0.5..2"`` or ``[0.5, 2]``; NaN for anything else."""
-    ends = given.split("..") if isinstance(given, str) else given if isinstance(given, list | tuple) else [given]
+    ends = given if isinstance(given, list | tuple) else [given]
+    if isinstance(given, str):
+        ends = given.split("..")
     try:
         numbers = [math.nan if isinstance(end, bool) else float(end) for end in ends]
     except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) not in {1, 2}:
         return (math.nan, math.nan)
-    return (numbers[0], numbers[-1]) if len(numbers) in {1, 2} else (math.nan, math.nan)
+    return (numbers[0], numbers[-1])
 
 
 def _is_colour(name: str) -> bool:

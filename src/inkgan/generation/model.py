@@ -180,29 +180,30 @@ class Model:
             ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
         """
         require_function(progress, "progress", "doing", "done")
+        if not is_one_of(statistics, STATISTICS):
+            raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         asked = self.labels_for(n, labels)
         n = _valid_count(n)
         seed = valid_seed(seed)
         legible = valid_legible(legible)
         digits = self._digits_to_read(asked, statistics) if legible else None
-        if not is_one_of(statistics, STATISTICS):
-            raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
         if statistics == "batch":
             if self.description["network"] != "tutorial":
                 raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
             drawn_together, _ = draw_tutorial(self._weights, self._latents(seed, 0, n))
             return _without_grey_axis(to_uint8(drawn_together))
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
-        step = CHUNK if digits is None else _LEGIBLE_CHUNK
+        at_once = CHUNK if digits is None else _LEGIBLE_CHUNK
         draw = self._draw_in_chunks
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
-            drawn_from = self._latents(seed, start, part.stop - start)
+        for start in range(0, n, at_once):
+            stop = min(start + at_once, n)
+            part = slice(start, stop)
+            drawn_from = self._latents(seed, start, stop)
             classes = None if asked is None else asked[part]
             images[part] = draw(drawn_from, classes)
             if classes is not None and digits is not None:
                 images[part] = made_legible(draw, images[part], drawn_from, classes, digits[part], legible).images
-            progress("drawing", part.stop / n)
+            progress("drawing", stop / n)
         return images
 
     def _digits_to_read(self, labels: Labels | None, statistics: Statistics) -> Labels:
@@ -308,12 +309,15 @@ class Model:
 
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
         """Draw images, chunk by chunk."""
-        parts = [slice(start, start + CHUNK) for start in range(0, len(latents), CHUNK)]
-        drawn = (self._draw(latents[part], None if labels is None else labels[part]) for part in parts)
-        return _without_grey_axis(np.concatenate([to_uint8(images) for images in drawn]))
+        drawn = []
+        for start in range(0, len(latents), CHUNK):
+            part = slice(start, start + CHUNK)
+            drawn.append(to_uint8(self._draw(latents[part], None if labels is None else labels[part])))
+        return _without_grey_axis(np.concatenate(drawn))
 
-    def _latents(self, seed: int, start: int, count: int) -> NDArray[np.float32]:
-        every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, start + count)]
+    def _latents(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the latents of the images ``start`` to ``stop`` - 1, each from a random stream of its own."""
+        every = [latents(seed, Stream.SAMPLE_LATENTS, i, 1, self.latent_dim) for i in range(start, stop)]
         return np.concatenate(every)
 
 

@@ -63,12 +63,15 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     texture = more.uniform(*look.texture)
     clip = more.uniform(*look.clip, 4) * scale
     resolution = more.uniform(*look.resolution)
-    edge, grey = 0, more.uniform(0.25, 0.7)
+    grey = more.uniform(0.25, 0.7)
 
     # The ink and the print.
-    image = inked(stroked(writing.image, stroke), 1 - pressure * lightness(height, width, coarse), pen)
+    image = stroked(writing.image, stroke)
+    image = inked(image, 1 - pressure * lightness(height, width, coarse), pen)
+    edge = 0
     if look.form == "frame":  # it takes the first random numbers, so the later ones differ from other forms'
-        edge, grey = round(height * draws.uniform(0.04, 0.1)), draws.uniform(0.25, 0.7)
+        edge = round(height * draws.uniform(0.04, 0.1))
+        grey = draws.uniform(0.25, 0.7)
     if look.form != "none":
         image = printed_on(image, look.form, writing.cells, edge, round(255 * grey))
 
@@ -86,11 +89,12 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     page *= (shade if page.ndim == 2 else shade[..., None]) * tint
 
     # The camera.
-    blur, noise = draws.uniform(*look.blur) * scale, draws.uniform(*look.noise)
-    seen = through_camera(page, blur, noise, resolution, draws)
-    quality = int(draws.integers(int(look.quality[0]), int(look.quality[1]) + 1))
-    picture = Image.fromarray(through_jpeg(seen, quality))
-    seen = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+    blur = draws.uniform(*look.blur) * scale
+    noise = draws.uniform(*look.noise)
+    picture = through_camera(page, blur, noise, resolution, draws)
+    worst, best = map(int, look.quality)
+    picture = through_jpeg(picture, int(draws.integers(worst, best + 1)))
+    seen = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
     return replace(
         writing,
         image=seen if look.in_colour else 255 - seen,

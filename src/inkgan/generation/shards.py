@@ -28,6 +28,7 @@ import numpy as np
 from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, quantity, reason_of, shown
 from inkgan.files import (
     Progress,
+    from_json,
     fsync,
     no_progress,
     output_errors,
@@ -224,18 +225,19 @@ def _require_same(there: dict[str, Any], manifest: Mapping[str, Any], out: Path)
     for table in (there, there["spec"]):
         if isinstance(table.get("look"), dict):
             table["look"] = _knobs("clean") | table["look"]  # or had fewer knobs; a knob that is not set does nothing
-    look_has_name = isinstance(manifest["spec"]["look"], str)
-    # A look without a name is compared first, knob by knob, so that the message names the knob.
-    for name in ("spec", "look", "digests") if look_has_name else ("look", "spec", "digests"):
+    tables = ["spec", "look", "digests"]
+    if not isinstance(manifest["spec"]["look"], str):
+        tables = ["look", "spec", "digests"]  # the look has no name: its knobs first, so that the message names one
+    for name in tables:
         # Another version may have written keys that this one does not know, and they affect what is in the shards.
-        for key, value in {**dict.fromkeys(there[name]), **manifest[name]}.items():
-            if there[name].get(key) != value:
+        for key in dict.fromkeys([*there[name], *manifest[name]]):
+            held, wanted = there[name].get(key), manifest[name].get(key)
+            if held != wanted:
                 kind = "one with the SHA-256 " if name == "digests" else ""
-                held = as_given(there[name].get(key))
-                advice = f"Give --shards {held} to continue it, or name" if key == "shards" else "Name"
+                advice = f"Give --shards {as_given(held)} to continue it, or name" if key == "shards" else "Name"
                 raise OutputError(
-                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{held}, and not "
-                    f"{as_given(value)}. {advice} another folder."
+                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{as_given(held)}, and not "
+                    f"{as_given(wanted)}. {advice} another folder."
                 )
 
 
@@ -271,14 +273,13 @@ def _write_missing(files: Files, out: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """Read the manifest of a data set."""
     manifest: Any = None
-    tables = ("spec", "digests", "versions")
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        manifest = json.loads(read_regular(path, _LARGEST_MANIFEST))
-    if not isinstance(manifest, dict) or not all(
-        isinstance(table, dict) for table in [manifest.get("look", {}), *map(manifest.get, tables)]
-    ):
-        raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
-    return manifest
+    with contextlib.suppress(OSError, ValueError):
+        manifest = from_json(read_regular(path, _LARGEST_MANIFEST))
+    if isinstance(manifest, dict):
+        tables = [manifest.get("look", {}), *map(manifest.get, ("spec", "digests", "versions"))]
+        if all(isinstance(table, dict) for table in tables):
+            return manifest
+    raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
 
 
 def versions_for(form: str) -> dict[str, str]:

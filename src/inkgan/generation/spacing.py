@@ -60,22 +60,25 @@ def side_by_side(
         gap[index, : len(row)] = gaps[index]
         is_space[index, : len(row)] = [character == " " for character in text]
     margin = round(_MARGIN * line.size)
-    edge = np.full(lines, margin)
-    right = np.full((lines, height), -np.inf)  # of the ink so far, by row
+    end = np.full(lines, margin)  # the column where the characters so far end
+    outline = np.full((lines, height), -np.inf)  # the column where their ink ends, by row
     left = np.zeros((lines, longest), np.int64)
+    left[:, 0] = end
     for k in range(longest):
-        inked = widths[:, k] > 0
-        # A gap above 0 dilates the ink so far; one below 0 moves the character back over it.
-        nearest = (_dilated(right, np.maximum(gap[:, k], 0)) - first[:, k]).max(1) + np.minimum(gap[:, k], 0)
-        x = np.rint(np.maximum(edge - _OVERLAP * line.size, nearest)).astype(np.int64) if k else edge
-        left[:, k] = np.where(inked, x, edge)
-        right = np.maximum(right, left[:, k, None] + last[:, k])
-        right[is_space[:, k]] = -np.inf
-        edge = np.maximum(edge, left[:, k] + widths[:, k])
-        edge = edge + np.where(is_space[:, k], round(_SPACE * line.size), 0)
+        if k > 0:
+            # A gap above 0 dilates the ink so far; one below 0 moves the character back over it.
+            dilated = _dilated(outline, np.maximum(gap[:, k], 0))
+            touching = (dilated - first[:, k]).max(1) + np.minimum(gap[:, k], 0)
+            place = np.rint(np.maximum(touching, end - _OVERLAP * line.size)).astype(np.int64)
+            has_ink = widths[:, k] > 0
+            left[:, k] = np.where(has_ink, place, end)
+        outline = np.maximum(outline, left[:, k, None] + last[:, k])
+        outline[is_space[:, k]] = -np.inf
+        end = np.maximum(end, left[:, k] + widths[:, k])
+        end = end + np.where(is_space[:, k], round(_SPACE * line.size), 0)
     top, bottom = _rows(first, line)
     boxes = np.stack([left, top, left + widths, bottom], 2)
-    ends = (edge + margin).tolist()
+    ends = (end + margin).tolist()
     return [Placement(as_boxes(boxes[i, : len(row)]), ends[i]) for i, row in enumerate(strips)]
 
 

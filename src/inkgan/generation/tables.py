@@ -31,7 +31,7 @@ class Table(BaseModel):
 class Document(Table):
     """A table that can contain tables; an error in any of them becomes a ConfigError of one line."""
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # type checkers see the fields as its parameters
 
         def __init__(self, /, **given: Any) -> None:
             try:

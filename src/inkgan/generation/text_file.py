@@ -50,7 +50,7 @@ class TextFile:
             if source == "-" or not file.seekable():
                 copy = self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
             self._file = copy or file
-            self._scan(file, copy)
+            self.count, self._starts = self._scan(file, copy)
         except OSError as error:
             raise ConfigError(
                 f"cannot read {self._name}: {reason_of(error)}. Name a file with a text on each line."
@@ -77,11 +77,15 @@ class TextFile:
         weakref.finalize(self, _close, file)
         return file
 
-    def _scan(self, file: BinaryIO, copy: BinaryIO | None) -> None:
-        """Check every line, copy it if it can be read only once, and note where each block begins."""
+    def _scan(self, file: BinaryIO, copy: BinaryIO | None) -> tuple[int, list[int]]:
+        """Check every line, and copy it if it can be read only once.
+
+        Returns:
+            The number of lines, and the position in the file where each block begins.
+        """
         start = count = wrong = 0
         first = ""
-        self._starts: list[int] = []
+        starts: list[int] = []
         while line := file.readline(_LONGEST_LINE + 1):
             if copy:
                 _write_copy(copy.write, line)
@@ -89,7 +93,7 @@ class TextFile:
                 line = line.removeprefix(_BYTE_ORDER_MARK)
                 start += len(_BYTE_ORDER_MARK)
             if count % _BLOCK == 0:
-                self._starts.append(start)
+                starts.append(start)
             start += len(line)
             count += 1
             if count > MOST_LINES:
@@ -107,7 +111,7 @@ class TextFile:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
         if wrong:
             raise ConfigError(first if wrong == 1 else f"{first} In all, {wrong:,} of its {count:,} lines are wrong.")
-        self.count = count
+        return count, starts
 
 
 def _close(file: BinaryIO) -> None:
