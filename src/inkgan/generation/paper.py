@@ -88,13 +88,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     shade *= light(height, width, look.light, draws)
     page *= (shade if page.ndim == 2 else shade[..., None]) * tint
 
-    # The camera.
-    blur = draws.uniform(*look.blur) * scale
-    noise = draws.uniform(*look.noise)
-    picture = through_camera(page, blur, noise, resolution, draws)
-    worst, best = map(int, look.quality)
-    picture = through_jpeg(picture, int(draws.integers(worst, best + 1)))
-    seen = np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    seen = _photographed(page, look, scale, resolution, draws)
     return replace(
         writing,
         image=seen if look.in_colour else 255 - seen,
@@ -298,6 +292,19 @@ def light(height: int, width: int, amount: Range, draws: np.random.Generator) ->
     darkness = draws.uniform(*amount) * (slope - slope.min()) / np.ptp(slope)
     brightness: NDArray[np.float64] = 1 - darkness
     return brightness
+
+
+def _photographed(
+    page: NDArray[np.float64], look: Look, scale: float, resolution: float, draws: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Take a picture of a page and keep it as JPEG; the result has the size of the page again."""
+    blur = draws.uniform(*look.blur) * scale
+    noise = draws.uniform(*look.noise)
+    picture = through_camera(page, blur, noise, resolution, draws)
+    worst, best = map(int, look.quality)
+    picture = through_jpeg(picture, int(draws.integers(worst, best + 1)))
+    height, width = page.shape[:2]
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def through_camera(
