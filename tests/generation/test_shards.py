@@ -369,6 +369,22 @@ def test_a_shard_that_would_not_fit_into_memory_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_workers")
+def test_larger_shards_that_were_begun_are_continued(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier versions had no such limit. A folder of another data set is still refused."""
+    out = tmp_path / "a"
+    write_shards(spec(), out, part=(1, 2))
+    monkeypatch.setattr(shards, "MOST_IN_SHARD", 2)
+    assert write_shards(spec(), out) == (2, 2)
+    assert visible(out) == visible(whole)
+    with pytest.raises(OutputError, match="its seed is 7, and not 8"):
+        write_shards(spec(seed=8), out)
+    with pytest.raises(ConfigError, match="3 images in one shard are too many"):
+        write_shards(spec(), tmp_path / "b")
+
+
 def test_the_largest_shards_are_allowed() -> None:
     shards.require_moderate_shards(spec(count=2 * 10**6, shards=2))
     shards.require_moderate_shards(spec(count=99_999 * 10**6, shards=99_999))

@@ -169,6 +169,21 @@ def test_an_answer_that_is_known_is_not_drawn_again(monkeypatch: pytest.MonkeyPa
     for given in (tag, f"W/{tag}", f'"other", {tag}'):
         again = client.get("/v1/write?text=12&seed=0", headers={"If-None-Match": given})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    lines = [("If-None-Match", '"other"'), ("If-None-Match", tag)]
+    assert client.get("/v1/write?text=12", headers=lines).status_code == 304
+
+
+@pytest.mark.parametrize("address", ["/v1/write?text=1", "/v1/digits/7", "/v1/sample?n=1", "/v1/models", "/docs"])
+def test_a_star_matches_every_answer_that_there_is(fast: TestClient, address: str) -> None:
+    """RFC 9110, 13.1.2."""
+    answer = fast.get(address, headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["etag"] == fast.get(address).headers["etag"]
+
+
+@pytest.mark.parametrize(("address", "status"), [("/v1/write?text=a", 400), ("/v1/digits/ten", 404), ("/no", 404)])
+def test_a_star_matches_no_error(fast: TestClient, address: str, status: int) -> None:
+    assert fast.get(address, headers={"If-None-Match": "*"}).status_code == status
 
 
 def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:

@@ -151,12 +151,29 @@ def test_a_head_that_comes_in_one_piece_has_the_same_bound(address: str, size: i
     with_server(talk, Guard(PlainTextResponse("hello")))
 
 
-@pytest.mark.parametrize("wrong", [b"HELLO\r\n\r\n", _GET + b"A: " + b"x" * LARGEST_HEAD + b"\r\n"])
-def test_what_is_no_head_is_answered_in_one_line(wrong: bytes) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (b"HELLO\r\n\r\n", "this is not a valid HTTP request: illegal request line"),
+        (_GET + b"Host: evil\r\n\r\n", "this is not a valid HTTP request: Found multiple Host: headers."),
+        (b"GET / HTTP/1.1\r\n\r\n", "this is not a valid HTTP request: Missing mandatory Host: header."),
+        (_GET + b"\x1b[31m\r\n\r\n", "this is not a valid HTTP request: illegal header line"),
+        (_GET + b"A: " + b"x" * LARGEST_HEAD + b"\r\n", "the head of this request is too large. It may have 16,384 "),
+    ],
+)
+def test_what_is_no_head_is_answered_in_one_line(wrong: bytes, told: str) -> None:
+    """With the parser's reason, and with the headers of security that every answer has."""
+
     def talk(port: int) -> None:
         head, _, body = answer(port, wrong).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
-        assert json.loads(body)["error"].startswith("Invalid HTTP request received. A request's head may have 16,384 ")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        expected = {**connection.SECURITY, "Content-Security-Policy": connection.POLICY, "Cache-Control": "no-store"}
+        assert {name.lower(): value for name, value in expected.items()}.items() <= headers.items()
+        error = json.loads(body)["error"]
+        assert error.startswith(told)
+        assert error.isprintable()
+        assert len(error) < 300
 
     with_server(talk)
 

@@ -33,7 +33,7 @@ def export(
 
         inkgan export best -o handwriting.html
         inkgan export best -o best.onnx
-        inkgan export runs/fast-mnist-seed0 --checkpoint best -o models/mine/
+        inkgan export runs/fast-mnist-seed0 -o models/mine/
     """
     from inkgan.errors import in_bytes, printable
     from inkgan.exporting.export import export as export_model

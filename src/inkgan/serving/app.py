@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from importlib.metadata import version
@@ -157,7 +157,7 @@ async def _write(request: Request, query: Annotated[Write, Query()]) -> Response
         return Response(status_code=304, headers=headers)
     responses.check(service.model, query)
     content, media_type = await service.writer.ask(query)
-    return Response(content, media_type=media_type, headers=headers)
+    return _answer(request, content, media_type, headers)
 
 
 async def _digit(
@@ -216,7 +216,7 @@ async def _drawn(request: Request, query: Parameters, make: Callable[..., Conten
         content, media_type = await _service(request).draw(make, *arguments)
     except ConfigError as error:  # the parameters are valid, so it is about the name of a class
         return error_response(404, str(error))
-    return Response(content, media_type=media_type, headers=headers)
+    return _answer(request, content, media_type, headers)
 
 
 def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
@@ -245,13 +245,24 @@ def _revalidated(request: Request, content: bytes, media_type: str, policy: str 
         headers["Content-Security-Policy"] = policy
     if _client_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    return _answer(request, content, media_type, headers)
+
+
+def _answer(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """Answer with content, unless the client asked for it only if there is none (``If-None-Match: *``)."""
+    if "*" in _tags_of(request):
+        return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)
 
 
 def _client_has(request: Request, tag: str) -> bool:
     """Return whether the client has the answer with this tag; caches may have marked the tag as weak."""
-    given = request.headers.get("If-None-Match", "").split(",")
-    return tag in (one.strip().removeprefix("W/") for one in given)
+    return tag in (one.removeprefix("W/") for one in _tags_of(request))
+
+
+def _tags_of(request: Request) -> list[str]:
+    """Return the tags in ``If-None-Match``, a list that may be spread over several lines."""
+    return [one.strip() for line in request.headers.getlist("If-None-Match") for one in line.split(",")]
 
 
 async def _wrong_parameters(request: Request, error: Exception) -> Response:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from inkgan.errors import shown
 from inkgan.serving.error_responses import RETRY_AFTER
 
 #: The most connections that are open at one time.
@@ -17,6 +20,17 @@ SECONDS_FOR_HEAD = 10.0
 SECONDS_TO_SEND = 30.0
 #: The most bytes of a request's head.
 LARGEST_HEAD = 16_384
+#: The status that the parser proposes when a head is too large.
+_TOO_LARGE = 431
+#: Headers of every answer.
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+#: The Content-Security-Policy of every answer that has no page's own.
+POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 #: The key in the state of a request's scope under which the function is that cuts its connection.
 CUT = "cut"
 
@@ -55,8 +69,13 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that is not HTTP, or whose head is too large."""
-        self._end("400 Bad Request", f"{msg} A request's head may have {LARGEST_HEAD:,} bytes.")
+        """Answer a request that is not HTTP, or whose head is too large; uvicorn is handling the parser's error."""
+        error = sys.exception()
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == _TOO_LARGE:
+            line = f"the head of this request is too large. It may have {LARGEST_HEAD:,} bytes."
+        else:
+            line = f"this is not a valid HTTP request: {shown(str(error or msg))}."
+        self._end("400 Bad Request", line)
 
     def _watch(self) -> None:
         """Run the clock only while a request is awaited."""
@@ -78,5 +97,7 @@ class Connection(H11Protocol):
         """Answer in place of the application, and close the connection."""
         body = json.dumps({"error": line})
         head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}"
-        self.transport.write(f"{head}x-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}".encode())
+        common = {**SECURITY, "Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Connection": "close"}
+        head += "".join(f"{name.lower()}: {value}\r\n" for name, value in common.items())
+        self.transport.write(f"{head}\r\n{body}".encode())
         self.transport.close()

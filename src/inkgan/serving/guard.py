@@ -22,7 +22,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inkgan.errors import shown
-from inkgan.serving.connection import CUT, LARGEST_HEAD, SECONDS_TO_SEND
+from inkgan.serving.connection import CUT, LARGEST_HEAD, POLICY, SECONDS_TO_SEND, SECURITY
 from inkgan.serving.error_responses import error_response, unavailable
 from inkgan.serving.hosts import LOCAL, name_of
 
@@ -38,13 +38,6 @@ _MOST_BUCKETS = 4096
 _ALWAYS = ("/healthz", "/metrics")
 #: The status under which the metrics count a request whose client went away before its answer began.
 _CLIENT_GONE = 499
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
-_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 _request_count = Counter("inkgan_requests", "Requests, by address and status.", ["path", "status"])
 _request_seconds = Histogram(
@@ -232,8 +225,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers.update(_SECURITY)
-            headers.setdefault("Content-Security-Policy", _POLICY)
+            headers.update(SECURITY)
+            headers.setdefault("Content-Security-Policy", POLICY)
             headers.setdefault("Cache-Control", "no-store")
             self._end_in(SECONDS_TO_SEND)
         elif self._method == "HEAD":

@@ -185,8 +185,10 @@ def _event_of(entry: _Entry) -> Any:
         case "graph":
             return Event(graph_def=value.SerializeToString(), **when)
         case "layout":
+            # TensorBoard shows every tag that begins as the expression says; "$" keeps out those that continue.
             sections = {
-                title: {chart: ["Multiline", tags] for chart, tags in charts.items()} for title, charts in value.items()
+                title: {chart: ["Multiline", [f"{tag}$" for tag in tags]] for chart, tags in charts.items()}
+                for title, charts in value.items()
             }
             return Event(summary=make.custom_scalars(sections), **when)
         case "image":
