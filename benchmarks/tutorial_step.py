@@ -5,7 +5,7 @@
 Both sides train the tutorial's networks with its batch of 50 and its order of updates, on real MNIST. They take turns
 in one run on the same machine: TensorFlow, inkgan in float32, inkgan in bfloat16 if the processor has units for it, and
 again. A round that other programs disturbed is timed again. PyTorch counts the FLOP of a step: for TensorFlow those of
-the lesson's networks in literal PyTorch, for inkgan those of the step that it computes. TensorFlow runs in a separate
+the tutorial's networks in literal PyTorch, for inkgan those of the step that it computes. TensorFlow runs in a separate
 environment, ``.venv-tensorflow``, which the script sets up if it is missing.
 """
 
@@ -88,7 +88,7 @@ def tensorflow_python() -> Path:
 
 
 def flop_as_written() -> int:
-    """Return the operations that PyTorch counts in the step as the lesson writes it; nothing is computed."""
+    """Return the operations that PyTorch counts in the step as the tutorial writes it; nothing is computed."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         generator, discriminator = literal.Generator(), literal.Discriminator()
         latents = torch.empty(CONFIG.batch_size, literal.LATENT_DIM)

@@ -69,7 +69,7 @@ def _gradients(network: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Tensor]
 
 @pytest.mark.slow
 def test_the_literal_networks_are_tensorflows() -> None:
-    """Images, logits, losses and gradients are those that the lesson's own graph computed."""
+    """Images, logits, losses and gradients are those that the tutorial's own graph computed."""
     with np.load(_GOLDEN, allow_pickle=False) as file:
         vectors = {key: file[key] for key in file.files}
     rng, batch = np.random.default_rng(int(vectors["rng_seed"])), int(vectors["batch_size"])

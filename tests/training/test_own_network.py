@@ -303,7 +303,7 @@ def test_a_penalty_needs_the_gradient_of_a_gradient(small_data: Path, tmp_path: 
 
 
 def test_what_a_penalty_cannot_differentiate_is_told() -> None:
-    """The lesson's fast networks compute gradients in place, which PyTorch says when it differentiates them."""
+    """The tutorial's fast networks compute gradients in place, which PyTorch says when it differentiates them."""
     overrides = {"network": "tutorial", "conditional": False, "class_weight": 0.0, "latent_dim": 100}
     with pytest.raises(ConfigError, match=r"^the network 'tutorial' cannot learn with a penalty, .*: RuntimeError: "):
         build(resolve(overrides=overrides), (28, 28, 1), 0, torch.device("cpu"), torch.float32)

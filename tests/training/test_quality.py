@@ -11,7 +11,7 @@ import inkgan
 
 @pytest.mark.slow
 def test_a_hundred_and_fifty_steps_draw_digits(tmp_path: Path) -> None:
-    """The distance is far below that of the lesson's 100,000 steps, which is 25.
+    """The distance is far below that of the tutorial's 100,000 steps, which is 25.
 
     The limits leave a margin beyond the results of ten seeds in float32 (docs/experiments.md, "150 steps").
     """

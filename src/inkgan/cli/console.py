@@ -113,7 +113,7 @@ class _Plain(_Quiet):
 
 
 class _Live(_Plain):
-    """A panel that is drawn in place; or, as in the lesson, lines and pictures that scroll above its progress bar.
+    """A panel that is drawn in place; or, as in the tutorial, lines and pictures that scroll above its progress bar.
 
     Args:
         scrolls: show only the panel's bar. So do the tutorial and simple terminals.

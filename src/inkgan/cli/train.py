@@ -124,7 +124,7 @@ def train(
     and stops; --resume continues.
 
     Recipes: fast takes one to three minutes on two cores; best takes longer and draws better; tutorial repeats a
-    TensorFlow lesson exactly and takes hours.
+    TensorFlow tutorial exactly and takes hours.
 
     For example:
 

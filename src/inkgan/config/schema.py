@@ -217,7 +217,7 @@ class Config(_Settings):
         compact_only=True,
     )
     pretraining_steps: CountOrNever = _setting(
-        0, "steps of the discriminator alone, before the joint ones", unit="steps", paper="the lesson"
+        0, "steps of the discriminator alone, before the joint ones", unit="steps", paper="the tutorial"
     )
     network: str = _setting(
         "compact",

@@ -1,7 +1,7 @@
-"""The lesson's discriminator and generator, layer by layer as the lesson's code has them.
+"""The tutorial's discriminator and generator, layer by layer as its code has them.
 
-By T. O'Shea and J. Bruner, written for TensorFlow 1. docs/tutorial.md lists where the lesson's text and code differ
-(the code decides), and which conventions of TensorFlow matter. Parameters are named after the lesson's variables
+By T. O'Shea and J. Bruner, written for TensorFlow 1. docs/tutorial.md lists where the tutorial's text and code differ
+(the code decides), and which conventions of TensorFlow matter. Parameters are named after the tutorial's variables
 (``d_w1`` is ``w1`` of the discriminator) and have PyTorch's layout. Training uses ``tutorial_exact_fast.py``, which
 computes the same functions faster with the same parameters; tests compare it with the forms here.
 

@@ -1,4 +1,4 @@
-"""The lesson's networks in the form that a processor computes fastest; training uses these.
+"""The tutorial's networks in the form that a processor computes fastest; training uses these.
 
 They have the parameters of the networks in ``tutorial.py`` and compute the same functions, rewritten in three ways. All
 three are exact, borders included: ``tests/networks/test_tutorial.py`` compares images, logits and gradients with those
@@ -38,7 +38,7 @@ _FOLD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.0, 1.0, 0.0))
 
 
 class Discriminator(tutorial.Discriminator):
-    """The lesson's discriminator, computed faster."""
+    """The tutorial's discriminator, computed faster."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Score images [N, 28, 28, 1] in [0, 1]: logits [N], above 0 where an image looks real."""
@@ -52,7 +52,7 @@ class Discriminator(tutorial.Discriminator):
 
 
 class Generator(tutorial.Generator):
-    """The lesson's generator, computed faster."""
+    """The tutorial's generator, computed faster."""
 
     def forward(self, latents: Tensor) -> Tensor:
         """Generate images [N, 28, 28, 1] in (0, 1) from latents [N, 100]."""

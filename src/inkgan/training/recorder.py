@@ -32,7 +32,7 @@ from inkgan.training.tensorboard import (
     CHARTED,
     FIRST_FIXED,
     LAYOUT,
-    LESSON_IMAGE,
+    TUTORIAL_IMAGE,
     EventFile,
     graph_of,
     tag_of,
@@ -41,9 +41,9 @@ from inkgan.training.watching import StepProgress, Watcher
 
 #: The number of images side by side in the picture of the fixed latents.
 GRID_COLUMNS = 10
-#: The number of fixed latents that are drawn at each logged step, and in the lesson.
+#: The number of fixed latents that are drawn at each logged step, and in the tutorial.
 _FIRST = 10
-_FIRST_IN_LESSON = 5
+_FIRST_IN_TUTORIAL = 5
 #: The most pictures in the animation.
 _FRAMES = 120
 #: The watcher hears of a step at least this often.
@@ -84,7 +84,7 @@ class Recorder:
 
     def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
         self._run = run
-        self._is_lesson = run.config.recipe == "tutorial"
+        self._is_tutorial = run.config.recipe == "tutorial"
         self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
         self._probe: Probe | None = None
@@ -123,7 +123,7 @@ class Recorder:
         self._watcher.started(run.folder.path, run.config, about, step)
         if step == run.first_step:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
-            if not self._is_lesson:
+            if not self._is_tutorial:
                 self._events.add("layout", "", LAYOUT)
             self.grid(0)
             self._show(None, number=0)
@@ -273,19 +273,19 @@ class Recorder:
         times = {"seconds": round(progress.seconds, 3), "steps_per_second": round(speed, 3)}
         self._write(step, {**terms, **signals, **times})
         for name, value in {**terms, "steps_per_second": speed}.items():
-            self._events.add("scalar", tag_of(name, lesson=self._is_lesson), value, step)
+            self._events.add("scalar", tag_of(name, tutorial=self._is_tutorial), value, step)
         if step >= 0:
             self._log_images(step)
 
     def _log_images(self, step: int) -> None:
-        """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the lesson."""
-        if not self._is_lesson:
+        """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the tutorial."""
+        if not self._is_tutorial:
             images = self._progress_images.fixed(_FIRST)
             self._watcher.fixed(images)
             self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
             return
-        for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_LESSON)):
-            self._events.add("image", LESSON_IMAGE.format(index), picture_of(image), step)
+        for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_TUTORIAL)):
+            self._events.add("image", TUTORIAL_IMAGE.format(index), picture_of(image), step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, opinion = self._progress_images.single(number)

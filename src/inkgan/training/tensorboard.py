@@ -1,7 +1,7 @@
 """TensorBoard's view of a run: the names of figures and pictures (``group/name``), and the event files.
 
-The recipe ``tutorial`` keeps the lesson's names for everything that the lesson shows. Event files are written now and
-then, without a background thread.
+The recipe ``tutorial`` keeps the tutorial's names for everything that it shows. Event files are written now and then,
+without a background thread.
 
 TensorBoard and its protocol buffers take a while to import, so only the first flush imports them, when the run is under
 way or at its end.
@@ -36,7 +36,7 @@ _TAGS = {
     "gradient_discriminator": "gradient/discriminator",
     "gradient_generator": "gradient/generator",
 }
-_LESSON = {
+_TUTORIAL = {
     "loss_generator": "Generator_loss",
     "loss_real": "Discriminator_loss_real",
     "loss_fake": "Discriminator_loss_fake",
@@ -44,8 +44,8 @@ _LESSON = {
 #: The tags of the pictures of all fixed latents, and of the first ten.
 ALL_FIXED = "pictures/fixed_latents"
 FIRST_FIXED = "pictures/first_ten"
-#: The lesson's tag of a generated image; TensorFlow numbered the images of a batch.
-LESSON_IMAGE = "Generated_images/image/{}"
+#: The tutorial's tag of a generated image; TensorFlow numbered the images of a batch.
+TUTORIAL_IMAGE = "Generated_images/image/{}"
 
 #: TensorBoard's page "Custom Scalars": the charts of each section, and the tags of each chart as regular expressions.
 LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
@@ -84,15 +84,15 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
 CHARTED = frozenset(tag for section in LAYOUT.values() for tags in section.values() for tag in tags)
 
 
-def tag_of(term: str, *, lesson: bool) -> str:
+def tag_of(term: str, *, tutorial: bool) -> str:
     """Return the tag of a figure.
 
     Args:
         term: its name in metrics.jsonl.
-        lesson: whether to use the lesson's name where it has one.
+        tutorial: whether to use the tutorial's name where it has one.
     """
-    if lesson and term in _LESSON:
-        return _LESSON[term]
+    if tutorial and term in _TUTORIAL:
+        return _TUTORIAL[term]
     return _TAGS.get(term, term if "/" in term else f"other/{term}")
 
 
