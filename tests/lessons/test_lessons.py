@@ -305,7 +305,9 @@ def test_an_error_of_inkgan_is_one_line_in_a_notebook(
 ) -> None:
     """Not the traceback: the message says what to do."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = importlib.import_module("IPython.core.interactiveshell").InteractiveShell()
+    # Its database would be written when Python exits; by then the tests of another process may have removed the folder.
+    config = importlib.import_module("traitlets.config").Config(HistoryManager={"enabled": False})
+    shell = importlib.import_module("IPython.core.interactiveshell").InteractiveShell(config=config)
     shell.run_cell("from inkgan.errors import ConfigError\nraise ConfigError('batch_size=0 is not allowed')")
     assert capsys.readouterr().out.strip() == "ConfigError: batch_size=0 is not allowed"
 
