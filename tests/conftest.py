@@ -21,6 +21,13 @@ import tiny_runs as runs
 from inkgan.generation import engines
 from inkgan.generation.engines import Task
 
+# What this user has set for inkgan, for terminals, launchers and downloads must not decide what a test finds.
+for _name in (
+    "INKGAN_DATA", "INKGAN_NETWORKS", "COLUMNS", "LINES", "TERMINAL_WIDTH", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS",
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT", "RAY_ADDRESS",
+    "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY",
+):  # fmt: skip
+    os.environ.pop(_name, None)
 # Hypothesis draws the same examples each time, however long they take: a test fails because of a change, and not by
 # chance or because the machine is busy. `pytest --hypothesis-profile random` looks for other examples.
 hypothesis.settings.register_profile("random", hypothesis.settings.get_profile("ci"), derandomize=False)
@@ -120,7 +127,6 @@ def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 def only_embedded_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide this machine's data sets, except the embedded one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("INKGAN_DATA", raising=False)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -261,7 +261,6 @@ def test_no_place_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.delenv("MASTER_PORT", raising=False)
     with pytest.raises(ConfigError, match="RANK is set, but not MASTER_PORT"), team_of(None, 5, {}):
         pass
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -279,7 +278,6 @@ def test_the_threads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str
 
 def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart is recognised by a number above 0; anything that is not a number is a first start."""
-    monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
     assert not is_restart()
     for value, said in (("0", False), ("2", True), ("again", False)):
         monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", value)
