@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gzip
 import io
-import json
 import os
 import pickle
 import pty
@@ -26,6 +25,7 @@ import typer
 
 import tiny_runs as runs
 from data_files import write_set
+from fresh_process import modules_after
 from inkgan.cli import app, run
 from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
@@ -914,31 +914,19 @@ def test_both_names_are_one() -> None:
 
 
 @pytest.mark.slow
-def test_help_loads_nothing_heavy() -> None:
-    """``inkgan --help`` needs neither PyTorch nor NumPy nor pydantic."""
-    code = (
-        "import sys, inkgan.cli, json\n"
-        "assert inkgan.cli.run(['--help']) == 0\n"
-        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
-    )
-    loaded = set(json.loads(program(sys.executable, "-W", "error", "-c", code).stderr))
-    assert "inkgan.cli.train" in loaded
-    assert not loaded & {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["write 2026 -o x.png", "sample fast -n 2 -o x.png"])
-def test_drawing_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
-    """The bundled models write and sample without loading PyTorch, SciPy or pydantic."""
-    code = (
-        "import sys, inkgan.cli, json\n"
-        "assert inkgan.cli.run(sys.argv[1:]) == 0\n"
-        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
-    )
-    done = program(sys.executable, "-W", "error", "-c", code, *command.split(), cwd=tmp_path)
-    loaded = set(json.loads(done.stderr))
-    assert "numpy" in loaded
-    assert not loaded & {"torch", "scipy", "pydantic", "tensorboard", "filelock", "requests", "jinja2"}
+@pytest.mark.parametrize(
+    ("command", "needed", "heavy"),
+    [
+        ("--help", "inkgan.cli.train", {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}),
+        ("write 2026 -o x.png", "numpy", {"torch", "scipy", "pydantic", "tensorboard", "filelock", "requests", "jinja2"}),
+        ("sample fast -n 2 -o x.png", "numpy", {"torch", "scipy", "pydantic", "filelock", "requests", "jinja2"}),
+    ],
+)
+def test_what_is_quick_loads_nothing_heavy(tmp_path: Path, command: str, needed: str, heavy: set[str]) -> None:
+    code = "import sys, inkgan.cli\nassert inkgan.cli.run(sys.argv[1:]) == 0"
+    loaded = modules_after(code, *command.split(), folder=tmp_path)
+    assert needed in loaded
+    assert not loaded & heavy
 
 
 @pytest.mark.slow

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import subprocess
-import sys
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -365,20 +363,6 @@ def test_digits_are_drawn_by_name(order: str) -> None:
     for text in ("2026", "1/2 + 3", "--"):
         np.testing.assert_array_equal(write(text, model=Shuffled()).image, write(text).image)
     np.testing.assert_array_equal(morph([3, 4], model=Shuffled()), morph([3, 4], model=RealDigits()))
-
-
-@pytest.mark.slow
-def test_no_torch(tmp_path: Path) -> None:
-    """Writing never imports PyTorch, neither from Python nor on the command line."""
-    code = (
-        "import sys, stand_in_models, inkgan.cli, inkgan.generation.model\n"
-        "inkgan.generation.model.load = lambda _: stand_in_models.RealDigits()\n"
-        "code = inkgan.cli.run(['write', '2026', '-o', sys.argv[1]])\n"
-        "assert not {'torch', 'tensorboard', 'scipy'} & sys.modules.keys()\n"
-        "sys.exit(code)"
-    )
-    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "digits.png")]
-    subprocess.run(command, check=True, timeout=120, cwd=Path(__file__).parents[1])
 
 
 def test_one_text_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import pickle
-import re
 import shutil
 import stat
 import struct
@@ -779,13 +778,3 @@ def test_a_slope_that_cannot_be(tmp_path: Path, slope: object) -> None:
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
     sign(tmp_path)
     complaint(lambda: inkgan.load(tmp_path), "model.json gives the slope")
-
-
-def test_the_source_has_no_pickle() -> None:
-    """Nothing in the package unpickles, evaluates or imports by a name from a file."""
-    words = ("import pickle", "torch.load(", "torch.save(", "allow_pickle=True", "import yaml", "weights_only")
-    for path in Path(inkgan.__file__).parent.rglob("*.py"):
-        text = path.read_text("utf-8")
-        assert not re.search(r"(?<![.\w])(eval|exec|__import__)\(", text), path
-        text = text.replace("safetensors.torch.", "")
-        assert not [word for word in words if word in text], path
