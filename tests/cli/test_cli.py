@@ -30,6 +30,7 @@ from inkgan.cli import app, run
 from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
 from inkgan.training.watching import Result
+from refusals import command_refusal
 from waiting import SECONDS, wait_for_file
 
 SURFACE = {
@@ -91,19 +92,6 @@ def words(folder: Path, data: Path, *options: str, settings: tuple[str, ...] = r
     overrides = [part for setting in settings for part in ("--set", setting)]
     fixed = ["train", "--data", str(data), "--out", str(folder), "--device", "cpu", "--precision", "float32"]
     return [*fixed, "--steps", str(runs.STEPS), *overrides, *options]
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
-    """Check that a command fails with one line on stderr and nothing on stdout, and return that line."""
-    capsys.readouterr()
-    assert run([str(argument) for argument in arguments]) == code
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.endswith("\n")
-    line = said.err[:-1]
-    assert line.startswith("inkgan: ")
-    assert line.isprintable()
-    return line
 
 
 def test_the_surface_is_frozen() -> None:
@@ -337,7 +325,7 @@ def test_bad_input(
     np.savez("wide.npz", images=np.random.default_rng(0).random((20, 8, 9)))
     np.savez("objects.npz", images=np.array([{}, []], dtype=object))
     before = runs.listing(tmp_path)
-    line = fails(capsys, *arguments.split())
+    line = command_refusal(capsys, *arguments.split())
     assert needed in line
     assert len(line) < 500
     Path("run/lock").unlink(missing_ok=True)
@@ -351,14 +339,14 @@ def test_an_empty_argument_is_not_the_current_folder(
     """An empty argument, such as a shell variable that is not set, is refused; it is not taken for this folder."""
     monkeypatch.chdir(tmp_path)
     out = ["-o", "a/"] if command.partition(" ")[0] in {"sample", "export", "write"} else []
-    assert "was given an empty value" in fails(capsys, *command.split(), "", *out)
+    assert "was given an empty value" in command_refusal(capsys, *command.split(), "", *out)
 
 
 def test_an_empty_name_is_not_the_run_in_this_folder(
     stopped_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(stopped_run)
-    assert "RUN... was given an empty value" in fails(capsys, "doctor", "")
+    assert "RUN... was given an empty value" in command_refusal(capsys, "doctor", "")
 
 
 def test_names_do_not_move_the_cursor(
@@ -406,7 +394,7 @@ def test_strange_names(
     monkeypatch.chdir(tmp_path)
     if command == ["train", "--data-dir"]:
         name += "/none"
-    fails(capsys, *command, name)
+    command_refusal(capsys, *command, name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -702,7 +690,7 @@ def test_errors_of_the_system(
         raise error
 
     monkeypatch.setattr("inkgan.generation.model.load", fail)
-    assert fails(capsys, "sample", "fast", "-o", "a.png", code=1) == f"inkgan: {said}"
+    assert command_refusal(capsys, "sample", "fast", "-o", "a.png", code=1) == said
 
 
 def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -729,7 +717,7 @@ def test_a_current_folder_that_is_gone(
 
 def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     """A message with 5,000 letters of input is shortened to its beginning and its end, where the remedy is."""
-    said = fails(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
+    said = command_refusal(capsys, "sample", "fast", "-n", "7" * 5000 + "x")
     assert len(said) < 1100
     assert "-n" in said[:60]
     assert said.endswith("is not a whole number. Type `inkgan sample --help`.")
@@ -747,7 +735,7 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
     ],
 )
 def test_numbers_and_files_of_a_wrong_kind(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
-    assert fails(capsys, *words.split()).endswith(told)
+    assert command_refusal(capsys, *words.split()).endswith(told)
 
 
 def test_warnings_have_one_form(
@@ -778,7 +766,7 @@ def test_too_little_memory(
         raise error
 
     monkeypatch.setattr("inkgan.generation.model.load", full)
-    assert "not enough memory" in fails(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
+    assert "not enough memory" in command_refusal(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
 
 
 @pytest.mark.slow

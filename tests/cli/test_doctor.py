@@ -11,6 +11,7 @@ from inkgan.cli import run
 from inkgan.cli.doctor import _short
 from inkgan.config import resolve
 from inkgan.training.doctor.rules import RULES
+from refusals import command_refusal
 
 _SOUND = {"loss_discriminator": 0.6, "loss_generator": 0.8}
 
@@ -81,8 +82,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     if what != "nothing":
         run_folder(folder, [])
         (folder / "metrics.jsonl").unlink() if what == "no metrics" else (folder / "metrics.jsonl").write_text("x\n")
-    assert run(["doctor", str(folder)]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    command_refusal(capsys, "doctor", folder)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,7 @@ def test_what_is_no_run_is_called_what_it_is(
     (tmp_path / "runs").mkdir()
     run_folder(tmp_path / "runs" / "one", [])
     monkeypatch.chdir(tmp_path)
-    assert run(["doctor", what]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert said in command_refusal(capsys, "doctor", what)
 
 
 @pytest.mark.parametrize("changed", [{"a_new_setting": 1}, {"recipe": "newer"}, {"loss": "newer"}])
@@ -113,8 +111,7 @@ def test_a_run_of_a_newer_version_is_not_called_damaged(
     folder = run_folder(tmp_path / "run", [])
     path = tmp_path / "run" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-    assert run(["doctor", folder]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    line = command_refusal(capsys, "doctor", folder)
     assert "If a newer version of inkgan wrote it, use that version." in line
     assert "damaged" not in line
 

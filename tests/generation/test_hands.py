@@ -15,6 +15,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.generation.hands import morph, slerp
 from inkgan.seeds import LARGEST_SEED
+from refusals import refusal
 from stand_in_models import RealDigits
 
 
@@ -37,9 +38,7 @@ def test_models_whose_classes_are_not_the_digits(names: tuple[str, ...], said: s
         class_names = names
 
     for call in (lambda: inkgan.write("1", model=Other()), lambda: morph([1], model=Other())):
-        with pytest.raises(CheckpointError, match=f"mine cannot write: {said}") as caught:
-            call()
-        assert "\n" not in str(caught.value)
+        refusal(call, f"mine cannot write: {said}", kind=CheckpointError)
 
 
 @settings(max_examples=50)

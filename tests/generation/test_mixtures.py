@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.templates import Mixture, read_texts
+from refusals import refusal
 
 
 def mixture(folder: Path, content: str) -> Mixture:
@@ -73,10 +75,7 @@ def test_a_mixture(tmp_path: Path) -> None:
 )
 def test_mixtures_that_make_no_sense(tmp_path: Path, content: str, said: str) -> None:
     """A one-line error names the file."""
-    with pytest.raises(ConfigError, match=said) as caught:
-        mixture(tmp_path, content)
-    assert "texts.toml" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert re.search(said, refusal(lambda: mixture(tmp_path, content), "texts.toml", kind=ConfigError))
 
 
 def test_the_shares_of_a_mixture(tmp_path: Path) -> None:

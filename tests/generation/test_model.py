@@ -27,6 +27,7 @@ from inkgan.generation.numpy_networks import TUTORIAL_SHAPES, draw_tutorial
 from inkgan.images import sheet, to_uint8
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents
+from refusals import refusal
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +133,7 @@ def test_in_a_notebook(model: Model) -> None:
 )
 def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> None:
     """Options out of range are refused."""
-    with pytest.raises(ConfigError) as caught:
-        model.sample(**options)
-    assert needed in str(caught.value)
+    refusal(lambda: model.sample(**options), needed, kind=ConfigError)
 
 
 @pytest.mark.slow
@@ -272,9 +271,7 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
     elif what == "foreign run":
         path.mkdir()
         (path / "config.json").write_text(json.dumps({"model_type": "bert"}), "utf-8")
-    with pytest.raises(CheckpointError) as caught:
-        inkgan.load(path)
-    assert "\n" not in str(caught.value)
+    refusal(lambda: inkgan.load(path), kind=CheckpointError)
 
 
 def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

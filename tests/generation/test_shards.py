@@ -43,6 +43,7 @@ from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
 from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
+from refusals import command_refusal, refusal
 from waiting import wait_for_file
 
 TEXTS = ("{digits:2}", "{int:1..9}/d")
@@ -781,9 +782,7 @@ def test_the_patterns_of_the_guide_match_shards_alone(
 )
 def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
     """A one-line error says what is allowed."""
-    with pytest.raises(ConfigError, match=said) as caught:
-        spec(**changes)
-    assert "\n" not in str(caught.value)
+    assert re.search(said, refusal(lambda: spec(**changes), kind=ConfigError))
 
 
 @pytest.mark.parametrize(
@@ -950,8 +949,5 @@ def test_commands_that_make_no_sense(
 ) -> None:
     """They end with exit code 2 and one error line, and write nothing."""
     monkeypatch.chdir(tmp_path)
-    assert run(["write", "1", *words.split()]) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
+    assert said in command_refusal(capsys, "write", "1", *words.split())
     assert list(tmp_path.iterdir()) == []

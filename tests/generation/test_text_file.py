@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from inkgan.generation.templates import read_texts
 from inkgan.generation.text_file import TextFile
 from inkgan.generation.texts import valid_text
 from inkgan.generation.writing import write
+from refusals import refusal
 from stand_in_models import RealDigits
 
 
@@ -49,10 +51,7 @@ def test_lines_that_cannot_be_written(tmp_path: Path, content: bytes, said: str)
     """The error says what is wrong and in which line."""
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=said) as caught:
-        read_texts(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
+    assert re.match(rf"{re.escape(str(path))}.*{said}", refusal(lambda: read_texts(path), kind=ConfigError))
 
 
 @pytest.mark.parametrize("name", ["none.txt", ".", "x" * 300])

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from inkgan import cli
 from inkgan.serving.server import _listening
+from refusals import command_refusal
 from waiting import SECONDS
 
 
@@ -67,11 +67,8 @@ def test_what_cannot_be_served_is_said_in_one_line(
     monkeypatch.chdir(tmp_path)
     Path("damaged").mkdir()
     Path("damaged/model.json").write_text("{}")
-    assert cli.run(["serve", *arguments.replace("PORT", str(taken)).split()]) == 2
-    out, error = capsys.readouterr()
-    assert out == ""
-    assert error.startswith(f"inkgan: {said.replace('PORT', str(taken))}")
-    assert error.count("\n") == 1
+    line = command_refusal(capsys, "serve", *arguments.replace("PORT", str(taken)).split())
+    assert line.startswith(said.replace("PORT", str(taken)))
 
 
 @contextmanager
