@@ -906,7 +906,7 @@ def test_both_names_are_one() -> None:
     ("command", "needed", "heavy"),
     [
         ("--help", "inkgan.cli.train", {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}),
-        ("write 2026 -o x.png", "numpy", {"torch", "scipy", "pydantic", "tensorboard", "filelock", "requests", "jinja2"}),
+        ("write 2026 -o x.png", "numpy", {"torch", "scipy", "pydantic", "filelock", "requests", "jinja2"}),
         ("sample fast -n 2 -o x.png", "numpy", {"torch", "scipy", "pydantic", "filelock", "requests", "jinja2"}),
     ],
 )
