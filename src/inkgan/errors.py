@@ -222,7 +222,7 @@ def instead(wrong: Mapping[str, Any]) -> str:
         wrong: one of the errors that a pydantic ``ValidationError`` lists.
     """
     if wrong["type"] in _INSTEAD:
-        allowed = {key: _bound(one) for key, one in wrong.get("ctx", {}).items()}
+        allowed = {key: _bound(value) for key, value in wrong.get("ctx", {}).items()}
         return _INSTEAD[wrong["type"]].format(**allowed)
     message: str = wrong["msg"].removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}"

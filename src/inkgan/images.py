@@ -146,9 +146,9 @@ def curves(
     """
     from PIL import Image, ImageDraw
 
-    every = np.concatenate([np.asarray(one, np.float64) for one in series])
-    every = every[np.isfinite(every)]
-    low, high = limits or ((every.min(), every.max()) if every.size else (0.0, 1.0))
+    finite = np.concatenate([np.asarray(numbers, np.float64) for numbers in series])
+    finite = finite[np.isfinite(finite)]
+    low, high = limits or ((finite.min(), finite.max()) if finite.size else (0.0, 1.0))
     frame = _Frame(0, width - 1, height - 1, low, high)
     if across:
         frame = _Frame(_LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME, low, high)
@@ -158,12 +158,12 @@ def curves(
         _draw_axes(pen, frame, across, most_rows=max(2, height // 30))
     if low < 0 < high:
         pen.line([(frame.left, frame.row(0)), (frame.right, frame.row(0))], "#c8ccd2")
-    for number, one in enumerate(series):
-        columns = np.linspace(frame.left + _MARGIN, frame.right + 1 - _MARGIN, len(one))
-        points = [(x, frame.row(y)) if np.isfinite(y) else None for x, y in zip(columns.tolist(), one, strict=True)]
+    for index, numbers in enumerate(series):
+        columns = np.linspace(frame.left + _MARGIN, frame.right + 1 - _MARGIN, len(numbers)).tolist()
+        points = [(x, frame.row(y)) if np.isfinite(y) else None for x, y in zip(columns, numbers, strict=True)]
         for first, second in itertools.pairwise(points):
             if first and second:
-                pen.line([first, second], LINE_COLOURS[number % len(LINE_COLOURS)], 2)
+                pen.line([first, second], LINE_COLOURS[index % len(LINE_COLOURS)], 2)
     pen.rectangle([frame.left, 0, frame.right, frame.bottom], outline="#c8ccd2")
     return picture
 

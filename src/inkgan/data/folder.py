@@ -265,7 +265,7 @@ def _to_eight_bits(images: npt.NDArray[np.uint16], deep: Sequence[int]) -> list[
 
 def _left_out(used: int, skipped: _Skipped, folder: Path) -> list[str]:
     """Describe how many images are left out and why; return an empty list if none is."""
-    lost = sorted(skipped.images().items(), key=lambda one: -len(one[1]))
+    lost = sorted(skipped.images().items(), key=lambda item: -len(item[1]))
     if not lost:
         return []
     reasons = [f"{len(files):,} {reason}, such as {shown(files[0].relative_to(folder))}" for reason, files in lost]

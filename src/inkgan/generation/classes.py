@@ -38,7 +38,7 @@ def indices_of(classes: Classes, n: int, class_names: Sequence[str], model: str)
     # As objects: NumPy would turn numbers beside a string into strings, and drop zero bytes at the end of a string.
     given = classes if isinstance(classes, np.ndarray) else np.asarray(classes, object)
     by_name = {name: index for index, name in enumerate(class_names)}
-    indices = np.array([_index_of(one, by_name, model) for one in given.reshape(-1).tolist()], np.int64)
+    indices = np.array([_index_of(label, by_name, model) for label in given.reshape(-1).tolist()], np.int64)
     if given.ndim == 0:
         return np.repeat(indices, n)
     if given.shape != (n,):

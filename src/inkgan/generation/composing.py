@@ -90,7 +90,7 @@ def draw_digits(
     counts = [len(plan.others) for plan in plans]
     others = np.concatenate([plan.others for plan in plans])
     latents = slerp(np.repeat(hands, counts, 0), others, style) * np.repeat(varieties, counts, 0)
-    digits = np.array([int(one) for plan in plans for one in plan.text if one in DIGITS], np.int64)
+    digits = np.array([int(character) for plan in plans for character in plan.text if character in DIGITS], np.int64)
 
     has_separators = np.array([bool(plan.strokes) for plan in plans])
     pen_latents = np.repeat((varieties * hands)[has_separators], len(_PEN_DIGITS), 0)

@@ -195,7 +195,7 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
                 result = task(number)
             except Exception as caught:  # noqa: BLE001 - it is raised in the first process
                 error = caught
-        messages = [str(one.message) for one in noted if issubclass(one.category, InkganWarning)]
+        messages = [str(warning.message) for warning in noted if issubclass(warning.category, InkganWarning)]
         try:
             ours.send(_Answer(result, error, messages))
         except OSError:  # the first process has ended; the result is on disk
@@ -238,8 +238,8 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             while waiting and len(in_flight) < at_once:
                 in_flight.append(remote.remote(folder, shared, waiting.popleft()))
             ready, in_flight = core.wait(in_flight)
-            for one in ready:
-                yield _result_of(core, one)
+            for reference in ready:
+                yield _result_of(core, reference)
     finally:
         if is_ours:
             core.shutdown()

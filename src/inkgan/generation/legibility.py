@@ -173,7 +173,7 @@ def _resized(images: Images) -> Images:
     from PIL import Image
 
     return np.stack(
-        [np.asarray(Image.fromarray(one).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)) for one in images]
+        [np.asarray(Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)) for image in images]
     )
 
 

@@ -177,11 +177,11 @@ def _colours(name: str, given: Any) -> tuple[str, ...]:
     """Return one or several colours, given as ``"blue,black"`` or as a list."""
     listed = given.split(",") if isinstance(given, str) else given
     is_list = isinstance(listed, list | tuple) and len(listed) > 0
-    if not is_list or not all(isinstance(one, str) and _is_colour(one.strip()) for one in listed):
+    if not is_list or not all(isinstance(colour, str) and _is_colour(colour.strip()) for colour in listed):
         raise ConfigError(
             f"{name} = {as_given(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
         )
-    return tuple(one.strip() for one in listed)
+    return tuple(colour.strip() for colour in listed)
 
 
 def _range(given: Any) -> Range:

@@ -166,11 +166,12 @@ def make_shard(spec: Spec, number: int) -> Files:
     """
     pack = packer(spec.format)
     folders: dict[str, list[int]] = {}
-    for one in spec.images_of(number):
-        folders.setdefault(f"{split_of(spec, one)}/" if spec.split else "", []).append(one)
+    for image in spec.images_of(number):
+        folder = f"{split_of(spec, image)}/" if spec.split else ""
+        folders.setdefault(folder, []).append(image)
     files: Files = {}
-    for folder, ones in sorted(folders.items()):
-        files |= pack(f"{folder}{number:05d}", samples(spec, ones))
+    for folder, images in sorted(folders.items()):
+        files |= pack(f"{folder}{number:05d}", samples(spec, images))
     return files
 
 

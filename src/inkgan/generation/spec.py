@@ -123,9 +123,10 @@ class Spec(Document):
     @field_validator("split")
     @classmethod
     def _shares_are_whole(cls, split: tuple[Share, ...]) -> tuple[Share, ...]:
-        if split and abs(sum(one.share for one in split) - 1) > 1e-6:
-            raise ValueError(f"the shares have to add up to 1, and not to {sum(one.share for one in split):g}")
-        if len({one.name.lower() for one in split}) < len(split):
+        total = sum(part.share for part in split)
+        if split and abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares have to add up to 1, and not to {total:g}")
+        if len({part.name.lower() for part in split}) < len(split):
             raise ValueError("two parts have the same name (some disks do not distinguish upper and lower case)")
         return split
 
@@ -170,15 +171,15 @@ def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
     model = model_of(spec)
     texts = texts_of(spec)
     threads = ThreadpoolController()
-    written = writing.in_batches(
+    writings = writing.in_batches(
         ((texts.text(spec.seed, number), number) for number in numbers),
         model=model,
         **spec.model_dump(include={"seed", *writing.WritingOptions.__optional_keys__}),
     )
     for number in numbers:
         with threads.limit(limits=1):
-            one = next(written)
-        yield Sample(number, one)
+            written = next(writings)
+        yield Sample(number, written)
 
 
 def preview(spec: Spec) -> tuple[Images, float]:

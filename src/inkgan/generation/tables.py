@@ -23,7 +23,7 @@ class Table(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any) -> Any:
-        if any(isinstance(one, bool) for one in (value if isinstance(value, list | tuple) else [value])):
+        if any(isinstance(item, bool) for item in (value if isinstance(value, list | tuple) else [value])):
             raise ValueError("true and false are not numbers")
         return value
 
@@ -79,6 +79,6 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
 
 def _given(value: Any) -> str:
     """Return a value for a message, in one short line."""
-    if isinstance(value, list | tuple) and value and all(isinstance(one, dict) and "share" in one for one in value):
-        value = ",".join(f"{one.get('name')}={one['share']}" for one in value)  # as --split takes it
+    if isinstance(value, list | tuple) and value and all(isinstance(row, dict) and "share" in row for row in value):
+        value = ",".join(f"{row.get('name')}={row['share']}" for row in value)  # as --split takes it
     return as_given(value)

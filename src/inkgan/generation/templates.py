@@ -66,10 +66,10 @@ class Mixture:
         shortest, longest = self._lengths = file.lengths
         if longest < shortest:
             raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")
-        self._templates = [read_template(one.template, folder) for one in file.texts]
+        self._templates = [read_template(text.template, folder) for text in file.texts]
         self.count = None
         self.files = [path for template in self._templates for path in template.files]
-        weights = np.cumsum([one.weight for one in file.texts])
+        weights = np.cumsum([text.weight for text in file.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
             self._draw(template, rng(0, Stream.TEXT, 0))  # raises now if no text of the template fits the lengths

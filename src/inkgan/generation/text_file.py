@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -88,7 +88,8 @@ class TextFile:
         starts: list[int] = []
         while line := file.readline(_LONGEST_LINE + 1):
             if copy:
-                _write_copy(copy.write, line)
+                with output_errors(Path(tempfile.gettempdir())):
+                    copy.write(line)
             if not count and line.startswith(_BYTE_ORDER_MARK):
                 line = line.removeprefix(_BYTE_ORDER_MARK)
                 start += len(_BYTE_ORDER_MARK)
@@ -106,7 +107,8 @@ class TextFile:
                 wrong += 1
                 first = first or f"{self._name}, line {count}: {complaint}"
         if copy:
-            _write_copy(copy.flush)
+            with output_errors(Path(tempfile.gettempdir())):
+                copy.flush()
         if not count:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
         if wrong:
@@ -117,19 +119,6 @@ class TextFile:
 def _close(file: BinaryIO) -> None:
     with suppress(OSError):  # a copy that the disk had no room for
         file.close()
-
-
-def _write_copy(write: Callable[..., object], *content: bytes) -> None:
-    """Write to the copy on the disk.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        write(*content)
-    except OSError:
-        with output_errors(Path(tempfile.gettempdir())):
-            raise
 
 
 def _without_end(line: str) -> str:

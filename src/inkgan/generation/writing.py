@@ -132,7 +132,7 @@ class Writing:
         """The parts of a label that not every writing has: ``probabilities`` and ``factors``, and ``cells``."""
         extras: dict[str, list[Any]] = {}
         if self.probabilities:
-            extras["probabilities"] = [None if one is None else round(one, 4) for one in self.probabilities]
+            extras["probabilities"] = [share if share is None else round(share, 4) for share in self.probabilities]
             extras["factors"] = list(self.factors)
         if self.cells:
             extras["cells"] = [list(cell) for cell in self.cells]
@@ -256,7 +256,7 @@ def _written(
     """Check the lines and write them; see :func:`write_batch`."""
     texts = [valid_text(text) for text, _ in lines]
     writers = [whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED) for _, writer in lines]
-    seeds = [valid_seed(one) for one in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
+    seeds = [valid_seed(number) for number in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
     if len(seeds) != len(lines):
         raise ConfigError(
             f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
@@ -265,15 +265,17 @@ def _written(
     if not lines:
         return []
     plans = [
-        planned(text, one, writer, generator.latent_dim, options.style)
-        for text, one, writer in zip(texts, seeds, writers, strict=True)
+        planned(text, line_seed, writer, generator.latent_dim, options.style)
+        for text, line_seed, writer in zip(texts, seeds, writers, strict=True)
     ]
     clean = _on_clean_paper(plans, generator, options)
     if options.look == LOOKS["clean"]:
         return clean
     from inkgan.generation.paper import with_look  # clean writing starts sooner without it
 
-    return [with_look(one, plan.seed, plan.writer, options.look) for one, plan in zip(clean, plans, strict=True)]
+    return [
+        with_look(writing, plan.seed, plan.writer, options.look) for writing, plan in zip(clean, plans, strict=True)
+    ]
 
 
 def _on_clean_paper(plans: Sequence[Plan], generator: Generator, options: _CheckedOptions) -> list[Writing]:

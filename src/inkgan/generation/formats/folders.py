@@ -100,7 +100,7 @@ def coco(stem: str, samples: Iterable[Sample]) -> Files:
         | {name: value for name, value in label.items() if name not in {"boxes", "cells"}}
         for key, label in labels.items()
     ]
-    annotations = [one for label in labels.values() for one in _coco_annotations(label)]
+    annotations = [annotation for label in labels.values() for annotation in _coco_annotations(label)]
     categories = [{"id": index, "name": name} for index, name in enumerate(CATEGORIES, 1)]
     document = {"images": images, "annotations": annotations, "categories": categories}
     return pictures | {f"{stem}/annotations.json": json.dumps(document).encode()}
