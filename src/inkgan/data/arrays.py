@@ -22,7 +22,7 @@ import numpy.typing as npt
 from inkgan.data.pixels import as_images, as_labels
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make, most_unpacked
 from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
+from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
 _MOST_ARRAYS = 1000
@@ -106,11 +106,11 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
-    listed = archive.infolist()
-    if len(listed) > _MOST_ARRAYS:
+    entries = archive.infolist()
+    if len(entries) > _MOST_ARRAYS:
         raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
     members = {}
-    for info in listed:
+    for info in entries:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
         archive.open(info).close()  # an error if its own header and the archive's list name it differently
@@ -139,7 +139,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
             raise DataError(f"{source}: {both} are both {role} to train on. Leave one of them out.")
     for split, keys in roles.items():
         if "images" not in keys:
-            held = printable(", ".join([*members][:8])) or "nothing"
+            held = printable(listed(list(members), 8)) or "nothing"
             raise DataError(f"{source} has no array `images` for {split}, but {held}. {_NAMES_READ}.")
     return roles, [key for key in unused if key != _CLASS_NAMES]
 

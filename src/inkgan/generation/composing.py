@@ -21,8 +21,8 @@ from inkgan.generation.texts import WILDCARD
 from inkgan.images import Images
 from inkgan.seeds import Stream, rng
 
-#: The probabilities and the factors of the characters of a line; see :class:`inkgan.generation.writing.Writing`.
-Reading = tuple[tuple[float | None, ...], tuple[float | None, ...]]
+#: A number for each digit of a line; None for its other characters.
+PerCharacter = tuple[float | None, ...]
 
 #: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
@@ -179,11 +179,7 @@ def page(strips: Sequence[ink.Strip], placement: Placement) -> Images:
     return page
 
 
-def readings(plans: Sequence[Plan], digits: Legible) -> list[Reading]:
-    """Return the probabilities and the factors of the characters of each line; None for those that are not digits."""
-    values = iter(zip(digits.probabilities.tolist(), digits.factors.tolist(), strict=True))
-    readings: list[Reading] = []
-    for plan in plans:
-        pairs = [next(values) if character in DIGITS else (None, None) for character in plan.text]
-        readings.append((tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)))
-    return readings
+def per_character(plans: Sequence[Plan], digits: NDArray[np.floating]) -> list[PerCharacter]:
+    """Return the numbers of all digits, [N], line by line, with None for the characters that are not digits."""
+    numbers = iter(digits.tolist())
+    return [tuple(next(numbers) if character in DIGITS else None for character in plan.text) for plan in plans]

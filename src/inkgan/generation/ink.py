@@ -205,17 +205,19 @@ def without_specks(images: Images) -> Images:
     rest[:, :height, :width] = images > _FAINT
     kept = np.zeros_like(rest)
     enough = 0.1 * rest.sum((1, 2))
-    open_images = np.flatnonzero(enough)
-    while len(open_images):  # one piece of each image at a time
-        ink = rest[open_images]
-        flat = ink.reshape(len(ink), -1)
-        piece = np.zeros_like(ink)
-        piece.reshape(len(ink), -1)[np.arange(len(ink)), flat.argmax(1)] = True
+    unfinished = np.flatnonzero(enough)
+    while len(unfinished):  # one piece of each image at a time, which grows from the first pixel of ink
+        ink = rest[unfinished]
+        pixels = ink.reshape(len(ink), -1)
+        first = np.zeros_like(pixels)
+        first[np.arange(len(ink)), pixels.argmax(1)] = True
+        piece = first.reshape(ink.shape)
         _fill(piece, ink)
-        kept[open_images] |= piece & (piece.sum((1, 2)) >= enough[open_images])[:, None, None]
+        is_large = piece.sum((1, 2)) >= enough[unfinished]
+        kept[unfinished[is_large]] |= piece[is_large]
         ink ^= piece
-        rest[open_images] = ink
-        open_images = open_images[ink.any((1, 2))]
+        rest[unfinished] = ink
+        unfinished = unfinished[ink.any((1, 2))]
     _spread(kept)  # to keep the soft edge
     return np.where(kept[:, :height, :width], images, np.uint8(0))
 

@@ -28,15 +28,15 @@ from inkgan.errors import (
 )
 from inkgan.generation import ink
 from inkgan.generation.composing import (
+    PerCharacter,
     Plan,
-    Reading,
     characters,
     distorted,
     draw_digits,
     page,
+    per_character,
     placed,
     planned,
-    readings,
 )
 from inkgan.generation.hands import DEFAULT_MODEL, Generator, load_for_writing
 from inkgan.generation.legibility import LEGIBLE, valid_legible
@@ -285,18 +285,14 @@ def _on_clean_paper(plans: Sequence[Plan], generator: Generator, options: _Check
     images = distorted(plans, digits.images, options.look)
     strips = characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
     placements = placed(plans, strips, line, options.look)
-    read: list[Reading] = readings(plans, digits) if options.legible else [((), ())] * len(plans)
+    probabilities: list[PerCharacter] = [()] * len(plans)
+    factors = probabilities
+    if options.legible:
+        probabilities = per_character(plans, digits.probabilities)
+        factors = per_character(plans, digits.factors)
     return [
-        Writing(
-            plan.text,
-            page(row, placement),
-            placement.boxes,
-            options.background,
-            probabilities=probabilities,
-            factors=factors,
-            cells=placement.cells,
-        )
-        for plan, row, placement, (probabilities, factors) in zip(plans, strips, placements, read, strict=True)
+        Writing(plan.text, page(row, placement), placement.boxes, options.background, read, shrunk, placement.cells)
+        for plan, row, placement, read, shrunk in zip(plans, strips, placements, probabilities, factors, strict=True)
     ]
 
 
