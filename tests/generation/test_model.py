@@ -129,6 +129,7 @@ def test_in_a_notebook(model: Model) -> None:
         ({"n": 1, "statistics": 3}, "unknown statistics 3"),
         ({"n": 1, "seed": 2**63}, "2^63 - 1"),
         ({"n": 1, "statistics": "standin"}, "Did you mean 'standing'?"),
+        ({"n": 1, "statistics": "standin", "legible": 0.9}, "Did you mean 'standing'?"),
     ],
 )
 def test_out_of_range(model: Model, options: dict[str, Any], needed: str) -> None:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from inkgan.data.pixels import as_images, as_labels
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make, most_unpacked
 from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, in_bytes, listed, printable, reason_of, shown
+from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
 _HEADER_LIMIT = 10_000
 _MOST_ARRAYS = 1000
@@ -139,7 +139,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
             raise DataError(f"{source}: {both} are both {role} to train on. Leave one of them out.")
     for split, keys in roles.items():
         if "images" not in keys:
-            held = printable(listed(list(members), 8)) or "nothing"
+            held = printable(", ".join([*members][:8])) or "nothing"
             raise DataError(f"{source} has no array `images` for {split}, but {held}. {_NAMES_READ}.")
     return roles, [key for key in unused if key != _CLASS_NAMES]
 

@@ -225,7 +225,7 @@ def _decode(
     """
     _check_room((len(files), *size, 1), shown(folder))
     images: npt.NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
-    kept: list[_Found] = []
+    used: list[_Found] = []
     deep: list[int] = []
     colour: list[_Found] = []
     for at, file in enumerate(files):
@@ -237,22 +237,27 @@ def _decode(
             continue
         if pixels.shape[2] == 3:
             colour.append(file)
-        if pixels.shape[2] > images.shape[3]:
-            _check_room((len(files), *size, 3), shown(folder))
-            images = np.repeat(images, 3, axis=3)
         if pixels.dtype == np.uint16:
-            images = images.astype(np.uint16, copy=False)
-            deep.append(len(kept))
-        images[len(kept)] = pixels
-        kept.append(file)
-    images = images[: len(kept)]
+            deep.append(len(used))
+        images = _with_room_for(pixels, images, shown(folder))
+        images[len(used)] = pixels
+        used.append(file)
+    images = images[: len(used)]
     notes = []
-    if 0 < len(colour) < len(kept):
+    if 0 < len(colour) < len(used):
         first = shown(colour[0].path.relative_to(folder))
         notes.append(f"all are read in colour, because of {len(colour):,} of them, such as {first}")
     if deep:
         notes += _to_eight_bits(images, deep)
-    return images.astype(np.uint8, copy=False), kept, notes
+    return images.astype(np.uint8, copy=False), used, notes
+
+
+def _with_room_for(pixels: npt.NDArray[Any], images: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+    """Return the images with three channels if these pixels have three, and with 16 bits if these have."""
+    if pixels.shape[2] > images.shape[3]:
+        _check_room((*images.shape[:3], 3), source)
+        images = np.repeat(images, 3, axis=3)
+    return images.astype(np.uint16, copy=False) if pixels.dtype == np.uint16 else images
 
 
 def _to_eight_bits(images: npt.NDArray[np.uint16], deep: Sequence[int]) -> list[str]:
