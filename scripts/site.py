@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import sphinx
 import typer.main
 from typer.testing import CliRunner
 
@@ -93,8 +94,8 @@ def main() -> None:
     """Build the site, or exit with the reason why it cannot be built."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     collect(SITE / "source")
-    sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
-    done = subprocess.run([*sphinx, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
+    build = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "html", "-j", "2"]
+    done = subprocess.run([*build, "-d", SITE / "doctrees", SITE / "source", SITE / "html"], check=False)
     if done.returncode:
         sys.exit(done.returncode)
     for page in SITE.glob("html/**/*.html"):
@@ -128,6 +129,8 @@ def collect(source: Path) -> None:
     (source / "static").mkdir()
     for file in (ROOT / "docs" / "site" / "site.css", *(ROOT / "docs" / "site").glob("*.png")):
         shutil.copyfile(file, source / "static" / file.name)
+    words_of_the_search = Path(sphinx.__file__).parent / "locale" / "zh_CN" / "LC_MESSAGES" / "sphinx.js"
+    shutil.copyfile(words_of_the_search, source / "static" / "zh-CN.js")
     inkgan.export("best", source / "static" / "page.html")
     (source / "index.md").write_text(_index(kept), "utf-8")
 
@@ -211,7 +214,7 @@ def _index(kept: set[Path]) -> str:
 
 
 def framed_in_chinese(page: str) -> str:
-    """Translate what stands around the article of a Chinese page, and the labels of its buttons and headings."""
+    """Translate what stands around the article of a Chinese page, and its labels; let it lead to the Chinese search."""
     words = "|".join(re.escape(word) for word in _FRAME)
 
     def translated(found: re.Match[str]) -> str:
@@ -219,7 +222,8 @@ def framed_in_chinese(page: str) -> str:
 
     labelled = re.sub(rf'((?:aria-label|placeholder|title)=")({words})(")', translated, page)
     before, article, after = re.split("(<article.*</article>)", labelled, flags=re.DOTALL)
-    before, after = (re.sub(rf"(>\s*)({words})(\s*<)", translated, part) for part in (before, after))
+    before, after = (re.sub(rf"(>\s*)({words})((?: - inkgan|\s*)<)", translated, part) for part in (before, after))
+    before = re.sub(r'((?:action|href)="[^"]*\bsearch)(\.html")', r"\1.zh-CN\2", before)
     return before + article + after
 
 

@@ -57,14 +57,16 @@ def test_search_finds_chinese_words() -> None:
 
 
 def test_chinese_pages_are_framed_in_chinese() -> None:
-    """Buttons, captions and labels are translated; words of the article itself are not."""
+    """Buttons, captions and labels are translated, and so is the search; words of the article itself are not."""
     page = (
-        '<title>Menu</title><p class="caption">Guides</p><a href="a.html">Reference manual</a>'
+        '<title>Search - inkgan</title><p class="caption">Guides</p><a href="a.html">Reference manual</a>'
+        '<form action="../search.html"></form><a href="docs/research.html"></a>'
         '<article><h1>书<a title="Link to this heading">¶</a></h1><code><span>Search</span></code></article>'
         '<a href="Next.html" aria-label="Toggle site navigation sidebar"><span>\n  Next\n</span></a>'
     )
     assert site["framed_in_chinese"](page) == (
-        '<title>菜单</title><p class="caption">指南（大多是英文）</p><a href="a.html">Reference manual</a>'
+        '<title>搜索 - inkgan</title><p class="caption">指南（大多是英文）</p><a href="a.html">Reference manual</a>'
+        '<form action="../search.zh-CN.html"></form><a href="docs/research.html"></a>'
         '<article><h1>书<a title="这一节的链接">¶</a></h1><code><span>Search</span></code></article>'
         '<a href="Next.html" aria-label="展开或收起全站目录"><span>\n  下一页\n</span></a>'
     )

@@ -21,6 +21,7 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
 html_search_language = "en-zh"
+html_additional_pages = {"search.zh-CN": "search.html"}  # Chinese pages lead to this one
 
 # Notebooks are kept with their results: the site shows what the lessons computed, and computes nothing.
 nb_execution_mode = "off"
@@ -55,7 +56,8 @@ def _language_of_the_page(app: Any, page: str, _template: str, context: dict[str
     """Browsers, screen readers and fonts want to know which pages are Chinese; readers stay in their language."""
     if languages(page) == {"zh"}:
         context["language"] = "zh-CN"
-    if page not in app.builder.relations:  # the search, the index
+        app.add_js_file("zh-CN.js")  # to this page only
+    if page not in app.builder.relations:  # the searches, the index
         return
     for side, name in ((1, "prev"), (2, "next")):
         found = neighbour(page, app.builder.relations, side)
