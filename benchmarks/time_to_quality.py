@@ -37,7 +37,7 @@ from tutorial_step import MNIST, tensorflow_python
 import inkgan
 from inkgan.data import load
 from inkgan.device import cores
-from inkgan.evaluation.classifier import feature_network_for
+from inkgan.evaluation.feature_training import feature_network_for
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.reference_statistics import statistics_for

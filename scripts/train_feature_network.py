@@ -18,7 +18,7 @@ import torch
 
 from inkgan.data import load
 from inkgan.errors import InkganError
-from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
+from inkgan.evaluation.feature_training import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, WEIGHTS, FeatureNetwork
 from inkgan.files import write_bytes
 
@@ -33,7 +33,7 @@ Figures made with it can be compared only with figures made with it: its name is
   in `{weights}` ({kibibytes:.0f} KiB).
 - Data: the training split of {data[name]}, {data[train_images]:,} images (digest `{digest}`). Nothing was
   chosen on the test split.
-- Recipe: in `card.json`, explained in `src/inkgan/evaluation/classifier.py`.
+- Recipe: in `card.json`, explained in `src/inkgan/evaluation/feature_training.py`.
 - Command: `{command}` (seed {recipe[seed]}, threads: {threads}, PyTorch {torch}).
 - Accuracy of the stored weights: {accuracy}.
 - SHA-256 of `{weights}`: `{sha256}`

@@ -33,7 +33,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import inkgan
 from inkgan import data
-from inkgan.evaluation.classifier import TrainingRecipe, one_cycle, warp
+from inkgan.evaluation.feature_training import TrainingRecipe, one_cycle, warp
 from inkgan.evaluation.features import SHIPPED, load_features, to_ink
 from inkgan.files import sha256_of, write_bytes
 from inkgan.generation import ink, legibility

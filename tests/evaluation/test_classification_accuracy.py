@@ -12,7 +12,7 @@ import torch
 from inkgan.data import DataSet, Split
 from inkgan.evaluation import classification_accuracy
 from inkgan.evaluation.classification_accuracy import SCORE_RECIPE, accuracy_score
-from inkgan.evaluation.classifier import TrainingRecipe, warp
+from inkgan.evaluation.feature_training import TrainingRecipe, warp
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, to_ink
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import ImageFeatures, Reference

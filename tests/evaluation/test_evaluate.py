@@ -23,7 +23,7 @@ from inkgan import cli
 from inkgan.cli.evaluate import _outputs
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning, OutputError
-from inkgan.evaluation import cache, classification_accuracy, classifier, reference
+from inkgan.evaluation import cache, classification_accuracy, feature_training, reference
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.features import load_features
 from inkgan.evaluation.metrics.intervals import wilson
@@ -284,8 +284,8 @@ def test_a_small_set_has_no_accuracy_score(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     short = replace(classification_accuracy.SCORE_RECIPE, least_steps=3, average_steps=10)
     monkeypatch.setattr(classification_accuracy, "SCORE_RECIPE", short)
-    hasty = classifier.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
-    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
+    hasty = feature_training.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
+    monkeypatch.setattr(feature_training, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
     parts = {"train": digits.train[np.arange(count)], "val": digits.validation, "test": digits.test[np.arange(200)]}
     arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}
     arrays |= {f"{name}_labels": part.labels for name, part in parts.items()}

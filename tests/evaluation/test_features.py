@@ -14,8 +14,8 @@ import torch
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation import classifier
-from inkgan.evaluation.classifier import (
+from inkgan.evaluation import feature_training
+from inkgan.evaluation.feature_training import (
     TrainingRecipe,
     feature_network_for,
     one_cycle,
@@ -118,7 +118,7 @@ def test_any_size_with_one_or_three_channels(shape: tuple[int, int, int]) -> Non
 
 def test_folding_changes_nothing() -> None:
     torch.manual_seed(0)
-    trainee = classifier._Trainee(card(), 0.3)
+    trainee = feature_training._Trainee(card(), 0.3)
     ink = to_ink(bars(64)[0])
     for _ in range(5):
         trainee(ink)
@@ -241,7 +241,7 @@ def data(labelled: bool = True) -> DataSet:
 @pytest.mark.slow
 def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    monkeypatch.setattr(feature_training, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     told: list[float] = []
     with pytest.warns(InkganWarning, match="feature network of bars is not kept yet"):
         first = feature_network_for(data(), lambda _, done: told.append(done))
@@ -267,7 +267,7 @@ def test_the_cost_is_announced_before_training_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(classifier, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    monkeypatch.setattr(feature_training, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
     said_before: list[int] = []
     network = feature_network_for(data(), lambda *_: said_before.append(len(recwarn)))
     assert set(said_before) == {1}
@@ -281,8 +281,8 @@ def test_the_cost_is_announced_before_training_starts(
 def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: int, shape: tuple[int, int, int]) -> None:
     """This holds for images of any size. Only their number and shape decide, so that a set has one network."""
     recipe, widths = recipe_for(num_images, shape)
-    seconds = recipe.steps(num_images) * classifier.step_seconds(recipe.batch_images, shape, widths)
-    one_pass = num_images // recipe.batch_images * classifier.step_seconds(recipe.batch_images, shape, widths)
+    seconds = recipe.steps(num_images) * feature_training.step_seconds(recipe.batch_images, shape, widths)
+    one_pass = num_images // recipe.batch_images * feature_training.step_seconds(recipe.batch_images, shape, widths)
     assert seconds <= 60 + one_pass
     assert recipe.steps(num_images) >= 250
     assert recipe == recipe_for(num_images, shape)[0]
@@ -316,9 +316,9 @@ def test_warps_of_nothing_change_nothing() -> None:
 def test_the_correlation_penalty() -> None:
     """It is 0 for orthogonal columns, and D - 1 if all D features are the same one, with unit variance."""
     columns = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
-    assert classifier.correlation_penalty(columns).item() == 0
+    assert feature_training.correlation_penalty(columns).item() == 0
     one = torch.tensor([1.0, -1, 1, -1])[:, None] * (0.75**0.5)
-    assert classifier.correlation_penalty(one.expand(4, 5)).item() == pytest.approx(4)
+    assert feature_training.correlation_penalty(one.expand(4, 5)).item() == pytest.approx(4)
 
 
 def test_one_cycle_goes_up_and_down() -> None:

@@ -10,7 +10,7 @@ import pytest
 from inkgan import files
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, OutputError
-from inkgan.evaluation.classifier import TrainingRecipe, train_feature_network
+from inkgan.evaluation.feature_training import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference_statistics import (

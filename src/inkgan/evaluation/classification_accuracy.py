@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from inkgan.data import DataSet
 from inkgan.errors import quantity
-from inkgan.evaluation.classifier import TrainingRecipe, train_features
+from inkgan.evaluation.feature_training import TrainingRecipe, train_features
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard
 from inkgan.evaluation.metrics.intervals import Estimate, binomial
 from inkgan.evaluation.reference import ImageFeatures, Reference

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from inkgan.data import DataSet, Split
 from inkgan.evaluation.cache import cache_key, cached_estimates
-from inkgan.evaluation.classifier import feature_network_for, is_shipped_for
+from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
 from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate

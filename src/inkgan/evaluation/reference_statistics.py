@@ -23,7 +23,7 @@ import safetensors.numpy
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation.cache import cache_folder, cache_key, write_to_cache
-from inkgan.evaluation.classifier import labels_to_learn
+from inkgan.evaluation.feature_training import labels_to_learn
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
