@@ -31,11 +31,11 @@ from inkgan.training.watching import Result, Watcher
 _COMPARE_EVERY = 50
 
 
-def run(prepared: PreparedRun, watcher: Watcher) -> Result:
-    """Train a run from its current step to its end, to ``stop_at`` or until a signal.
+def lead(run: PreparedRun, watcher: Watcher) -> Result:
+    """Train a run, alone or with other processes, from its current step to its end, to ``stop_at`` or until a signal.
 
     Args:
-        prepared: the run.
+        run: what to train.
         watcher: receives reports of the run.
 
     Raises:
@@ -46,22 +46,22 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
         IllnessError: the run is to be healed, and has blown up or collapsed.
         Interrupted: a signal came; the run was saved and can be resumed.
     """
-    folder = prepared.folder
+    folder = run.folder
     keep_freed_memory()
     with folder.locked():
-        state = _begin(prepared, watcher)
+        state = _begin(run, watcher)
         with (
-            _explained_divergence(prepared, state),
-            contextlib.closing(Recorder(prepared, watcher, state.step)) as recorder,
+            _explained_divergence(run, state),
+            contextlib.closing(Recorder(run, watcher, state.step)) as recorder,
             StopSignals() as signals,
         ):
             recorder.begin()
-            _synchronise(prepared, state)
+            _synchronise(run, state)
             clock = _Clock(state.seconds)
-            _train(prepared, state, recorder, clock, signals)
+            _train(run, state, recorder, clock, signals)
             complete = state.is_complete
-            if not is_saved(prepared, state):
-                _save(prepared, state, recorder, clock)
+            if not is_saved(run, state):
+                _save(run, state, recorder, clock)
             if signals.received is not None and not complete:
                 raise Interrupted(
                     f"stopped by a signal at step {state.step} and saved. "
@@ -74,75 +74,74 @@ def run(prepared: PreparedRun, watcher: Watcher) -> Result:
     return result
 
 
-def _begin(prepared: PreparedRun, watcher: Watcher) -> RunState:
+def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
     """Start a new run in its folder, or continue the one that is there; warn of what may surprise."""
-    if prepared.resume:
-        prepared.folder.save_changed_settings(prepared.config)
+    if run.resume:
+        run.folder.save_changed_settings(run.config)
     else:
-        prepared.folder.start(prepared.config, force=prepared.force)
-        if missing := shortage(prepared.data):
-            watcher.warn(f"{prepared.data.name} has {missing}.")
-    state = restore(prepared, watcher)
-    config = prepared.config
-    is_complete = state.step == config.steps or (config.seconds is not None and state.seconds >= config.seconds)
-    if prepared.stop_at is not None and prepared.stop_at < state.step and not is_complete:
+        run.folder.start(run.config, force=run.force)
+        if missing := shortage(run.data):
+            watcher.warn(f"{run.data.name} has {missing}.")
+    state = restore(run, watcher)
+    is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
+    if run.stop_at is not None and run.stop_at < state.step and not is_complete:
         watcher.warn(
-            f"stop_at={prepared.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give a "
+            f"stop_at={run.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give a "
             "later step, or leave it out."
         )
     return state
 
 
 @contextlib.contextmanager
-def _explained_divergence(prepared: PreparedRun, state: RunState) -> Iterator[None]:
+def _explained_divergence(run: PreparedRun, state: RunState) -> Iterator[None]:
     """Add the step, the last checkpoint and a remedy to the message of a divergence."""
     try:
         yield
     except DivergenceError as error:
-        saved = checkpoint.list_steps(prepared.folder.checkpoints)
+        saved = checkpoint.list_steps(run.folder.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-        remedy = NOT_FINITE.remedy(prepared.config.at(state.step))
+        remedy = NOT_FINITE.remedy(run.config.at(state.step))
         raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 
-def follow(prepared: PreparedRun) -> Result:
-    """Train along with the first process of a team, and write nothing; see :func:`run`.
+def follow(run: PreparedRun) -> Result:
+    """Train along with the first process of a team, and write nothing; see :func:`lead`.
 
     Raises:
         DismissedError: the run failed; the first process prints the reason.
     """
     keep_freed_memory()
-    state = RunState(prepared.first_step)
-    _synchronise(prepared, state)
+    state = RunState(run.first_step)
+    _synchronise(run, state)
     clock = _Clock(state.seconds)
     try:
         # The first process decides when to stop, and gets the same signals.
         with StopSignals():
-            for _ in _steps(prepared, state, clock, None):
+            for _ in _steps(run, state, clock, None):
                 pass
     except DivergenceError as error:
         raise DismissedError(error.exit_code) from error
-    return Result(prepared.folder.path, state.step, clock.seconds, state.is_complete, None)
+    return Result(run.folder.path, state.step, clock.seconds, state.is_complete, None)
 
 
-def _synchronise(prepared: PreparedRun, state: RunState) -> None:
+def _synchronise(run: PreparedRun, state: RunState) -> None:
     """Give every process of the team the step, the clock and the weights of the first one."""
-    prepared.team.meet()
-    step, seconds = prepared.team.broadcast_pair(float(state.step), state.seconds)
+    run.team.meet()
+    step, seconds = run.team.broadcast_pair(float(state.step), state.seconds)
     state.step = int(step)
     state.seconds = seconds
-    if prepared.team.size > 1:
-        prepared.team.broadcast_tensors(learned_tensors(prepared.recipe))
-        prepared.recipe.after_load()
+    if run.team.size > 1:
+        run.team.broadcast_tensors(learned_tensors(run.recipe))
+        run.recipe.after_load()
 
 
-def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
+def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
     """Train until :func:`_steps` ends; record each step, and draw, measure and save when that is due."""
-    watch = prepared.config.watch
-    if state.step == 0 and not is_saved(prepared, state):
-        save(prepared, state)  # without the records so far: the first flush imports TensorBoard, which takes long
+    watch = run.config.watch
+    if state.step == 0 and not is_saved(run, state):
+        save(run, state)  # without the records so far: the first flush imports TensorBoard, which takes long
     try:
-        for step, terms, real in _steps(prepared, state, clock, signals):
+        for step, terms, real in _steps(run, state, clock, signals):
             finding = recorder.step(step, terms, clock.seconds, real)
             if finding is not None:
                 raise IllnessError(finding)
@@ -152,22 +151,22 @@ def _train(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _C
                 if is_due(state.step, watch.evaluate_every):
                     state.keep_best(recorder.quality(step))
             if state.is_best or is_due(state.step, watch.save_every):
-                _save(prepared, state, recorder, clock)
+                _save(run, state, recorder, clock)
     except DivergenceError as error:
         recorder.not_finite(state.step)
-        if prepared.heal:
-            remedy = NOT_FINITE.remedy(prepared.config.at(state.step))
+        if run.heal:
+            remedy = NOT_FINITE.remedy(run.config.at(state.step))
             raise IllnessError(Finding(NOT_FINITE, state.step, str(error), remedy, state.step - 1)) from None
         raise
 
 
 def _steps(
-    prepared: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None
+    run: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None
 ) -> Iterator[tuple[int, dict[str, Tensor], Tensor]]:
     """Take training steps until the run is complete or is asked to stop.
 
     Args:
-        prepared: the run.
+        run: what to train.
         state: the progress of the run; each step advances it.
         clock: how long the run has trained.
         signals: signals that ask the run to stop; None in processes that follow the first one.
@@ -175,28 +174,35 @@ def _steps(
     Yields:
         The number of the step, its losses and figures, and the real images [N, H, W, C] that it learned from.
     """
-    config = prepared.config
-    batches = Batches(prepared.data, config, prepared.device)
+    config = run.config
+    batches = Batches(run.data, config, run.device)
     while True:
         has_signal = signals is not None and signals.received is not None
-        # The first process decides for all: clocks differ, and signals arrive at different times.
         # If the time ran out while this step was saved, its checkpoint would not be that of a complete run.
-        trained = state.seconds if state.saved_step == state.step else clock.seconds
-        seconds, stop_requested = prepared.team.broadcast_pair(trained, float(has_signal))
-        done, total = (seconds, config.seconds) if config.steps is None else (state.step, config.steps)
-        assert total is not None
-        state.is_complete = done >= total
-        reached_stop = prepared.stop_at is not None and state.step >= prepared.stop_at
+        seconds = state.seconds if state.saved_step == state.step else clock.seconds
+        # The first process decides for all: clocks differ, and signals arrive at different times.
+        seconds, stop_requested = run.team.broadcast_pair(seconds, float(has_signal))
+        fraction_done = _fraction_done(config, state.step, seconds)
+        state.is_complete = fraction_done >= 1
+        reached_stop = run.stop_at is not None and state.step >= run.stop_at
         if state.is_complete or stop_requested or reached_stop:
-            prepared.recipe.settle()
+            run.recipe.settle()
             return
         number = state.step + config.pretraining_steps
         real, labels = batches.batch(number)
-        terms = prepared.recipe.step(StepInfo(state.step, number, max(0.0, done / total)), real, labels)
+        terms = run.recipe.step(StepInfo(state.step, number, max(0.0, fraction_done)), real, labels)
         state.step += 1
-        if prepared.team.size > 1 and is_due(state.step, _COMPARE_EVERY):
-            prepared.team.require_equal(_digest(prepared.recipe), state.step)
+        if run.team.size > 1 and is_due(state.step, _COMPARE_EVERY):
+            run.team.require_equal(_digest(run.recipe), state.step)
         yield state.step - 1, terms, real
+
+
+def _fraction_done(config: Config, step: int, seconds: float) -> float:
+    """Return the fraction of a run's joint steps, or of its seconds, that is done; negative in pre-training."""
+    if config.steps is not None:
+        return step / config.steps
+    assert config.seconds is not None, "a run has one of the two lengths"
+    return seconds / config.seconds
 
 
 def _digest(recipe: Recipe) -> str:
@@ -207,12 +213,12 @@ def _digest(recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def _save(prepared: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
+def _save(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
     """Write a checkpoint, after the records that belong before it."""
-    prepared.recipe.settle()
+    run.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
-    save(prepared, state, to_keep(prepared, recorder.healthy_steps))
+    save(run, state, to_keep(run, recorder.healthy_steps))
 
 
 class Batches:

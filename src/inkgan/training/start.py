@@ -83,12 +83,12 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             watcher = NotebookWatcher() if team.leads and is_notebook() else Watcher()
         if is_restart() and given["out"]:
             given |= _options_after_restart(RunFolder(Path(given["out"])))
-        prepared = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
-        if team.leads and given["out"] is None and not prepared.resume:
+        run = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
+        if team.leads and given["out"] is None and not run.resume:
             # Runs that start at the same moment get different folders.
-            place = claim(RUNS / default_name(prepared.config))
-            prepared = dataclasses.replace(prepared, folder=RunFolder(place))
-        return _train_until_healthy(prepared, watcher)
+            place = claim(RUNS / default_name(run.config))
+            run = dataclasses.replace(run, folder=RunFolder(place))
+        return _train_until_healthy(run, watcher)
 
 
 def _options_after_restart(folder: RunFolder) -> dict[str, Any]:
@@ -206,36 +206,36 @@ def build(
     return Compact(config, image_shape, num_classes, dtype=precision, device=device, team=team)
 
 
-def _shared_facts(prepared: PreparedRun) -> dict[str, str]:
+def _shared_facts(run: PreparedRun) -> dict[str, str]:
     """Return the facts that must be the same on every process, by the names that messages use."""
     from importlib import metadata
 
     import torch
 
-    settings = prepared.config.model_dump(exclude={"data"})  # each machine may find the same data at another path
+    settings = run.config.model_dump(exclude={"data"})  # each machine may find the same data at another path
     return {
         "inkgan's version": metadata.version("inkgan"),
         "PyTorch's version": torch.__version__,
         "the number of threads": str(torch.get_num_threads()),
-        "the data's digest": prepared.data.digest,
-        "the precision": prepared.precision_name,
-        "the SHA-256 of the network's file": networks.own_network_sha256(prepared.config.network) or "none",
+        "the data's digest": run.data.digest,
+        "the precision": run.precision_name,
+        "the SHA-256 of the network's file": networks.own_network_sha256(run.config.network) or "none",
         **{f"the setting {name}": str(value) for name, value in settings.items()},
     }
 
 
-def _train_until_healthy(prepared: PreparedRun, watcher: Watcher) -> Result:
+def _train_until_healthy(run: PreparedRun, watcher: Watcher) -> Result:
     """Train a run; if it falls ill and is to be healed, continue from a healthy checkpoint."""
     from inkgan.training import loop
     from inkgan.training.healing import IllnessError, go_back, may_heal
 
-    if not prepared.team.leads:
-        return loop.follow(prepared)
-    data = prepared.data
+    if not run.team.leads:
+        return loop.follow(run)
+    data = run.data
     while True:
         try:
-            return loop.run(prepared, watcher)
+            return loop.lead(run, watcher)
         except IllnessError as illness:
-            config = go_back(prepared, illness, watcher)
-            recipe = build(config, data.image_shape, len(data.class_names), prepared.device, prepared.precision)
-            prepared = dataclasses.replace(prepared, config=config, recipe=recipe, resume=True, heal=may_heal(config))
+            config = go_back(run, illness, watcher)
+            recipe = build(config, data.image_shape, len(data.class_names), run.device, run.precision)
+            run = dataclasses.replace(run, config=config, recipe=recipe, resume=True, heal=may_heal(config))

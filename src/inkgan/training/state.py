@@ -28,7 +28,7 @@ Measure = Callable[[Images, Labels | None], dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class PreparedRun:
-    """A run that can start: the input of :func:`inkgan.training.loop.run`.
+    """A run that can start: the input of :mod:`inkgan.training.loop`.
 
     Attributes:
         config: the settings.
