@@ -143,7 +143,7 @@ def test_a_value_that_is_no_path_is_refused(
 ) -> None:
     with pytest.raises(error) as caught:
         call(value)
-    assert str(caught.value) == f"{what} is {value!r}, and not a name or a path. Give a string or a pathlib.Path."
+    assert str(caught.value) == f"{what} is {value!r}, not a name or a path. Give a string or a pathlib.Path."
 
 
 @pytest.mark.parametrize(

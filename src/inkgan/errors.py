@@ -325,9 +325,7 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
         path = Path(value)
         is_possible = b"\0" not in os.fsencode(path)
     except TypeError:  # also for a path given as bytes
-        raise error(
-            f"{what} is {as_given(value)}, and not a name or a path. Give a string or a pathlib.Path."
-        ) from None
+        raise error(f"{what} is {as_given(value)}, not a name or a path. Give a string or a pathlib.Path.") from None
     except UnicodeEncodeError:  # half a surrogate pair, which text from JSON may have
         is_possible = False
     if not is_possible:

@@ -199,7 +199,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("doctor .", ". is not the folder of a run: it has no config.json, but holds the folders of runs, such as "),
         (
             "doctor full",
-            "full is not the folder of a run: it has no config.json. `inkgan train` tells where its run",
+            "full is not the folder of a run: it has no config.json. `inkgan train` prints the folder",
         ),
         ("train --resume --force --out run", "--resume continues the run in --out, and --force replaces it"),
         ("train --extend 9 --force --out run", "--extend continues the run"),

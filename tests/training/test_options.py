@@ -82,7 +82,7 @@ def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ({"latent_dim": 8}, "settings={'latent_dim': 8}"),
         ({"settings": "loss=hinge"}, "settings are a mapping"),
         ({"settings": 5}, "settings are a mapping"),
-        ({"data": np.zeros((9, 8, 8), np.uint8)}, "data is ndarray, and not a name or a path. Write arrays with"),
+        ({"data": np.zeros((9, 8, 8), np.uint8)}, "data is ndarray, not a name or a path. Write arrays with"),
         ({"settings": [None]}, "settings are a mapping"),
         ({"settings": {1: 2}}, "settings are a mapping"),
         ({"sed": 1}, "Did you mean 'seed'?"),

@@ -42,8 +42,8 @@ Full = Annotated[
     bool,
     typer.Option(
         "--full",
-        help="Also measure the distance in features that learned nothing, train a classifier on the images, and look "
-        "for copies in pixels.",
+        help="Also measure the distance in features of an untrained network, train a classifier on the images, and "
+        "look for copies in pixels.",
     ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]

@@ -50,7 +50,7 @@ FIGURE_KINDS: dict[str, Kind] = {
     "frechet_random_distance": Kind(
         "Fréchet distance, random features",
         "lower",
-        "mean and covariance of all training images, in features of a network that learned nothing",
+        "mean and covariance of all training images, in features of an untrained network",
     ),
     "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
     "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),

@@ -97,7 +97,7 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
     data: Any = options.get("data")
     if not isinstance(data, str | Path | None):
         raise ConfigError(
-            f"data is {type(data).__name__}, and not a name or a path. Write arrays with "
+            f"data is {type(data).__name__}, not a name or a path. Write arrays with "
             "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
         )
     given: dict[str, Any] = {"recipe": recipe} | dict.fromkeys(known) | _DEFAULTS | _plain(options)

@@ -354,8 +354,8 @@ RULES: tuple[Rule, ...] = (
         "discriminator-wins",
         "the discriminator has won",
         lead,
-        "the discriminator tells real and generated images {separation:.1f} standard deviations apart, and "
-        "the generator hardly changes any more: the discriminator has won",
+        "the logits of real and of generated images lie {separation:.1f} standard deviations apart, and the generator "
+        "hardly changes any more: the discriminator has won",
         reset_game_settings,
         is_ratio=True,
     ),
