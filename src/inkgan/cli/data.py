@@ -11,9 +11,11 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, as_given, listed, printable, shown
+from inkgan.errors import ConfigError, OutputError, as_given, listed, printable, shown
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from inkgan.data.sets import DataSet
     from inkgan.data.splits import Split
 
@@ -133,8 +135,7 @@ def show(
     Grey images are drawn as dark ink on white paper, colour images as they are.
     """
     from inkgan.data.loading import load_saved
-    from inkgan.errors import OutputError
-    from inkgan.files import atomic_write, refuse_to_overwrite
+    from inkgan.files import refuse_to_overwrite
     from inkgan.images import sheet
 
     if output is not None:
@@ -145,7 +146,20 @@ def show(
         data = load_saved(_data_settings(context, name, data_dir, resize, settings), progress=progress)
     output = output or Path(f"{data.name}.png")
     images = data.examples(split, columns)
-    picture = sheet(images, columns)
+    _save(sheet(images, columns), output, force=force)
+    rows, classes = len(images) // columns, len(data.class_names)
+    note = f"the first {len(images)}"
+    if classes:
+        note = "a row for " + (f"{rows} of {classes} classes" if rows < classes else f"each of {classes} classes")
+    typer.echo(f"{printable(output)}: {split} images of {data.name}, {note}")
+    for note in data.notes:
+        typer.echo(f"  note: {note}")
+
+
+def _save(picture: Image.Image, output: Path, *, force: bool) -> None:
+    """Write a picture in the format that its name ends with."""
+    from inkgan.files import atomic_write
+
     with atomic_write(output, force=force) as temporary:
         try:
             picture.save(temporary)
@@ -155,13 +169,6 @@ def show(
             raise OutputError(
                 f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
             ) from None
-    rows, classes = len(images) // columns, len(data.class_names)
-    note = f"the first {len(images)}"
-    if classes:
-        note = "a row for " + (f"{rows} of {classes} classes" if rows < classes else f"each of {classes} classes")
-    typer.echo(f"{printable(output)}: {split} images of {data.name}, {note}")
-    for note in data.notes:
-        typer.echo(f"  note: {note}")
 
 
 def _data_settings(

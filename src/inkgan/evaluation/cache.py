@@ -51,7 +51,10 @@ def cached_estimates(
         kept = from_json(read_regular(cache_folder() / name))
         is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
         if is_whole and kept and kept.keys() >= set(needed):
-            return {key: _estimate(*map(float, numbers)) for key, numbers in kept.items()}
+            return {
+                key: Estimate(float(value), float(error), Interval(float(low), float(high)))
+                for key, (value, error, low, high) in kept.items()
+            }
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
     write_to_cache(name, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
@@ -60,10 +63,6 @@ def cached_estimates(
 
 def _digest_of(numbers: object) -> str:
     return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()
-
-
-def _estimate(value: float, error: float, low: float, high: float) -> Estimate:
-    return Estimate(value, error, Interval(low, high))
 
 
 def write_to_cache(name: str, content: bytes) -> None:

@@ -30,7 +30,7 @@ from inkgan.evaluation.metrics.intervals import (
     difference_of_means,
     mean_over_repeats,
 )
-from inkgan.evaluation.reference import reference_for
+from inkgan.evaluation.reference import Reference, reference_for
 from inkgan.evaluation.report import Better, Figure, Report, within_range
 from inkgan.evaluation.report_text import comparison_text, letter
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
@@ -189,14 +189,7 @@ def compare(
         n, limits = number_to_measure(every, n, real)
         samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
         reference = reference_for(real, None, progress)
-
-        def report_of(sample: Sample) -> Report:
-            def tell(doing: str, done: float) -> None:
-                progress(f"{sample.subject.name}: {doing}", done)
-
-            return replace(measure(sample, reference, full=full, progress=tell), pictures=None)
-
-        reports = [[report_of(sample) for sample in group] for group in samples]
+        reports = [[_report_of(sample, reference, progress, full=full) for sample in group] for group in samples]
         progress("figures", 1.0)
         pairs = _pairs(reports, members)
     return Comparison(
@@ -226,6 +219,15 @@ def _members(what: Measurable) -> Sequence[Measurable]:
     if not found:
         raise EvaluationError(f"nothing matches {pattern!r}. Give a run, a model, images, or a pattern of runs.")
     return found
+
+
+def _report_of(sample: Sample, reference: Reference, progress: Progress, *, full: bool) -> Report:
+    """Measure the images of a subject, whose name begins each report of progress."""
+
+    def tell(doing: str, done: float) -> None:
+        progress(f"{sample.subject.name}: {doing}", done)
+
+    return replace(measure(sample, reference, full=full, progress=tell), pictures=None)
 
 
 def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]]) -> tuple[Pair, ...]:

@@ -160,8 +160,8 @@ class RunFolder:
         """
         if not self.is_run:
             raise CheckpointError(
-                f"{shown(self.path)} is not the folder of a run: {self._no_run()}. `inkgan train` tells where its run "
-                "is."
+                f"{shown(self.path)} is not the folder of a run: {self._no_run()}. `inkgan train` prints the folder "
+                "of its run."
             )
         try:
             return read_json(self.config_file)
@@ -222,21 +222,20 @@ class RunFolder:
 
     def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
         """Compare ``config.json`` with the settings in a checkpoint, except for the place of the data."""
-        trained = checkpoint.read_document(newest, "model").get("config")
-        if not isinstance(trained, dict):
+        settings = checkpoint.read_document(newest, "model").get("config")
+        if not isinstance(settings, dict):
             return
         try:
-            before = from_saved(trained).model_copy(update={"data": saved.data})
+            trained = from_saved(settings).model_copy(update={"data": saved.data})
         except ConfigError as error:
             raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
-        if {before.precision, saved.precision} <= {"auto", state.get("precision")}:
-            before = before.model_copy(update={"precision": saved.precision})
-        if saved.extended_from and saved.extended_from[-1] == before.steps == state.get("step"):
+        step = state.get("step", 0)
+        if {trained.precision, saved.precision} <= {"auto", state.get("precision")}:
+            trained = trained.model_copy(update={"precision": saved.precision})
+        if saved.extended_from and saved.extended_from[-1] == trained.steps == step:
             saved = saved.before_extension()  # the run was complete, and was extended later
-        step = state.get("step", 0)  # changes of settings after this step have had no effect yet
-        before = before.before(step)
-        saved = saved.before(step)
-        edited = differences(before, saved)
+        # Changes of settings after this step have had no effect yet.
+        edited = differences(trained.before(step), saved.before(step))
         if edited:
             raise ConfigError(
                 f"{shown(self.config_file)} was edited after {newest.name} was saved: {'; '.join(edited)}. "

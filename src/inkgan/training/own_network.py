@@ -43,13 +43,16 @@ def require_trainable(
     """
     name, num_classes = description["network"], description["num_classes"]
     labels = torch.zeros(_IMAGES, dtype=torch.int64) if num_classes else None
+    latents = torch.zeros(_IMAGES, description["latent_dim"])
     tried_generator = copy.deepcopy(generator)
     tried_discriminator = copy.deepcopy(discriminator)
     try:
+        mixed_generator = MixedPrecision(tried_generator, dtype)
+        mixed_discriminator = MixedPrecision(tried_discriminator, dtype)
         for training in (False, True):
-            mixed_generator = MixedPrecision(tried_generator.train(training), dtype)
-            mixed_discriminator = MixedPrecision(tried_discriminator.train(training), dtype)
-            images = mixed_generator.forward(torch.zeros(_IMAGES, description["latent_dim"]), labels)
+            tried_generator.train(training)
+            tried_discriminator.train(training)
+            images = mixed_generator.forward(latents, labels)
             logits, scores = split_output(mixed_discriminator.forward(images.detach(), labels))
         fake_logits, fake_scores = split_output(mixed_discriminator.forward_frozen(images, labels))
         unused = {

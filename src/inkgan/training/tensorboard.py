@@ -178,23 +178,25 @@ def _event_of(entry: _Entry) -> Any:
     from tensorboard.compat.proto.event_pb2 import Event
     from torch.utils.tensorboard import summary
 
-    when = {"wall_time": entry.wall_time, "step": entry.step}
     tag, value = entry.tag, entry.value
     make: Any = summary
     match entry.kind:
+        case "scalar":
+            content = {"summary": make.scalar(tag, value)}
+        case "image":
+            content = {"summary": make.image(tag, np.asarray(value.convert("RGB")), dataformats="HWC")}
+        case "text":
+            content = {"summary": make.text(tag, value)}
         case "graph":
-            return Event(graph_def=value.SerializeToString(), **when)
+            content = {"graph_def": value.SerializeToString()}
         case "layout":
             # TensorBoard shows every tag that begins as the expression says; "$" keeps out those that continue.
             sections = {
                 title: {chart: ["Multiline", [f"{tag}$" for tag in tags]] for chart, tags in charts.items()}
                 for title, charts in value.items()
             }
-            return Event(summary=make.custom_scalars(sections), **when)
-        case "image":
-            return Event(summary=make.image(tag, np.asarray(value.convert("RGB")), dataformats="HWC"), **when)
-        case kind:
-            return Event(summary={"scalar": make.scalar, "text": make.text}[kind](tag, value), **when)
+            content = {"summary": make.custom_scalars(sections)}
+    return Event(wall_time=entry.wall_time, step=entry.step, **content)
 
 
 def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:

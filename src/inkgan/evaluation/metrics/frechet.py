@@ -141,9 +141,12 @@ class _GroupSums:
 
     def statistics(self, without: int | None = None) -> GaussianStatistics:
         """Return the statistics of all images, or of all but one group."""
-        keep = np.arange(len(self.count)) != (-1 if without is None else without)
+        keep = np.ones(len(self.count), np.bool_)
+        product = self.product.sum(axis=0)
+        if without is not None:
+            keep[without] = False
+            product -= self.product[without]
         n = int(self.count[keep].sum())
         mean = self.total[keep].sum(axis=0) / n
-        product = self.product.sum(axis=0) - (0 if without is None else self.product[without])
         covariance = (product - n * np.outer(mean, mean)) / (n - 1)  # (sum x x^T - n m m^T) / (n - 1)
         return GaussianStatistics(self.origin + mean, covariance, n)

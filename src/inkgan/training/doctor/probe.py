@@ -161,12 +161,12 @@ def _labels(classes: int) -> Labels | None:
 
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
     """Choose real images of the wanted classes, and return them with their labels."""
-    every = np.arange(min(COUNT, len(images)))
+    places = np.arange(min(COUNT, len(images)))
     if labels is None or wanted is None:
-        return as_floats(images[every]), None
-    places = in_turn(labels, wanted)
-    if not len(places):  # a small held-out split may have none of them
-        places = every
+        return as_floats(images[places]), None
+    found = in_turn(labels, wanted)
+    if len(found):  # a small held-out split may have none of these classes
+        places = found
     return as_floats(images[places]), labels[places]
 
 
