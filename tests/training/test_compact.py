@@ -109,11 +109,11 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    terms, _, logits = recipe.discriminator_losses(0, Batch(real, labels, torch.empty(0), None), fake)
+    (terms, _), logits = recipe.discriminator_losses(0, Batch(real, labels, torch.empty(0), None), fake)
     assert terms["loss_discriminator"].item() == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert terms["loss_class_real"].item() == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
     logits_fake, scores_fake = recipe.discriminator(fake, labels)
-    terms, _, _ = recipe.generator_losses(fake, labels, logits)
+    terms, _ = recipe.generator_losses(fake, labels, logits)
     assert terms["loss_generator"].item() == pytest.approx(game.generator(logits_real, logits_fake).item())
     assert terms["loss_class_fake"].item() == pytest.approx(0.7 * F.cross_entropy(scores_fake, labels).item())
 
@@ -246,7 +246,7 @@ def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float)
     )
     network.float()
     part = Batch(real, labels, torch.empty(0), mixing if kind == "wgan-gp" else None)
-    terms = recipe.discriminator_losses(0, part, fake).terms
+    (terms, _), _ = recipe.discriminator_losses(0, part, fake)
     expected = {
         "both": (of_real.mean() + of_fake.mean()) / 2,
         "real": of_real.mean() / 2,
@@ -274,7 +274,7 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
     losses = recipe.discriminator_losses
 
-    def noting(number: int, part: Batch, fake: torch.Tensor) -> Losses:
+    def noting(number: int, part: Batch, fake: torch.Tensor) -> tuple[Losses, torch.Tensor]:
         seen.append((number, part, fake))
         return losses(number, part, fake)
 
@@ -287,12 +287,12 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(part.labels, labels)
     assert len({fake.detach().numpy().tobytes() for _, _, fake in seen}) == 3
     for number, part, drawn in seen:  # the same by hand
-        found = alone.discriminator_losses(number, part, drawn)
+        found, logits_real = alone.discriminator_losses(number, part, drawn)
         expected_terms = alone._update_network("discriminator", alone._mixed_discriminator, [found])
     latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
     fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
     assert torch.equal(fake, drawn)
-    found = alone.generator_losses(fake, labels, found.logits_real)
+    found = alone.generator_losses(fake, labels, logits_real)
     expected_terms |= alone._update_network("generator", alone._mixed_generator, [found])
     assert {name: term.item() for name, term in terms.items()} == {
         name: term.item() for name, term in expected_terms.items()
@@ -309,12 +309,9 @@ def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.Monkey
         losses = recipe.discriminator_losses
         seen: list[torch.Tensor | None] = []
 
-        def noting(
-            number: int, part: Batch, fake: torch.Tensor, losses: Any = losses, seen: list[Any] = seen
-        ) -> Losses:
+        def noting(number: int, part: Batch, fake: torch.Tensor, losses: Any = losses, seen: list[Any] = seen) -> Any:
             seen.append(part.mixing)
-            found: Losses = losses(number, part, fake)
-            return found
+            return losses(number, part, fake)
 
         monkeypatch.setattr(recipe, "discriminator_losses", noting)
         recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real]), torch.cat([labels] * 2))

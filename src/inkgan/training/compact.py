@@ -90,28 +90,26 @@ class Losses(NamedTuple):
     Attributes:
         terms: the losses, whose sum is minimised; scalars.
         figures: other scalars.
-        logits_real: the logits [N] of the real images, detached.
     """
 
     terms: dict[str, Tensor]
     figures: dict[str, Tensor]
-    logits_real: Tensor
 
 
 class Scored(NamedTuple):
-    """A slice of a batch, with the images that were generated for it.
+    """A slice of a batch that the discriminator has scored, as the generator's update needs it.
 
     Attributes:
         slice_number: which slice it is.
-        part: its real images, labels and latents.
+        labels: the classes [N] of its images; None without labels.
         fake: generated images [N, H, W, C]; gradients flow through them to the generator.
-        losses: the discriminator's.
+        logits_real: the logits [N] of the real images, detached.
     """
 
     slice_number: int
-    part: Batch
+    labels: Tensor | None
     fake: Tensor
-    losses: Losses
+    logits_real: Tensor
 
 
 class Compact(Recipe):
@@ -240,24 +238,24 @@ class Compact(Recipe):
         return terms
 
     def _update_discriminator(self, number: int, batch: Batch) -> tuple[dict[str, Tensor], list[Scored]]:
-        """Update the discriminator once, on real and generated images; return those of this process's slices."""
+        """Update the discriminator once, and return the slices of the batch that this process has scored."""
         count = len(batch.real) // self._config.slices
-        scored = []
+        losses, scored = [], []
         for index in self._team.own_slices(self._config.slices):
             part = batch.at(slice(index * count, (index + 1) * count))
             with self._seeded_layers(number, index, "discriminator"):
                 fake = self._mixed_generator.forward(part.latents, part.labels)
-                losses = self.discriminator_losses(number, part, fake)
-            scored.append(Scored(index, part, fake, losses))
-        terms = self._update_network("discriminator", self._mixed_discriminator, [one.losses for one in scored])
-        return terms, scored
+                own_losses, logits_real = self.discriminator_losses(number, part, fake)
+            losses.append(own_losses)
+            scored.append(Scored(index, part.labels, fake, logits_real))
+        return self._update_network("discriminator", self._mixed_discriminator, losses), scored
 
     def _update_generator(self, number: int, scored: Sequence[Scored]) -> dict[str, Tensor]:
         """Update the generator once, on images that the discriminator has just learned from."""
         losses = []
-        for index, part, fake, discriminator_losses in scored:
+        for index, labels, fake, logits_real in scored:
             with self._seeded_layers(number, index, "generator"):
-                losses.append(self.generator_losses(fake, part.labels, discriminator_losses.logits_real))
+                losses.append(self.generator_losses(fake, labels, logits_real))
         return self._update_network("generator", self._mixed_generator, losses)
 
     @contextlib.contextmanager
@@ -280,8 +278,8 @@ class Compact(Recipe):
             torch.manual_seed(int(rng(self._config.seed, Stream.LAYERS, place).integers(2**63)))
             yield
 
-    def discriminator_losses(self, number: int, part: Batch, fake: Tensor) -> Losses:
-        """Return the losses that the discriminator minimises.
+    def discriminator_losses(self, number: int, part: Batch, fake: Tensor) -> tuple[Losses, Tensor]:
+        """Return the losses that the discriminator minimises, and the logits [N] of the real images, detached.
 
         Args:
             number: the number of updates of the discriminator before this one.
@@ -309,7 +307,7 @@ class Compact(Recipe):
         figures = comparison(logits_real, logits_fake)
         if self.logits_have_zero:
             figures |= scores(logits_real, logits_fake)
-        return Losses(terms, figures, logits_real)
+        return Losses(terms, figures), logits_real
 
     def _penalty_is_due(self, number: int) -> bool:
         """Return whether the discriminator's update ``number`` includes the penalty."""
@@ -349,7 +347,7 @@ class Compact(Recipe):
         terms = {"loss_generator": self._loss.generator(logits_real, logits_fake)}
         if class_scores is not None and labels is not None:
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
-        return Losses(terms, {}, logits_real)
+        return Losses(terms, {})
 
     def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
         """Take a step down the gradient of the sum of the losses.
