@@ -158,7 +158,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --seconds nan", "seconds=nan"),
         ("train --seed -1", "seed=-1"),
         ("train --seeds 1-2 --jobs 0", "cannot run 0 jobs"),
-        ("train --seeds 1-2 --out .", "--out '.' is not a name for runs"),
+        ("train --seeds 1-2 --out .", "--out '.' cannot name many runs"),
         ("train --seed 9223372036854775808", "give 9,223,372,036,854,775,807 or less"),
         ("train --stop-at 0", "stop_at=0"),
         ("train --recipe totorial", "'tutorial'"),

@@ -21,7 +21,7 @@ import numpy as np
 
 from inkgan.config import Config, differences, reading_settings
 from inkgan.device import usual_arithmetic
-from inkgan.errors import EvaluationError, require_function, valid_path, yes_or_no
+from inkgan.errors import EvaluationError, quantity, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.metrics.intervals import (
     LEVEL,
@@ -176,7 +176,8 @@ def compare(
     """
     start = time.perf_counter()
     if not 2 <= len(subjects) <= _MOST:
-        raise EvaluationError(f"{len(subjects)} to compare; name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
+        given = quantity(len(subjects), "subject")
+        raise EvaluationError(f"{given} cannot be compared. Name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
     full = yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
     how = reading_settings(settings)

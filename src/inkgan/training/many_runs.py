@@ -62,7 +62,7 @@ class TrainingTask:
         if out is not None:
             if Path(out).name in ("", ".."):
                 raise ConfigError(
-                    f"--out {shown(out)!r} is not a name for runs, to which each run adds its seed. Give a name."
+                    f"--out {shown(out)!r} cannot name many runs, because each adds its seed to a name. Give a name."
                 )
             return Path(f"{Path(out)}-{seed}")
         given: TrainingOptions = {**self.options, "seed": seed}
