@@ -89,9 +89,11 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
     for column in ("seed", "run", "step", "state"):
         shown.add_column(column)
     for seed, folder in folders.items():
-        outcome = ended.get(seed)
-        step = last_step(folder) if outcome is None else str(outcome.result.step)
-        state = ("" if step == "" else "training") if outcome is None else _state_of(outcome)
+        if seed in ended:
+            step, state = str(ended[seed].result.step), _state_of(ended[seed])
+        else:
+            step = last_step(folder)
+            state = "training" if step else ""
         shown.add_row(str(seed), str(folder), step, state)
     return shown
 

@@ -335,6 +335,15 @@ def _folds(dtype: torch.dtype, device: torch.device) -> Tensor:
 class _FoldedConvolution(torch.autograd.Function):
     """A linear function, ReLU, and a 2×2 convolution with a zero after the end, plus what the border needs in addition.
 
+    With the maps m after ReLU, the kernel k, the edges r (of the last row) and c (column), and the corner d::
+
+        out[i, j]   =  sum of k[a, b] m[i + a, j + b] over a, b in {0, 1}
+        out[-1, j]  += r[0] m[-1, j] + r[1] m[-1, j + 1]
+        out[i, -1]  += c[0] m[i, -1] + c[1] m[i + 1, -1]
+        out[-1, -1] += d m[-1, -1]
+
+    ``backward`` transposes these lines one by one.
+
     Written out because the maps in between, [N, H+1, W+1, M], are the largest of all, and autograd would copy them for
     each addition to a border. The patches' spare row and column make room for the zeros.
     """

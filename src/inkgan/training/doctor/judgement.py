@@ -68,7 +68,16 @@ class Finding:
 
 @dataclass
 class _Course:
-    """The course of one rule's values so far."""
+    """The course of one rule's values so far.
+
+    Attributes:
+        ill_in_a_row: the number of ill values since the last healthy one.
+        healthy_at: the step of the last healthy value; None if there was none.
+        judged: the number of values.
+        value: the last value.
+        found: the present illness; None if there is none.
+        first: the illness when it was found for the first time; None if it never was.
+    """
 
     ill_in_a_row: int = 0
     healthy_at: int | None = None
@@ -126,7 +135,7 @@ class Doctor:
         """
         new = []
         signals = {name: value for name, value in line.items() if name.startswith("doctor/")}
-        line = {**line, **self._before}
+        line = {**line, **self._before}  # a rule may compare this look with the one before it
         if signals:
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
         config = self.config.at(step)
@@ -180,9 +189,11 @@ class Doctor:
     def _diagnosis(self, rule: Rule, course: _Course) -> Diagnosis:
         threshold = self.thresholds[rule.name]
         if course.judged >= rule.patience:
-            finding = course.found or course.first
-            state = "healthy" if finding is None else "ill" if course.found else "was ill"
-            return Diagnosis(rule, state, course.value, threshold, finding)
+            if course.first is None:
+                return Diagnosis(rule, "healthy", course.value, threshold)
+            if course.found is None:
+                return Diagnosis(rule, "was ill", course.value, threshold, course.first)
+            return Diagnosis(rule, "ill", course.value, threshold, course.found)
         since = f" from step {rule.grace} on" if rule.grace > 0 else ""
         if not rule.applies_to(self.config):
             reason = "its threshold is for the recipes fast and best with the network compact"
