@@ -20,7 +20,7 @@ sys.modules.update(dict.fromkeys(sys.argv[1].split()))
 from inkgan.cli import run
 sys.exit(run(sys.argv[2:]))
 """
-_TRAIN = "torch tensorboard scipy requests jinja2"
+_TRAIN = "torch tensorboard scipy pooch jinja2"
 _SERVE = "fastapi starlette uvicorn prometheus_client"
 _ALL_BUT_ONNX = f"{_TRAIN} {_SERVE} lmdb pyarrow ray"
 

@@ -107,7 +107,7 @@ _OPTIONAL = {
     "torch": ("PyTorch", "train"),
     "tensorboard": ("TensorBoard", "train"),
     "scipy": ("SciPy", "train"),
-    "requests": ("Requests", "train"),
+    "pooch": ("pooch", "train"),
     "jinja2": ("Jinja", "train"),
     "onnx": ("onnx", "onnx"),
     "fastapi": ("FastAPI", "serve"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from pathlib import Path
 
+import pooch  # type: ignore[import-untyped]
 import requests
 from filelock import FileLock
 
@@ -70,7 +72,7 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_pro
 
     Args:
         mirror: its address, http or https, which ends with a slash.
-        remote: the file; a longer answer is cut off.
+        remote: the file; an answer longer than its size is cut off.
         folder: where it belongs.
         progress: receives reports of the progress.
 
@@ -78,25 +80,49 @@ def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_pro
         MirrorError: the mirror did not give this file.
         OutputError: it cannot be written.
     """
-    doing = f"downloading {remote.name} ({in_bytes(remote.size)})"
-    headers = {"Accept-Encoding": "identity"}  # else a server may compress the file once more
-    with atomic_write(folder / remote.name) as temporary:
+    with contextlib.ExitStack() as answers, atomic_write(folder / remote.name) as temporary:
+        get = pooch.HTTPDownloader(
+            _Bar(remote, progress),
+            chunk_size=_CHUNK,
+            timeout=TIMEOUT,
+            headers={"Accept-Encoding": "identity"},  # else a server may compress the file once more
+            hooks={"response": lambda answer, **_: answers.push(answer)},  # closed even if it is cut off
+        )
         try:
-            with (
-                requests.get(mirror + remote.name, headers=headers, stream=True, timeout=TIMEOUT) as answer,
-                temporary.open("wb") as file,
-            ):
-                if not answer.ok:
-                    raise MirrorError(f"the server answered {answer.status_code} {answer.reason}")
-                for chunk in answer.iter_content(_CHUNK):
-                    file.write(chunk)
-                    if file.tell() > remote.size:
-                        raise MirrorError("the file is larger than the published one")
-                    progress(doing, file.tell() / remote.size)
+            get(mirror + remote.name, temporary, None)
+        except requests.HTTPError as error:
+            answer = error.response
+            raise MirrorError(f"the server answered {answer.status_code} {answer.reason}") from error  # type: ignore[union-attr]
         except requests.RequestException as error:
             raise MirrorError(f"no connection ({type(error).__name__})") from error
         if sha256_of(temporary) != remote.sha256:
             raise MirrorError("the file has another SHA-256 than the published one")
+
+
+class _Bar:
+    """A progress bar for pooch that passes on the progress of a download."""
+
+    total = 0
+
+    def __init__(self, remote: Remote, progress: Progress) -> None:
+        self._remote = remote
+        self._progress = progress
+        self._received = 0
+
+    def update(self, count: int) -> None:
+        """Count up to ``count`` more received bytes; the last chunk may have fewer."""
+        self._received += count
+        if self._received > self._remote.size + _CHUNK:
+            raise MirrorError("the file is larger than the published one")
+        doing = f"downloading {self._remote.name} ({in_bytes(self._remote.size)})"
+        self._progress(doing, min(1.0, self._received / self._remote.size))
+
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self._received = 0
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 def _unpack(archive: Path, known: KnownSet) -> None:

@@ -26,7 +26,7 @@ def locate_or_download(known: KnownSet, directory: Path | None, progress: Progre
     """
     folder = locate(known, directory)
     if folder is None:
-        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs Requests, an optional library
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
 
         folder = fetch_known(known, cache_folder(), progress)
     return folder
