@@ -30,7 +30,7 @@ YesOrNo = Literal["auto", "yes", "no"]
 #: Images with a longer side bring a note about the time that training takes.
 _LARGE_SIDE = 128
 _MNIST_PIXELS = 28 * 28
-#: From this share of clear images on (see :func:`inkgan.data.pixels.dark_and_light`), it is no chance.
+#: If more than this share of the images are clear (see :func:`inkgan.data.pixels.dark_and_light`), it is not by chance.
 _CLEAR_SHARE = 0.1
 
 

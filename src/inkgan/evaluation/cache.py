@@ -66,6 +66,6 @@ def _digest_of(numbers: object) -> str:
 
 
 def write_to_cache(name: str, content: bytes) -> None:
-    """Write a file to the cache; a failure is no error, since the content can be computed again next time."""
+    """Write a file to the cache; a failure is not an error, since the content can be computed again next time."""
     with contextlib.suppress(OutputError):
         write_bytes(cache_folder() / name, content)

@@ -138,7 +138,7 @@ def _integer(argument: str) -> Piece:
     """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
     first, last = _range(argument or "0..9999")
     if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
-        raise ConfigError(f"its range has to be of whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
+        raise ConfigError(f"its range takes whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
     least, most = int(first), int(last)
     _require_order(least <= most, first, last, "smaller number")
     width = len(first) if first.startswith("0") and len(first) > 1 else 1

@@ -53,7 +53,7 @@ class Generator(Protocol):
 def load_for_writing(model: str | Path | Generator) -> Generator:
     """Return a model that can write (see :func:`inkgan.generation.writing.write`); load it if it is given by name."""
     if isinstance(model, str | Path) or not hasattr(model, "class_names"):
-        model = load(model)  # type: ignore[arg-type]  # it says what is no name
+        model = load(model)  # type: ignore[arg-type]  # load refuses what is not a name
     names = model.class_names
     if sorted(names) != list(DIGITS):
         known = listed([shown(name) for name in names], 12)

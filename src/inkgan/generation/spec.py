@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Any, SupportsIndex
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -23,7 +23,7 @@ from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
-from inkgan.generation.writing import HEIGHTS, STEEPEST, Writing
+from inkgan.generation.writing import HEIGHTS, STEEPEST, Background, Writing
 from inkgan.generation.writing_files import padded_to_widest
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED
@@ -96,7 +96,7 @@ class Spec(Document):
     style: float = Field(0.25, ge=0, le=1)
     slant: float = Field(0.0, ge=-STEEPEST, le=STEEPEST)
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
-    background: Literal["white", "transparent"] = "white"
+    background: Background = "white"
     legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
     look: LookLike = "clean"
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from inkgan.errors import ConfigError, as_given, did_you_mean, instead, shown
 from inkgan.generation.texts import LONGEST_TEXT
 
-#: pydantic's names for the errors of a list: it is no list, it is too short or too long, or its items are no tables.
+#: pydantic's names for the errors of a list: it is not a list, is too short or too long, or has an item
+#: that is not a table.
 _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
@@ -22,7 +23,7 @@ class Table(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _truth_is_no_number(cls, value: Any) -> Any:
+    def _refuse_truth_values(cls, value: Any) -> Any:
         if any(isinstance(item, bool) for item in (value if isinstance(value, list | tuple) else [value])):
             raise ValueError("true and false are not numbers")
         return value

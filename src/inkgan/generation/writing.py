@@ -184,7 +184,7 @@ def write(
     Warns:
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
-    checked = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # it checks
+    checked = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
     written = _written([(text, writer)], model, seed, checked)
     _warn_of_illegible(written, checked.legible)
     return written[0]
@@ -215,7 +215,7 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
+    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
     written = _written(lines, model, seed, checked)
     _warn_of_illegible(written, checked.legible)
     return written
@@ -236,7 +236,7 @@ def in_batches(
         seed: the seed of all writers.
         **options: as in :func:`write_batch`. The warning is given once.
     """
-    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # it checks
+    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
     generator = load_for_writing(model)
     source = iter(lines)
     warned = False
