@@ -232,8 +232,8 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
             fsync(temporary)
             if force:
                 temporary.replace(target)
-            elif not _move_to_free(temporary, target):
-                raise _taken(path)
+            else:
+                _move_to_free(temporary, target)
             fsync(target.parent)
     finally:
         with contextlib.suppress(OSError):
@@ -256,21 +256,20 @@ def _behind_links(path: Path) -> Path:
     return target
 
 
-def _move_to_free(temporary: Path, path: Path) -> bool:
-    """Give a file its final name unless something has it, even if another process takes the name at this moment.
+def _move_to_free(temporary: Path, path: Path) -> None:
+    """Give a file its final name; the temporary name may stay, too.
 
-    Returns:
-        Whether the file has the name. The temporary name may stay, too.
+    Raises:
+        OutputError: something has the name, even if another process took it at this moment.
     """
     try:
         os.link(temporary, path)
     except FileExistsError:
-        return False
+        raise _taken(path) from None
     except OSError as error:
         if error.errno not in UNSUPPORTED and not isinstance(error, PermissionError):
             raise
         temporary.replace(path)  # a disk without links
-    return True
 
 
 #: The name of a temporary file or folder: a name, the machine (ten digits), the process (seven), and six random ones.
