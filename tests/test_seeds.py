@@ -54,12 +54,6 @@ def test_streams_are_numbered_for_ever() -> None:
     assert sorted(Stream) == list(range(22))
 
 
-@given(SEEDS, st.sampled_from(Stream), st.integers(0, 10**9))
-def test_the_same_again(seed: int, stream: Stream, index: int) -> None:
-    """Seed, stream and index decide what is drawn."""
-    np.testing.assert_array_equal(latents(seed, stream, index, 2, 5), latents(seed, stream, index, 2, 5))
-
-
 @pytest.mark.parametrize("seed", [0, 3, LARGEST_SEED])
 @pytest.mark.parametrize("kind", [np.int64, np.uint64])
 def test_numpy_seeds(seed: int, kind: type[np.integer[Any]]) -> None:

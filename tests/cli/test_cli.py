@@ -127,7 +127,6 @@ def test_help_teaches(command: str, flag: str, capsys: pytest.CaptureFixture[str
     said = capsys.readouterr()
     assert said.err == ""
     assert all(option in said.out for option in SURFACE[command])
-    assert "Traceback" not in said.out
 
 
 def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -513,16 +512,18 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+#: Code that handles signals as in a new shell: the process that runs the tests may ignore some, as under nohup.
+DEFAULT_SIGNALS = (
+    "import signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+)
+
+
 def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) -> tuple[int, str]:
     """Send a signal to a command as soon as a file is there; return its exit code and the last line of its stderr."""
-    code = (
-        "import signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
-        "from inkgan.__main__ import main\n"
-        "main()"
-    )
+    code = f"{DEFAULT_SIGNALS}from inkgan.__main__ import main\nmain()"
     command = [sys.executable, "-c", code, *arguments.split()]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     try:
@@ -540,11 +541,8 @@ def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) ->
 def test_stopped_while_it_fills_a_folder(tmp_path: Path, arguments: str, number: signal.Signals, code: int) -> None:
     """Whatever the signal, a command that is asked to stop removes its temporary files."""
     program_text = (
-        "import os, signal, sys\n"
+        f"{DEFAULT_SIGNALS}import os, sys\n"
         "number = int(sys.argv.pop(1))\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "begun = []\n"
         "def hook(event, given):\n"
         "    if event == 'open' and '.tmp/new/' in str(given[0]):\n"
@@ -574,11 +572,8 @@ def test_stopped_while_it_makes_shards(tmp_path: Path, number: signal.Signals, c
 def test_interrupted_while_python_ends(number: signal.Signals) -> None:
     """A signal while Python shuts down, such as a second one, ends the process at once and without a traceback."""
     code = (
-        "import atexit, signal, sys\n"
+        f"{DEFAULT_SIGNALS}import atexit, sys\n"
         "number = int(sys.argv.pop(1))\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         "atexit.register(signal.raise_signal, number)\n"
         "from inkgan.__main__ import main\n"
         "main()"
@@ -884,7 +879,7 @@ def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run a program in a process of its own, and return the result."""
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=SECONDS, check=False, **options)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.slow
@@ -924,7 +919,7 @@ def test_a_reader_that_goes_away() -> None:
     os.close(reading)
     with os.fdopen(writing, "w") as stdout:
         command = [sys.executable, "-m", "inkgan", "train", "--dry-run"]
-        ended = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        ended = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
     assert ended.stderr == ""
     assert ended.returncode == 1
 
@@ -935,6 +930,6 @@ def test_output_to_a_full_disk(arguments: str) -> None:
     """If the output cannot be written, one line on stderr says why."""
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "inkgan", *arguments.split()]
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
     assert ended.stderr == "inkgan: cannot write what this command prints: the disk is full.\n"
     assert ended.returncode == 1

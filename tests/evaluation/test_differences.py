@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import warnings
 from collections.abc import Sequence
@@ -326,7 +327,7 @@ def test_a_comparison_says_what_it_compared(bars: Path, tmp_path: Path, measurin
         np.save(tmp_path / f"seed-{at}.npy", noise(mean))
     told: list[tuple[str, float]] = []
     comparison = inkgan.compare(
-        noise(200), f"{tmp_path}/seed-*", data=bars, seed=3, progress=lambda *call: told.append(call)
+        noise(200), f"{glob.escape(str(tmp_path))}/seed-*", data=bars, seed=3, progress=lambda *call: told.append(call)
     )
     assert comparison.subjects == (("array",), tuple(str(tmp_path / f"seed-{at}.npy") for at in range(3)))
     assert (comparison.data, comparison.n, comparison.seed, comparison.features) == ("bars", 128, 3, "f" * 64)

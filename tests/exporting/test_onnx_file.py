@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_a_network_of_another_kind_is_refused() -> None:
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"^this needs onnx\. Install it with: pip install 'inkgan\[onnx\]'$"):
         inkgan.export("fast", tmp_path / "fast.onnx")
     assert not list(tmp_path.iterdir())

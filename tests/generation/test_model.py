@@ -314,12 +314,6 @@ def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: s
         inkgan.load("fast").draw(latents, None if labels is None else np.array(labels, np.int64))
 
 
-def test_bundled_models_are_generators() -> None:
-    """Every bundled model can be drawn from."""
-    for name in bundled_models():
-        assert inkgan.load(name).sample(1).shape == (1, 28, 28)
-
-
 def test_to_a_sheet(tutorial_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A .png is a sheet: dark ink on white paper, twice the size."""
     out = tmp_path / "new" / "digits.png"

@@ -19,7 +19,7 @@ from inkgan.files import temporary_folder
 from inkgan.generation.output_folder import MANIFEST, OutputFolder
 from killed_process import as_if_left_by, ended_process
 from refusals import refusal
-from waiting import wait_for_file
+from waiting import SECONDS, wait_for_file
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -341,7 +341,7 @@ def test_a_killed_command(tmp_path: Path) -> None:
         process.kill()
     assert not out.exists()
     assert list(tmp_path.iterdir())
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=SECONDS)
     assert [entry.name for entry in tmp_path.iterdir()] == ["numbers"]
     assert sorted(entry.name for entry in out.iterdir()) == [MANIFEST, "0.png"]
 

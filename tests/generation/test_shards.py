@@ -845,13 +845,6 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_preview_by_an_unknown_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is refused, although a preview needs no engine: the command without --preview would be."""
-    assert run(["write", "7", "--preview", "--engine", "rey", "-o", f"{tmp_path}/a.png"]) == 2
-    assert "unknown engine 'rey'" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
 def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
     """Texts from a pipe are refused, because a data set that resumes needs them again."""
     out, end = os.pipe()
@@ -936,6 +929,7 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("--shards 1 -o a --force", "--force does not replace a data set"),
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),
+        ("--preview --engine rey -o a.png", "unknown engine 'rey'"),  # as without --preview
         ("--texts - --shards 2 -n 3 -o a", "give either texts or a texts_file"),
         ("--shards 1 --out=", "--out was given an empty value"),
         ("--preview --out=", "--out was given an empty value"),

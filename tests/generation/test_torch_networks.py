@@ -23,6 +23,7 @@ from inkgan.errors import CheckpointError, ConfigError
 from inkgan.generation.model import Model
 from inkgan.runs import checkpoint
 from refusals import refusal
+from waiting import SECONDS
 
 SHAPE = (6, 5, 3)
 
@@ -149,7 +150,7 @@ def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
         "sys.exit(inkgan.cli.run(['sample', sys.argv[1], '-o', sys.argv[2]]))"
     )
     command = [sys.executable, "-c", code, str(tiny[0]), f"{tmp_path}/a.png"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "pip install 'inkgan[train]'" in done.stderr

@@ -6,8 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ import tiny_runs as runs
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
+from refusals import refusal
 
 
 @pytest.mark.usefixtures("fast_saves")
@@ -76,20 +75,25 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
 
 @pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "said"),
     [
-        ("precision", []),
-        ("precision", {}),
-        ("best_step", [5]),
-        ("best_value", "low"),
-        ("best_value", None),
-        ("best_value", 10**400),
-        ("digest", 5),
-        ("step", True),
+        ("precision", [], "state.json is damaged: its precision is []."),
+        ("precision", {}, "its precision is {}."),
+        ("best_step", [5], "its best_step is [5]."),
+        ("best_value", "low", "its best_value is 'low'."),
+        ("best_value", None, "its best_value is None."),
+        ("best_value", 10**400, "its best_value is 1000"),
+        ("digest", 5, "its digest is 5."),
+        ("seconds", "soon", "its seconds is 'soon'."),
+        ("seconds", -1.0, "is damaged: its seconds are -1.0."),
+        ("step", None, "its step is None."),
+        ("step", True, "its step is True."),
+        ("step", 3, "step-0000005 was made with step 3, but this run has 5."),
     ],
-    ids=str,
 )
-def test_a_state_of_other_types(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: object) -> None:
+def test_a_state_that_does_not_fit(
+    tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: object, said: str
+) -> None:
     """A wrong value in state.json is a one-line error even if the manifest fits it, and nothing is written."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     newest = runs.newest(folder)
@@ -100,8 +104,7 @@ def test_a_state_of_other_types(tmp_path: Path, small_data: Path, stopped_run: P
     listed["files"]["state.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (newest / "manifest.json").write_text(json.dumps(listed), "utf-8")
     before = runs.listing(folder)
-    with pytest.raises(CheckpointError, match=rf"state\.json is damaged: its {key} is "):
-        runs.train(folder, small_data, resume=True)
+    refusal(lambda: runs.train(folder, small_data, resume=True), said, kind=CheckpointError)
     assert runs.listing(folder) == before
 
 
@@ -116,19 +119,3 @@ def test_uncommon_names_of_folders(tmp_path: Path, small_data: Path, name: bytes
     assert inkgan.load(folder).sample(2).shape == (2, 12, 12)
     assert (folder / "pictures" / "sheet.png").is_file()
     checkpoint.verify(runs.newest(folder))
-
-
-@pytest.mark.slow
-def test_two_simultaneous_starts(tmp_path: Path, small_data: Path) -> None:
-    """Two runs with the same default name that start together both complete, each in a folder of its own."""
-    settings = [part for setting in runs.SETTINGS for part in ("--set", setting)]
-    command = [sys.executable, "-m", "inkgan", "train", "--data", str(small_data), "--steps", "1", "--quiet", *settings]
-    started = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for one in started:
-        _, said = one.communicate(timeout=120)
-        assert one.returncode == 0
-        (too_few,) = said.splitlines()
-        assert too_few.startswith("inkgan: warning: small has too few test images to measure")
-    stem = "fast-small-seed0"
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [stem, f"{stem}-2"]
-    assert [runs.steps_saved(path)[-1] for path in (tmp_path / "runs").iterdir()] == [1, 1]

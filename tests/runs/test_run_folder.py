@@ -8,8 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -315,20 +313,20 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout == "in\n"
 
 
-def test_each_start_gets_a_folder_of_its_own(tmp_path: Path) -> None:
-    """Simultaneous starts take the next free numbers; links and files count as taken."""
+def test_each_start_gets_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that another start makes at the same moment is left to it; links and files count as taken."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "a-2").touch()
     (tmp_path / "runs" / "a-4").symlink_to(tmp_path / "gone")
-    together = threading.Barrier(8)
 
-    def start(_: int) -> str:
-        together.wait(SECONDS)
-        return claim(tmp_path / "runs" / "a").name
+    def taken_by_another(path: Path) -> Path:
+        free = first_free(path)
+        if free.name in ("a", "a-3"):
+            free.mkdir()
+        return free
 
-    with ThreadPoolExecutor(8) as threads:
-        assert sorted(threads.map(start, range(8))) == ["a", *(f"a-{number}" for number in (10, 3, 5, 6, 7, 8, 9))]
-    assert first_free(tmp_path / "runs" / "a").name == "a-11"
+    monkeypatch.setattr("inkgan.runs.folder.first_free", taken_by_another)
+    assert [claim(tmp_path / "runs" / "a").name for _ in range(2)] == ["a-5", "a-6"]
     refusal(lambda: claim(tmp_path / "runs" / "a-2" / "b"), "not a directory")
 
 

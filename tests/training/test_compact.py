@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import inkgan
 import tiny_runs as runs
-from inkgan.config import Config, resolve
+from inkgan.config import resolve
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents, rng
@@ -527,10 +527,3 @@ def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: p
     assert progress == sorted(set(progress))
     assert 0 < progress[0] < 0.2
     assert 0.8 < progress[-1] < 1
-
-
-def test_what_only_one_recipe_has() -> None:
-    """The tutorial refuses settings of the compact recipes, and says that it is fixed."""
-    with pytest.raises(ConfigError, match="the tutorial is fixed and has no loss"):
-        resolve(overrides=["recipe=tutorial", "loss=hinge"])
-    assert Config(recipe="fast").loss == "relativistic"

@@ -38,7 +38,6 @@ from inkgan.errors import (
     Interrupted,
     OutputError,
 )
-from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.compact import Compact
@@ -266,7 +265,8 @@ def test_data_may_move(tmp_path: Path, small_data: Path, stopped_run: Path, whol
     shutil.copy(small_data, moved)
     runs.train(folder, moved, resume=True)
     learned = runs.learned(folder)
-    learned["model.json"] = learned["model.json"].replace(str(moved).encode(), str(small_data).encode())
+    before, now = (json.dumps(str(path)).encode() for path in (small_data, moved))
+    learned["model.json"] = learned["model.json"].replace(now, before)
     assert learned == whole["float32"]
     assert runs.configure(out=folder, resume=True)[0].data.name == str(moved)  # --data need not be given again
 
@@ -330,21 +330,6 @@ def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path
     before = runs.listing(folder)
     complaint(CheckpointError, str(folder / "checkpoints"), folder=folder, data=small_data, resume=True)
     assert runs.listing(folder) == before
-
-
-@pytest.mark.parametrize(
-    "state", [{"step": 3}, {"step": None}, {"seconds": "soon"}, {"seconds": None}, {"seconds": -1}, {"digest": 5}]
-)
-def test_a_state_that_does_not_fit(tmp_path: Path, small_data: Path, stopped_run: Path, state: dict[str, Any]) -> None:
-    """A checkpoint with another step's name or a foreign state is refused even if its manifest is valid."""
-    folder = runs.copy(stopped_run, tmp_path / "run")
-    path = runs.newest(folder)
-    file = path / "state.json"
-    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | state), "utf-8")
-    manifest = json.loads((path / "manifest.json").read_text("utf-8"))
-    manifest["files"]["state.json"] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
-    (path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    complaint(CheckpointError, str(path), next(iter(state)), folder=folder, data=small_data, resume=True)
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty", "file", "other"])
