@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -27,13 +26,12 @@ def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str,
     return Batcher(in_thread, lambda one: one[0], asyncio.Semaphore(1), largest=3)
 
 
-def asked_at_once(asked: Sequence[str], slow: float = 0.01) -> tuple[list[str], list[list[str]]]:
+def asked_at_once(asked: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Ask everything at once, with one turn at a time; return the answers, and the batches that were answered."""
     batches: list[list[str]] = []
 
     def answer(batch: Sequence[str]) -> list[str]:
         batches.append(list(batch))
-        time.sleep(slow)
         return [one.upper() for one in batch]
 
     async def run() -> list[str]:
@@ -51,7 +49,7 @@ def test_what_waits_is_answered_in_batches_by_kind() -> None:
 
 def test_a_batch_has_a_largest_size() -> None:
     asked = [f"a{k}" for k in range(7)]
-    got, batches = asked_at_once(asked, slow=0)
+    got, batches = asked_at_once(asked)
     assert got == [one.upper() for one in asked]
     assert [len(one) for one in batches] == [3, 3, 1]
 
