@@ -113,6 +113,35 @@ def test_json_is_read_back(tmp_path: Path) -> None:
     assert read_json(file) == config
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_settings_of_a_run_are_given_to_another(tmp_path: Path, recipe: str) -> None:
+    """--config reads a run's config.json, also one of an earlier version; other settings override it."""
+    config = resolve(options={"recipe": recipe}, overrides=["seconds=3", "generator.learning_rate=1e-7"])
+    file = tmp_path / "config.json"
+    file.write_text(config.model_dump_json(), "utf-8")
+    assert resolve(file=file) == config
+    changed = resolve(file=file, options={"seed": 4}, overrides=["steps=5"])
+    assert changed == config.model_copy(update={"seed": 4, "steps": 5, "seconds": None})
+    saved = json.loads(config.model_dump_json())
+    del saved["penalty"]["pixels"], saved["critic_steps"]
+    file.write_text(json.dumps(saved), "utf-8")
+    assert resolve(file=file) == from_saved(saved)
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "it is not JSON"), ("[1]", "no table of settings")])
+def test_json_that_no_run_saved(tmp_path: Path, text: str, said: str) -> None:
+    """--config names a JSON file that it cannot read, and what it takes."""
+    file = tmp_path / "figures.JSON"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=rf"figures\.JSON is damaged: .*{said}.* Name the config\.json of a run"):
+        resolve(file=file)
+    file.write_text('{"name": "project"}', "utf-8")
+    with pytest.raises(ConfigError, match="unknown setting 'name'"):
+        resolve(file=file)
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.json: no such file.*\. Name the config\.json"):
+        resolve(file=tmp_path / "absent.json")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\x00", '{"seed": 1e999}', '{"sed": 1}'])
 def test_damaged_json(tmp_path: Path, text: str) -> None:
     """A run's damaged config.json raises a ConfigError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,7 +119,27 @@ def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Pa
     assert (config.steps, config.extended_from) == (10, (6,))
     runs.train(tmp_path / "whole", small_data, extend=2, settings=settings, steps=None)
     assert RunFolder(tmp_path / "whole").saved_config().extended_from == (6, 10)
+    with pytest.raises(
+        ConfigError, match=r"Give --set extended_from=\[\] and --steps 6, then make the run longer with"
+    ):
+        inkgan.train(config=tmp_path / "whole" / "config.json", out=tmp_path / "again")
+    again = {"config": tmp_path / "whole" / "config.json", "settings": {"extended_from": []}, "steps": 6}
+    assert runs.configure(**again)[0].steps == 6
     assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(-2, 12))
+
+
+def test_a_run_is_repeated_from_its_settings(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's config.json, taken to another folder with the same images, trains the same weights."""
+    whole = runs.train(tmp_path / "whole", small_data).folder
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    shutil.copyfile(whole / "config.json", "config.json")
+    shutil.copyfile(small_data, "images.npz")
+    again = inkgan.train(config="config.json", data="images.npz", precision="float32", device="cpu", out="again").folder
+    assert runs.metrics(again) == runs.metrics(whole)
+    for file in runs.newest(whole).glob("*.safetensors"):
+        assert file.read_bytes() == (runs.newest(again) / file.name).read_bytes()
 
 
 @pytest.mark.parametrize("begun", [True, False])

@@ -86,7 +86,10 @@ def train(
     precision: Annotated[
         str | None, _how(help="auto, float32 or bfloat16; auto takes bfloat16 where the hardware multiplies it faster.")
     ] = None,
-    config: Annotated[Path | None, _how(metavar="FILE.toml", help="Settings from a file; see --dry-run.")] = None,
+    config: Annotated[
+        Path | None,
+        _how(metavar="FILE", help="Settings from a TOML file (see --dry-run), or from the config.json of a run."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         _how("--set", metavar="KEY=VALUE", help="One setting, such as generator.learning_rate=2e-4; may be repeated."),

@@ -1,7 +1,7 @@
 """Where settings come from: ``--set``, options, TOML files, recipes, and the runs of this and of earlier versions.
 
 :func:`resolve` merges them. A setting comes from the first of these that gives it: ``--set``, the command's own
-options, ``--config FILE.toml``, the recipe. While they are merged, settings are kept by dotted key, such as
+options, the file of ``--config``, the recipe. While they are merged, settings are kept by dotted key, such as
 ``watch.keep``.
 """
 
@@ -47,7 +47,7 @@ def resolve(
     """Build the configuration of a run.
 
     Args:
-        file: a TOML file of settings.
+        file: a TOML file of settings, or the ``config.json`` of a run.
         options: settings by dotted key, such as ``{"data.name": "mnist"}``; None means not given.
         overrides: texts ``key=value`` with dotted keys, where a value that is not TOML is taken as text; or a mapping
             of dotted keys to values.
@@ -58,7 +58,7 @@ def resolve(
     """
     layers = [
         {} if base is None else flat(base.model_dump()),
-        {} if file is None else flat(read_toml(file)),
+        {} if file is None else _read_file(file),
         {key: value for key, value in (options or {}).items() if value is not None},
         flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
     ]
@@ -66,6 +66,22 @@ def resolve(
     for layer in layers:
         given = _merged(given, layer)
     return _checked(given)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    """Return the settings in a TOML file, or in the ``config.json`` of a run."""
+    if file.suffix.lower() != ".json":
+        return flat(read_toml(file))
+    try:
+        return _as_now(_read_table(file))
+    except ConfigError as error:
+        cause = error.__cause__
+        complaint = (
+            f"cannot read {shown(file)}: {reason_of(cause)}."
+            if isinstance(cause, OSError)
+            else f"{shown(file)} {error}"
+        )
+        raise ConfigError(f"{complaint} Name the config.json of a run, or a TOML file.") from None
 
 
 def _parsed_override(override: str) -> tuple[str, Any]:
@@ -161,6 +177,15 @@ def read_json(path: Path) -> Config:
         ConfigError: the file cannot be read, or does not hold a configuration that this version knows. If it was read,
             the message continues a sentence that begins with the file's name.
     """
+    given = _read_table(path)
+    try:
+        return from_saved(given)
+    except ConfigError as error:
+        raise ConfigError(f"cannot be used: {error} If a newer version of inkgan wrote it, use that version.") from None
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """Read the JSON that a run saved, without a check of its settings; raises as :func:`read_json`."""
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
     except OSError as error:
@@ -169,10 +194,7 @@ def read_json(path: Path) -> Config:
         raise ConfigError(f"is damaged: it is not JSON ({type(error).__name__}).") from None
     if not isinstance(given, dict):
         raise ConfigError("is damaged: it holds no table of settings.")
-    try:
-        return from_saved(given)
-    except ConfigError as error:
-        raise ConfigError(f"cannot be used: {error} If a newer version of inkgan wrote it, use that version.") from None
+    return given
 
 
 def from_saved(given: Mapping[str, Any]) -> Config:
@@ -181,21 +203,25 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
+    return _checked(_as_now(given))
+
+
+def _as_now(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that a run of this or an earlier version saved, by dotted key and as this version spells them."""
     settings = {_RENAMED.get(key, key): value for key, value in flat(given).items()}
     # Versions without these settings behaved like this.
     settings.setdefault("data.ink", "light")
     settings.setdefault("critic_steps", 1)
     if settings.get("recipe") == "tutorial":
         # The tutorial does not have these settings, but its runs save their defaults, which have changed since.
-        settings = {key: value for key, value in settings.items() if key not in compact_only()}
-        return _checked(settings)
+        return {key: value for key, value in settings.items() if key not in compact_only()}
     if settings.get("loss") == "wgan-gp":
         settings.pop("penalty.on", None)  # earlier versions accepted it, and it had no effect
     settings.setdefault("slope", 0.2)
     if "penalty.pixels" not in settings:
         settings["penalty.pixels"] = "0..1"
         settings.setdefault("penalty.weight", 0.1)
-    return _checked(settings)
+    return settings
 
 
 def differences(old: Config, new: Config) -> list[str]:

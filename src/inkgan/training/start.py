@@ -58,7 +58,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``device``: ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
-            * ``config``: a TOML file of settings.
+            * ``config``: a TOML file of settings, or the ``config.json`` of a run, which trains that run again.
             * ``settings``: any other settings, such as ``{"loss": "hinge", "generator.learning_rate": 1e-3}``, or
               strings such as ``["loss=hinge"]``; if they name a setting twice, the last one counts.
               ``inkgan train --dry-run`` lists all settings.
