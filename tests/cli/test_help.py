@@ -56,6 +56,30 @@ def test_on_a_terminal_a_page_is_formatted(
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_commands_on_a_page_fit_a_line(page: Path) -> None:
+    """A terminal of 80 columns would break a longer one in two, and a shell would take what was copied for two."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    assert all(len(line) <= 78 for block in blocks for line in block.splitlines())
+
+
+@pytest.mark.parametrize(
+    "name", ["train", "sample", "write", "morph", "evaluate", "compare", "doctor", "export", "serve"]
+)
+def test_the_help_of_a_command_fits_80_columns(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its examples are shown whole, so that they can be copied; so are the forms of its arguments."""
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    assert run([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    examples = re.findall(r"^ {4}(inkgan .*)$", command.help, re.M)
+    assert examples
+    assert set(examples) <= {line.strip() for line in shown.splitlines()}
+    assert all(parameter.metavar in shown for parameter in command.params if parameter.metavar)
+
+
 @pytest.mark.parametrize(
     ("page", "names"),
     [

@@ -40,6 +40,12 @@ def test_a_mixture(tmp_path: Path) -> None:
     assert mixture(tmp_path, content).text(1, 123) == texts[123]
 
 
+def test_a_text_that_is_rarely_of_the_right_length_is_found(tmp_path: Path) -> None:
+    """One number in 270 has one digit, so that one text in 40 takes more than a thousand attempts."""
+    rare = mixture(tmp_path, 'lengths = [1, 1]\n[[texts]]\ntemplate = "{int:0..2699}"')
+    assert {len(rare.text(0, index)) for index in range(200)} == {1}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

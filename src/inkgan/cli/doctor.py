@@ -37,7 +37,7 @@ def doctor(
 
         inkgan doctor runs/fast-mnist-seed0
         inkgan doctor runs/hinge-*
-        inkgan doctor runs/fast-mnist-seed0 --strict && inkgan sample runs/fast-mnist-seed0 -o digits.png
+        inkgan doctor runs/fast-mnist-seed0 --strict && echo healthy
     """
     all_healthy = True
     for run in runs:

@@ -77,9 +77,9 @@ def evaluate(
 
     For example:
 
-        inkgan evaluate runs/tutorial-mnist-seed0 --report card.html
+        inkgan evaluate runs/fast-mnist-seed0 --report card.html
         inkgan evaluate digits.npz --json figures.json
-        inkgan evaluate runs/tutorial-mnist-seed0 --full
+        inkgan evaluate runs/fast-mnist-seed0 --full
         inkgan evaluate pictures/ --data fashion-mnist
     """
     from inkgan.evaluation.evaluate import evaluate
@@ -115,7 +115,7 @@ def compare(
 
     For example:
 
-        inkgan compare tutorial runs/mine
+        inkgan compare tutorial runs/fast-mnist-seed0
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
     from inkgan.evaluation.compare import Comparison, compare

@@ -17,7 +17,7 @@ def morph(
         typer.Option(
             "--out",
             "-o",
-            metavar="FILE.png|FILE.gif|FILE.npz|DIR/",
+            metavar="FILE|DIR/",
             help="A sheet with a row for each hand (.png), an animation (.gif), or the digits (.npz, folder).",
         ),
     ],

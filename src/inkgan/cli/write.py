@@ -89,7 +89,11 @@ def write(
         ),
     ] = 0.99,
     look: Annotated[
-        str, _page(metavar="clean|scan|photo|field|FILE.toml", help="How the page looks; a file sets knobs of its own.")
+        str,
+        _page(
+            metavar="NAME|FILE.toml",
+            help="How the page looks: clean, scan, photo or field; a file sets knobs of its own.",
+        ),
     ] = "clean",
     knobs: Annotated[
         list[str] | None,
@@ -135,10 +139,10 @@ def write(
 
         inkgan write 2026
         inkgan write 2026-11-22 -o date.png --seed 4
-        inkgan write "12:45" -o time.png --background transparent --height 200 --slant 10
+        inkgan write "12:45" -o time.png --background transparent --slant 10
         inkgan write dd ddd dddd -n 10000 --labels --height 32 -o numbers/
         inkgan write --texts dates.txt -o dates.npz
-        inkgan write "{date:%d.%m.%Y}" -n 1000000 --shards 100 --height 32 --look scan -o dates/
+        inkgan write "{date:%d.%m.%Y}" -n 100000 --shards 20 --look scan -o dates/
         inkgan write 2026 -o cells.png --look scan --knob form=cells --knob pen=blue
     """
     from inkgan.generation.looks import look_of

@@ -27,7 +27,7 @@ from inkgan.generation.texts import LONGEST_TEXT, valid_text
 from inkgan.seeds import Stream, rng
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
-#: The number of attempts to draw a text that is neither too short nor too long.
+#: How often a template of a mixture is filled to find out whether it can make a text of the lengths that are wanted.
 _ATTEMPTS = 1000
 
 
@@ -72,7 +72,7 @@ class Mixture:
         weights = np.cumsum([text.weight for text in file.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
-            self._draw(template, rng(0, Stream.TEXT, 0))  # raises now if no text of the template fits the lengths
+            self._require_fit(template)
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""
@@ -81,15 +81,24 @@ class Mixture:
         return self._draw(self._templates[chosen], draws)
 
     def _draw(self, template: Template, draws: np.random.Generator) -> str:
-        shortest, longest = self._lengths
-        for _ in range(_ATTEMPTS):
+        while True:  # it ends, because the template has made a text that fits
             text = template.text(draws)
-            if shortest <= len(text) <= longest:
+            if self._fits(text):
                 return text
-        raise ConfigError(
-            f"the template {as_given(template.source)} makes no text of {shortest} to {longest} characters "
-            f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
-        )
+
+    def _require_fit(self, template: Template) -> None:
+        """Refuse a template that makes no text of the lengths that are wanted, or hardly any."""
+        draws = rng(0, Stream.TEXT, 0)
+        if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
+            shortest, longest = self._lengths
+            raise ConfigError(
+                f"the template {as_given(template.source)} makes no text of {shortest} to {longest} characters "
+                f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
+            )
+
+    def _fits(self, text: str) -> bool:
+        shortest, longest = self._lengths
+        return shortest <= len(text) <= longest
 
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
