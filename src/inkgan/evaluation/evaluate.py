@@ -192,7 +192,7 @@ def _floors_of(reference: Reference, n: int, figures: Iterable[str], progress: P
         reference: the real images to compare with.
         n: the number of images.
         figures: the names of the figures that need a floor. Held-out images may lack a class, and so its figures.
-        progress: called with the name of the work and the share of it that is done.
+        progress: receives the progress of the work.
     """
 
     def compute() -> dict[str, Estimate]:
@@ -234,15 +234,7 @@ def _with_floors(
     images: ImageFeatures,
     reference: Reference,
 ) -> list[Figure]:
-    """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out.
-
-    Args:
-        found: the figures of n images by name, as :func:`figures_of` returns them.
-        floors: the same for n held-out images.
-        labels: int64 [n], the class requested for each image, or None.
-        images: features and class probabilities of the n images.
-        reference: the real images to compare with.
-    """
+    """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out."""
     n = len(images.features)
     real_labels = reference.held_out(n).labels
     real_predicted = None

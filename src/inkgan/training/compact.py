@@ -260,15 +260,10 @@ class Compact(Recipe):
 
     @contextlib.contextmanager
     def _seeded_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
-        """Seed PyTorch's generators, which layers such as dropout draw from, for one slice of one update.
+        """Seed PyTorch's generators, which layers such as dropout draw from, for one slice of one network's update.
 
         Like all other random numbers, those of such layers then depend on the seed, the step and the slice, but not on
         the process. inkgan's own networks have no such layers.
-
-        Args:
-            number: the number of the discriminator's update.
-            index: the slice.
-            learner: the network that is updated, ``discriminator`` or ``generator``.
         """
         if self._config.network == "compact":
             yield
@@ -350,14 +345,9 @@ class Compact(Recipe):
         return Losses(terms, {})
 
     def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
-        """Take a step down the gradient of the sum of the losses.
+        """Take a step down the gradient of the sum of the losses, of which this process has those of its own slices.
 
         Everything is checked to be finite before the update; with CUDA graphs, after it, in :meth:`Graphs.settle`.
-
-        Args:
-            name: the name of the network and of its optimiser.
-            network: the network.
-            losses: the losses of each slice that this process computes.
 
         Returns:
             The losses and figures of the whole batch, and the norm of the gradient.
@@ -372,7 +362,7 @@ class Compact(Recipe):
         gradients, terms = mean_over_slices(self._team, own, self._config.slices)
         minimised = {key: terms[key] for key in losses[0].terms}
         norms = parameter_norms(gradients)
-        if self._graphs is None:  # a graph is checked after its replay, in Graphs.settle
+        if self._graphs is None:
             require_finite(minimised, {f"the {name}'s loss": norms})
         self.optimizers[name].step(gradients)
         network.refresh()

@@ -127,10 +127,7 @@ def _no_second_gradient(name: str, reason: str) -> ConfigError:
 def _require_same_buffers(name: str, built: nn.Module, tried: nn.Module) -> None:
     """Refuse a network whose forward pass changes buffers: each process would end up with different ones.
 
-    Args:
-        name: its name.
-        built: the network as it was built.
-        tried: a copy that has computed in training mode.
+    ``tried`` is a copy of the network that has computed in training mode.
     """
     now = dict(tried.named_buffers())
     for key, buffer in built.named_buffers():

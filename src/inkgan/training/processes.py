@@ -233,12 +233,8 @@ def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextM
 def _store_of_the_environment(rank: int, seconds: float) -> Store:
     """Return the store at MASTER_ADDR and MASTER_PORT, which process 0 provides unless ``torchrun`` does.
 
-    Args:
-        rank: the number of this process.
-        seconds: the time after which to give up.
-
     Raises:
-        ConfigError: there is no place to meet.
+        ConfigError: there is no place to meet, or nobody came within ``seconds``.
     """
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
