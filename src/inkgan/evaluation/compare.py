@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inkgan.config import Config, differences, reading_settings
+from inkgan.config import differences, reading_settings
 from inkgan.device import usual_arithmetic
 from inkgan.errors import EvaluationError, quantity, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
@@ -312,31 +312,28 @@ def _overall(found: Sequence[Difference]) -> Verdict:
     return verdicts.pop() if len(verdicts) == 1 else "mixed"
 
 
-def _config(what: Measurable) -> Config | None:
-    """Return the settings of a run; None for anything else."""
-    if not isinstance(what, str | Path) or is_bundled(what):
-        return None
-    run = RunFolder(Path(what))
-    return run.saved_config() if run.is_run else None
+def _runs(group: Sequence[Measurable]) -> list[RunFolder]:
+    """Return the folders of those members of a group that are runs."""
+    folders = [RunFolder(Path(one)) for one in group if isinstance(one, str | Path) and not is_bundled(one)]
+    return [folder for folder in folders if folder.is_run]
 
 
 def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tuple[str, ...]:
     """Return the settings in which the first runs of two groups differ, without the seed if a group varies it."""
-    before, after = _config(first[0]), _config(second[0])
-    if before is None or after is None:
+    before, after = _runs(first), _runs(second)
+    if not (before and after):
         return ()
-    changed = differences(before, after)
+    changed = differences(before[0].saved_config(), after[0].saved_config())
     if len(first) + len(second) > 2:
         changed = [one for one in changed if not one.startswith("seed: ")]
-    before_steps, after_steps = _trained_steps(first), _trained_steps(second)
+    before_steps, after_steps = _trained_steps(before), _trained_steps(after)
     if before_steps != after_steps:
         changed = [*changed, f"trained steps: {_range_text(before_steps)} -> {_range_text(after_steps)}"]
     return tuple(changed)
 
 
-def _trained_steps(group: Sequence[Measurable]) -> tuple[int, int]:
-    """Return the fewest and the most steps for which the runs of a group were trained, by their newest checkpoints."""
-    runs = [RunFolder(Path(str(one))) for one in group if _config(one) is not None]
+def _trained_steps(runs: Sequence[RunFolder]) -> tuple[int, int]:
+    """Return the fewest and the most steps for which runs were trained, by their newest checkpoints."""
     steps = [checkpoint.list_steps(run.checkpoints)[-1] for run in runs]
     return min(steps), max(steps)
 
@@ -359,25 +356,33 @@ def _notes(
     if any(min(pair) == 1 < max(pair) for pair in sizes):
         yield "a single model shows no training variance; compared with a group, the group's variance is used for it."
     for at, group in enumerate(members):
-        configs = [config for config in map(_config, group) if config is not None]
-        changed = {one for config in configs[1:] for one in differences(configs[0], config)}
-        if others := sorted(one for one in changed if not one.startswith("seed: ")):
-            which = "; ".join(others[:3]) + ("; ..." if len(others) > 3 else ".")
-            yield f"the runs of {letter(at)} differ in more than their seed: {which}"
-        elif len({config.seed for config in configs}) < len(configs):
-            yield f"runs of {letter(at)} share a seed: they are not independent repeats."
-        steps = _trained_steps(group) if configs else (0, 0)
-        if steps[0] < steps[1]:
-            yield (
-                f"the runs of {letter(at)} were trained for {_range_text(steps)} steps, which adds to the spread "
-                "between them. Runs of --steps, unlike those of --seconds, all end at the same step."
-            )
+        yield from _notes_on_runs(letter(at), _runs(group))
     yield from _notes_of([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
     if titles:
         missing = ", ".join(sorted(titles))
         yield f"not compared, because not every subject has them for as many images and classes: {missing}."
+
+
+def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
+    """Yield what a reader should know about the runs of a group."""
+    if len(runs) < 2:
+        return
+    first, *others = [run.saved_config() for run in runs]
+    changed = {one for other in others for one in differences(first, other)}
+    more = sorted(one for one in changed if not one.startswith("seed: "))
+    if more:
+        which = "; ".join(more[:3]) + ("; ..." if len(more) > 3 else ".")
+        yield f"the runs of {name} differ in more than their seed: {which}"
+    elif len({first.seed, *(other.seed for other in others)}) < len(runs):
+        yield f"runs of {name} share a seed: they are not independent repeats."
+    fewest, most = _trained_steps(runs)
+    if fewest < most:
+        yield (
+            f"the runs of {name} were trained for {_range_text((fewest, most))} steps, which adds to the spread "
+            "between them. Runs of --steps, unlike those of --seconds, all end at the same step."
+        )
 
 
 def _notes_of(reports: Sequence[Report]) -> Iterator[str]:
