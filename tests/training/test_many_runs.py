@@ -134,7 +134,7 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
     with pytest.raises(OutputError, match="a-1"):
         train_many(task(tmp_path / "a", small_data), [0, 1])
     runs.copy(finished_run, tmp_path / "b-0")
-    with pytest.raises(ConfigError, match=r"b-0 holds a run of other settings \(steps\)"):
+    with pytest.raises(ConfigError, match=r"b-0 holds a run of other settings: steps: 6 -> 7\."):
         train_many(task(tmp_path / "b", small_data, steps=7), [0])
     for jobs, engine in ((0, "processes"), (1, "rey")):
         with pytest.raises(ConfigError):

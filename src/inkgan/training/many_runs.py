@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from inkgan.config import differences
 from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
@@ -151,11 +152,10 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
     if not folder.is_run:
         return
     saved = folder.saved_config()
-    before, after = saved.model_dump(), asked.model_dump()
-    differing = [name for name in after if after[name] != before[name]]
-    if differing and not saved.extended_from and not saved.changes:
+    changed = differences(saved, asked)
+    if changed and not saved.extended_from and not saved.changes:
         raise ConfigError(
-            f"{shown(folder.path)} holds a run of other settings ({', '.join(differing)}). Name another --out."
+            f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
         )
 
 
