@@ -95,6 +95,7 @@ def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ({"steps": 6, "settings": {"steps": 5}}, "steps was given 2 values"),
         ({"seed": 6, "settings": ["seed = 5"]}, "seed was given 2 values"),
         ({"recipe": "fast", "settings": {"recipe": "best"}}, "recipe was given 2 values"),
+        ({"data": "mnist", "settings": {"data": {"name": "kmnist"}}}, "data.name was given 2 values"),
         ({"stop_at": True}, "stop_at=True"),
         ({"out": ""}, "the name of the run folder is empty"),
         ({"resume": True, "out": ""}, "the name of the run folder is empty"),

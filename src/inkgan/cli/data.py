@@ -179,7 +179,7 @@ def _data_settings(
     Raises:
         ConfigError: a setting is not allowed, is given twice, or is not about how data are read.
     """
-    from inkgan.config import resolve
+    from inkgan.config import keys_of, resolve
 
     if data_dir is not None and context.obj is not None:
         raise ConfigError("--data-dir was given 2 times. Give it once.")
@@ -192,8 +192,7 @@ def _data_settings(
     settings = settings or ()
     resolved = resolve(options=given, overrides=settings).data.model_dump()
     require_once(settings, "--set", given)
-    for setting in settings:
-        key = setting.partition("=")[0].strip()
+    for key in keys_of(settings):
         if not key.startswith("data."):
             raise ConfigError(
                 f"--set {shown(key)} is for training. Of data, this sets data.ink, data.resize and data.splits."

@@ -20,6 +20,7 @@ from inkgan.config.schema import nested as nested
 from inkgan.config.sources import as_toml as as_toml
 from inkgan.config.sources import differences as differences
 from inkgan.config.sources import from_saved as from_saved
+from inkgan.config.sources import keys_of as keys_of
 from inkgan.config.sources import read_json as read_json
 from inkgan.config.sources import reading_settings as reading_settings
 from inkgan.config.sources import require_settings as require_settings

@@ -149,13 +149,22 @@ def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]
     """
     require_settings(given)
     checked = flat(resolve(overrides=given).model_dump())
-    keys = flat(given) if isinstance(given, Mapping) else [text.partition("=")[0].strip() for text in given]
+    keys = keys_of(given)
     for key in keys:
         if key not in _READING:
             raise ConfigError(
                 f"the setting {shown(key)} does not change how images are read. These do: {', '.join(_READING)}."
             )
     return {key.removeprefix("data."): checked[key] for key in keys}
+
+
+def keys_of(given: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Return the dotted keys of settings.
+
+    Args:
+        given: as ``overrides`` of :func:`resolve`.
+    """
+    return list(flat(given)) if isinstance(given, Mapping) else [text.partition("=")[0].strip() for text in given]
 
 
 def require_settings(given: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
 import numpy as np
 
 from inkgan import networks
-from inkgan.config import LONGEST_RUN, Config, known_settings, require_settings, resolve
+from inkgan.config import LONGEST_RUN, Config, keys_of, known_settings, require_settings, resolve
 from inkgan.data.loading import absolute_name, require_there
 from inkgan.device import require_name_of_device
 from inkgan.errors import (
@@ -188,10 +188,9 @@ def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any]
 
     If several strings give the same setting, the last one counts, so that settings can override others.
     """
-    names = settings if isinstance(settings, Mapping) else [text.partition("=")[0].strip() for text in settings]
-    for name in names:
-        if options.get(name) is not None:
-            raise ConfigError(f"{name} was given 2 values, one of them among the settings (--set). Give one.")
+    for key in keys_of(settings):
+        if options.get(key) is not None:
+            raise ConfigError(f"{key} was given 2 values, one of them among the settings (--set). Give one.")
 
 
 def _with_absolute_data(config: Config) -> Config:
