@@ -358,6 +358,36 @@ def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_r
     runs.train(folder, small_data, resume=True)
 
 
+@pytest.mark.parametrize("what", ["removed", "renamed", "replaced", "unlocked"])
+def test_a_folder_that_is_taken_away(tmp_path: Path, small_data: Path, what: str) -> None:
+    """The run stops in one line and saves nothing in its place; a folder that was renamed continues there."""
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    there: list[str] = []
+
+    def saved() -> list[str]:
+        return sorted(path for path in runs.listing(tmp_path) if "checkpoints" in path or "pictures" in path)
+
+    def take_away(at: int) -> None:
+        if at != 4:
+            return
+        if what == "removed":
+            shutil.rmtree(folder)
+        elif what == "unlocked":
+            (folder / "lock").unlink()
+        else:
+            folder.rename(elsewhere)
+        if what == "replaced":
+            runs.copy(elsewhere, folder)
+        there.extend(saved())
+
+    watcher = runs.RecordingWatcher(take_away)
+    complaint(OutputError, str(folder), "--resume", folder=folder, data=small_data, steps=12, watcher=watcher)
+    assert saved() == there
+    assert folder.exists() == (what in ("replaced", "unlocked"))
+    if what != "removed":
+        assert runs.train(elsewhere if elsewhere.exists() else folder, small_data, steps=12, resume=True).complete
+
+
 # What is never written over
 
 

@@ -48,6 +48,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.pictures = path / "pictures"
         self.checkpoints = path / "checkpoints"
+        self._own_lock: os.stat_result | None = None
 
     @property
     def is_run(self) -> bool:
@@ -71,6 +72,7 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 file = stack.enter_context(open(self.path / contents.LOCK, "a", opener=_without_waiting))
                 self._lock(file.fileno())
+                self._own_lock = os.fstat(file.fileno())
             try:
                 yield
             finally:
@@ -93,6 +95,22 @@ class RunFolder:
                 InkganWarning,
                 stacklevel=4,
             )
+
+    def require_own(self) -> None:
+        """Make sure that this is still the folder that :meth:`locked` has locked.
+
+        Raises:
+            OutputError: the folder, or the lock in it, was removed, renamed or replaced.
+        """
+        lock = self.path / contents.LOCK
+        with output_errors(lock), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if self._own_lock is not None and os.path.samestat(self._own_lock, lock.stat()):
+                return
+        raise OutputError(
+            f"{shown(self.path)} is no longer the folder in which this run trained: it, or the file lock in it, was "
+            "removed, renamed or replaced, so the run stops. If the folder is elsewhere now, continue the run there "
+            "with --resume; its checkpoints so far are kept."
+        )
 
     def start(self, config: Config, *, force: bool) -> None:
         """Begin a new run here, in place of any run that is here.

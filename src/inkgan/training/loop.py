@@ -40,7 +40,7 @@ def lead(run: PreparedRun, watcher: Watcher) -> Result:
 
     Raises:
         CheckpointError: the run's checkpoints cannot be used.
-        OutputError: another process trains in the folder, or it cannot be written.
+        OutputError: another process trains in the folder, it cannot be written, or it was removed or renamed.
         LostProcessError: another process of the team ended, does not answer or computes something else.
         DivergenceError: a loss or gradient is not finite; the last good checkpoint is kept.
         IllnessError: the run is to be healed, and has blown up or collapsed.
@@ -147,6 +147,7 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
                 raise IllnessError(finding)
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
+                    run.folder.require_own()
                     recorder.grid(state.step)
                 if is_due(state.step, watch.evaluate_every):
                     state.keep_best(recorder.quality(step))
@@ -215,6 +216,7 @@ def _digest(recipe: Recipe) -> str:
 
 def _save(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
     """Write a checkpoint, after the records that belong before it."""
+    run.folder.require_own()
     run.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
