@@ -35,14 +35,18 @@ class InkganWarning(UserWarning):
     """Something was wrong, but inkgan could continue; the message says how."""
 
 
-class InkganError(Exception):
+class _ShownInOneLine:
+    """An exception whose message says all that a user needs."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InkganError(Exception, _ShownInOneLine):
     """The base of all errors that inkgan raises on purpose."""
 
     exit_code = 1
-
-    def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows instead of a traceback: the message."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 class InputError(InkganError, ValueError):
@@ -87,7 +91,7 @@ class LostProcessError(InkganError):
     exit_code = 3
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(KeyboardInterrupt, _ShownInOneLine):
     """A signal asked a command to stop; a run was saved first.
 
     This is a KeyboardInterrupt, not an :class:`InkganError`: after Ctrl-C, an ``except Exception`` in a loop over

@@ -300,16 +300,23 @@ def test_a_copy_holds_what_it_shows(script: Any, language: str) -> None:
     assert [cell.source for cell in made.cells if cell.cell_type == "code" and "page.html" not in cell.source] == lines
 
 
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("ConfigError('batch_size=0 is not allowed')", "ConfigError: batch_size=0 is not allowed"),
+        ("Interrupted('stopped by a signal', 2)", "Interrupted: stopped by a signal"),
+    ],
+)
 def test_an_error_of_inkgan_is_one_line_in_a_notebook(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: str, shown: str
 ) -> None:
-    """Not the traceback: the message says what to do."""
+    """Not the traceback: the message says what to do. The same goes for a run that the notebook's button stops."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     # Its database would be written when Python exits; by then the tests of another process may have removed the folder.
     config = importlib.import_module("traitlets.config").Config(HistoryManager={"enabled": False})
     shell = importlib.import_module("IPython.core.interactiveshell").InteractiveShell(config=config)
-    shell.run_cell("from inkgan.errors import ConfigError\nraise ConfigError('batch_size=0 is not allowed')")
-    assert capsys.readouterr().out.strip() == "ConfigError: batch_size=0 is not allowed"
+    shell.run_cell(f"from inkgan.errors import ConfigError, Interrupted\nraise {error}")
+    assert capsys.readouterr().out.strip() == shown
 
 
 @pytest.mark.slow
