@@ -37,7 +37,7 @@ def doctor(
 
         inkgan doctor runs/fast-mnist-seed0
         inkgan doctor runs/hinge-*
-        inkgan doctor runs/fast-mnist-seed0 --strict && echo healthy
+        inkgan doctor runs/mine --strict && inkgan sample runs/mine -o digits.png
     """
     all_healthy = True
     for run in runs:
