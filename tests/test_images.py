@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inkgan.errors import OutputError, shown
-from inkgan.images import arrange, curves, png_bytes, round_numbers, save_animation, save_png, sheet, to_uint8
+from inkgan.images import arrange, curves, png_bytes, round_numbers, save_animation, save_png, sheet, slices, to_uint8
 
 
 def images(n: int, height: int = 3, width: int = 4, channels: int = 1) -> np.ndarray:
@@ -177,3 +177,9 @@ def test_curves_leave_a_gap_for_what_is_not_finite() -> None:
     assert not blue[:, 22:42].any()
     assert blue[:, :16].any()
     assert blue[:, 48:].any()
+
+
+def test_slices_divide_every_item_once() -> None:
+    assert list(slices(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert list(slices(6, 3)) == [slice(0, 3), slice(3, 6)]
+    assert list(slices(0, 3)) == []

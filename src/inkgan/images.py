@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +35,12 @@ def as_array(given: Any, what: str, error: type[InputError]) -> NDArray[Any]:
         return np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as reason:  # such as rows of unequal length, a tensor with a gradient
         raise error(f"{what} cannot be read as an array: {' '.join(str(reason).split())} Give a NumPy array.") from None
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """Yield the slices that divide ``count`` items into parts of ``size`` items; the last part may be smaller."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
 
 
 def to_uint8(images: NDArray[np.floating]) -> Images:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from inkgan.errors import DataError, as_given, quantity
-from inkgan.images import Images, Labels
+from inkgan.images import Images, Labels, slices
 
 #: The most pixels that an image may have on one side.
 MAX_SIDE = 4096
-_CHUNK_ROWS = 1024
+_CHUNK = 1024
 _SAMPLE_IMAGES = 1000
 _SAMPLE_BYTES = 2**26
 _SMALLEST_WITH_BORDER = 8  # pixels a side; on smaller images the border says nothing about the paper
@@ -63,9 +63,8 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
         return np.ascontiguousarray(images)
     factor = 255 // _full_ink(images, source)
     result = np.empty(images.shape, np.uint8)
-    for start in range(0, len(images), _CHUNK_ROWS):  # so that wide numbers are never copied all at once
-        rows = images[start : start + _CHUNK_ROWS].astype(np.float64)
-        result[start : start + _CHUNK_ROWS] = np.rint(rows * factor)
+    for part in slices(len(images), _CHUNK):  # so that wide numbers are never copied all at once
+        result[part] = np.rint(images[part].astype(np.float64) * factor)
     return result
 
 
@@ -108,8 +107,7 @@ def _full_ink(images: npt.NDArray[Any], source: str) -> int:
 
 def _are_whole(numbers: npt.NDArray[Any]) -> bool:
     """Whether all numbers are whole."""
-    chunks = (numbers[start : start + _CHUNK_ROWS] for start in range(0, len(numbers), _CHUNK_ROWS))
-    return all(np.array_equal(chunk, np.rint(chunk)) for chunk in chunks)
+    return all(np.array_equal(numbers[part], np.rint(numbers[part])) for part in slices(len(numbers), _CHUNK))
 
 
 def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:

@@ -33,7 +33,7 @@ from inkgan.data.pixels import size_text
 from inkgan.device import cores
 from inkgan.errors import CheckpointError, EvaluationError, quantity, shown
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
-from inkgan.images import Images, as_array
+from inkgan.images import Images, as_array, slices
 from inkgan.networks import building
 
 Features = npt.NDArray[np.float32]
@@ -152,14 +152,14 @@ class FeatureNetwork:
         _check_images(images, self.card.image_shape)
         workers = min(8, cores())
         size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
-        slices = [images[start : start + size] for start in range(0, len(images), size)]
+        shares = [images[part] for part in slices(len(images), size)]
         threads = torch.get_num_threads()
         parts = []
         try:
             with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for part in pool.map(self._forward, slices):
+                for part in pool.map(self._forward, shares):
                     parts.append(part)
-                    progress(doing, len(parts) / len(slices))
+                    progress(doing, len(parts) / len(shares))
         finally:
             torch.set_num_threads(threads)
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -168,12 +168,12 @@ class FeatureNetwork:
         features = np.empty((len(images), self.card.num_features), np.float32)
         probabilities = np.empty((len(images), len(self.card.class_names)), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(images), _CHUNK):
-                ink = to_ink(images[start : start + _CHUNK])
+            for part in slices(len(images), _CHUNK):
+                ink = to_ink(images[part])
                 count = len(ink)
                 hidden, logits = self.layers(functional.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
-                features[start : start + count] = hidden[:count].numpy()
-                probabilities[start : start + count] = logits.softmax(1)[:count].numpy()
+                features[part] = hidden[:count].numpy()
+                probabilities[part] = logits.softmax(1)[:count].numpy()
         return features, probabilities
 
     def save(self, folder: Path) -> FeatureNetwork:

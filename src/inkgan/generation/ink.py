@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.images import Images, to_uint8
+from inkgan.images import Images, slices, to_uint8
 
 Strip = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -79,8 +79,10 @@ def digits(
         lift: the number of rows by which each stands above the baseline.
     """
     turn, grow, lift = (np.broadcast_to(np.asarray(values, np.float64), len(images)) for values in (turn, grow, lift))
-    parts = [slice(start, start + _CHUNK) for start in range(0, len(images), _CHUNK)]
-    return [strip for part in parts for strip in _strips(images[part], line, lean, turn[part], grow[part], lift[part])]
+    strips = []
+    for part in slices(len(images), _CHUNK):
+        strips += _strips(images[part], line, lean, turn[part], grow[part], lift[part])
+    return strips
 
 
 def _strips(images: Images, line: Line, lean: float, turn: Floats, grow: Floats, lift: Floats) -> list[Strip]:

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
 from inkgan.generation.numpy_networks import Array, convolved, in_kernel_layout, linear_of, softmax
-from inkgan.images import Images
+from inkgan.images import Images, slices
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
 Draw = Callable[[Array, NDArray[np.int64]], Images]
@@ -160,8 +160,8 @@ def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
     """
     weights = weights_of(reader)
     rows = [np.zeros((0, 10), np.float32)]
-    for start in range(0, len(images), _CHUNK):
-        ink = _resized(images[start : start + _CHUNK])[..., None].astype(np.float32) / np.float32(255)
+    for part in slices(len(images), _CHUNK):
+        ink = _resized(images[part])[..., None].astype(np.float32) / np.float32(255)
         rows.append(softmax(_logits(weights, reader.halving, ink)))
     return np.concatenate(rows)
 

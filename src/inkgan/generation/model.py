@@ -34,7 +34,7 @@ from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_kernel_layout
 from inkgan.generation.torch_networks import CHUNK
-from inkgan.images import Images, Labels, as_array, png_bytes, sheet, to_uint8, with_channels
+from inkgan.images import Images, Labels, as_array, png_bytes, sheet, slices, to_uint8, with_channels
 from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, latents, valid_seed
 
@@ -195,15 +195,13 @@ class Model:
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
         at_once = CHUNK if digits is None else _LEGIBLE_CHUNK
         draw = self._draw_in_chunks
-        for start in range(0, n, at_once):
-            stop = min(start + at_once, n)
-            part = slice(start, stop)
-            drawn_from = self._latents(seed, start, stop)
+        for part in slices(n, at_once):
+            drawn_from = self._latents(seed, part.start, part.stop)
             classes = None if asked is None else asked[part]
             images[part] = draw(drawn_from, classes)
             if classes is not None and digits is not None:
                 images[part] = made_legible(draw, images[part], drawn_from, classes, digits[part], legible).images
-            progress("drawing", stop / n)
+            progress("drawing", part.stop / n)
         return images
 
     def _digits_to_read(self, labels: Labels | None, statistics: Statistics) -> Labels:
@@ -309,10 +307,10 @@ class Model:
 
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
         """Draw images, chunk by chunk."""
-        drawn = []
-        for start in range(0, len(latents), CHUNK):
-            part = slice(start, start + CHUNK)
-            drawn.append(to_uint8(self._draw(latents[part], None if labels is None else labels[part])))
+        drawn = [
+            to_uint8(self._draw(latents[part], None if labels is None else labels[part]))
+            for part in slices(len(latents), CHUNK)
+        ]
         return _without_grey_axis(np.concatenate(drawn))
 
     def _latents(self, seed: int, start: int, stop: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.images import Labels
+from inkgan.images import Labels, slices
 from inkgan.networks.grid import EMBEDDING, fine_channels, grid_of, slope_of
 
 Array = NDArray[np.float32]
@@ -157,8 +157,7 @@ def draw_compact(
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
     """Apply a linear layer [O, I] to inputs [N, I], with one product for each input."""
     result = np.empty((len(inputs), 1, len(weight)), np.float32)
-    for start in range(0, len(weight), _ROWS):  # rows of weights that stay in the cache for all inputs
-        part = slice(start, start + _ROWS)
+    for part in slices(len(weight), _ROWS):  # rows of weights that stay in the cache for all inputs
         np.matmul(inputs[:, None], weight[part].T, out=result[:, :, part])
     result = result[:, 0]
     result += bias
@@ -198,8 +197,7 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     pixels = shape[1] * shape[2]
     result = np.empty((n, pixels, len(weight)), np.float32)
     at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache
-    for start in range(0, n, at_once):
-        part = slice(start, start + at_once)
+    for part in slices(n, at_once):
         np.matmul(windows[part].reshape(-1, pixels, 9 * channels), kernel, out=result[part])
     return result.reshape(*shape[:3], -1)
 

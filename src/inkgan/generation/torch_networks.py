@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inkgan import networks
 from inkgan.errors import CheckpointError
-from inkgan.images import Images, Labels
+from inkgan.images import Images, Labels, slices
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,10 +86,10 @@ def logits_of(
     network = _with_weights(networks.build_discriminator, description, weights)
     logits = []
     with torch.inference_mode():
-        for start in range(0, len(images), _AT_ONCE):
-            given: list[Tensor] = [torch.from_numpy(images[start : start + _AT_ONCE].astype(np.float32) / 255)]
+        for part in slices(len(images), _AT_ONCE):
+            given: list[Tensor] = [torch.from_numpy(images[part].astype(np.float32) / 255)]
             if labels is not None:
-                given.append(torch.from_numpy(labels[start : start + _AT_ONCE]))
+                given.append(torch.from_numpy(labels[part]))
             found = network(*given)
             logits.append((found[0] if isinstance(found, tuple) else found).float().numpy())
     return np.concatenate(logits)

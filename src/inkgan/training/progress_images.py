@@ -10,7 +10,7 @@ from torch import Tensor
 from inkgan.data import Split
 from inkgan.device import to_device
 from inkgan.generation.classes import are_unequal, in_proportion
-from inkgan.images import Images, Labels, to_uint8
+from inkgan.images import Images, Labels, slices, to_uint8
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.recipe import Recipe
 from inkgan.training.watching import Opinion
@@ -76,10 +76,9 @@ class ProgressImages:
         """Draw images uint8 [N, H, W, C] of classes [N], always with the same latents and classes."""
         drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
         labels = self._labels_to_measure()
-        batches = [slice(start, start + 100) for start in range(0, _MEASURED, 100)]
         parts = [
             self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
-            for batch in batches
+            for batch in slices(_MEASURED, 100)
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
 

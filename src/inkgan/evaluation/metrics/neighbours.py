@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife
+from inkgan.images import slices
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -84,8 +85,7 @@ def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, 
     left = np.hstack([-2 * rows, row_norms, np.ones_like(row_norms)])
     right = np.hstack([columns, np.ones_like(column_norms), column_norms]).T
     size = max(1, _BLOCK_BYTES // (4 * len(columns)))
-    for start in range(0, len(rows), size):
-        block = slice(start, min(start + size, len(rows)))
+    for block in slices(len(rows), size):
         yield block, left[block] @ right
 
 
