@@ -240,6 +240,8 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?txt=1", 400, "there is no parameter txt. Did you mean 'text'? There are: model, text,"),
         ("/v1/write?text=1&height=1e9", 400, "height=1e9: give a whole number"),
         ("/v1/write?text=1&style=nan", 400, "style=nan: give a finite number"),
+        ("/v1/write?text=1&slant=inf", 400, "slant=inf: give a finite number"),
+        ("/v1/write?text=1&legible=nan", 400, "legible=nan: give a finite number"),
         ("/v1/write?text=1&seed=9223372036854775808", 400, "seed=9223372036854775808: give 9,223,372,0"),
         ("/v1/write?text=1&format=exe", 400, "format=exe: give 'png' or 'json'."),
         ("/v1/write?text=1&look=scam", 400, "look=scam: give 'clean', 'scan', 'photo' or 'field'."),

@@ -29,7 +29,7 @@ Digest = Annotated[str, StringConstraints(pattern=f"^[0-9a-f]{{{DIGEST_LENGTH}}}
 class Parameters(BaseModel):
     """The parameters that all addresses share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Digest | None = Field(
         None,
@@ -50,8 +50,8 @@ class Write(Parameters):
     )
     seed: Seed = Field(0, description="Another seed is another hand.")
     writer: int = Field(0, ge=0, le=LARGEST_SEED, description="Which of the seed's writers holds the pen.")
-    style: float = Field(0.25, ge=0, le=1, allow_inf_nan=False, description="How much the writer varies.")
-    slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, allow_inf_nan=False, description="Degrees to lean to the right.")
+    style: float = Field(0.25, ge=0, le=1, description="How much the writer varies.")
+    slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, description="Degrees to lean to the right.")
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Height of the image in pixels.", examples=[96])
     background: Background = Field("white", description="Behind the ink; transparent for the clean look alone.")
     look: Literal["clean", "scan", "photo", "field"] = Field(
