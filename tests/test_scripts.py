@@ -21,3 +21,13 @@ def test_help_prints_the_docstring_and_does_nothing(
     said = capsys.readouterr().out
     assert ended.value.code in (None, 0)
     assert script.read_text("utf-8").removeprefix('"""').partition("\n")[0].removesuffix('"""') in said
+
+
+def test_every_mutation_fits_the_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A change of a line that a mutation breaks changes the mutation, too; else it would never be tried again."""
+    (script,) = (one for one in _SCRIPTS if one.stem == "mutate")
+    monkeypatch.setattr("sys.argv", [str(script), "--fit"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert not ended.value.code
+    assert "mutations fit the code" in capsys.readouterr().out

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 from data_files import PLAIN, complaint, write_set
 from inkgan.data import KNOWN, load, locations
+from inkgan.data.known_sets import Remote
 from inkgan.errors import OutputError
 from inkgan.files import cache_folder
 
@@ -45,6 +49,7 @@ def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
     monkeypatch.delenv(locations.ENVIRONMENT)
     assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
+    assert locations.locate(KNOWN["kmnist"], None) == places[2] / "KMNIST" / "raw"
 
 
 def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -66,6 +71,25 @@ def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) 
     assert locations.identified(folder) == KNOWN["mnist"]
     assert locations.locate(KNOWN["kmnist"], folder) is None
     assert load(str(folder)).name == "mnist"
+
+
+def test_a_published_file_is_told_from_others(tmp_path: Path) -> None:
+    """The checksums of MNIST are those of the contents, compressed or not; those of KMNIST are of compressed files."""
+
+    def digest(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    for folder, zipped in (("plain", False), ("packed", True)):
+        write_set(tmp_path / folder, zipped=zipped)
+    plain, packed = tmp_path / "plain" / PLAIN[0], tmp_path / "packed" / f"{PLAIN[0]}.gz"
+    mnist = replace(KNOWN["mnist"], sha256=(digest(plain),))
+    kmnist = replace(KNOWN["kmnist"], remotes=(Remote(packed.name, packed.stat().st_size, digest(packed)),))
+    assert [locations.is_published(mnist, path) for path in (plain, packed)] == [True, True]
+    assert [locations.is_published(kmnist, path) for path in (plain, packed)] == [None, True]
+    packed.write_bytes(gzip.compress(plain.read_bytes(), 9))
+    assert [locations.is_published(known, packed) for known in (mnist, kmnist)] == [True, False]
+    packed.write_bytes(gzip.compress(plain.read_bytes() + b"more"))
+    assert locations.is_published(mnist, packed) is False
 
 
 def test_a_folder_that_the_system_refuses_to_look_up(tmp_path: Path) -> None:

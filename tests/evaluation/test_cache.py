@@ -32,6 +32,23 @@ def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypat
     assert cached_estimates("kept.json", lambda: other) == right
 
 
+@pytest.mark.parametrize(("needed", "computed"), [("", 0), ("a", 0), ("ab", 0), ("abc", 1), ("c", 1)])
+def test_estimates_are_computed_again_if_one_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: str, computed: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    estimate = Estimate(0.5, 0.1, Interval(0.4, 0.6))
+    cached_estimates("kept.json", lambda: {"a": estimate, "b": estimate})
+    times: list[None] = []
+
+    def compute() -> dict[str, Estimate]:
+        times.append(None)
+        return {}
+
+    cached_estimates("kept.json", compute, needed)
+    assert len(times) == computed
+
+
 def test_estimates_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user without a home folder gets the figures, computed each time: nothing is kept, and nothing is refused."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
@@ -276,6 +278,14 @@ def test_the_cost_is_announced_before_training_starts(
     assert network.card.widths == (8, 8, 8, 8)
 
 
+def test_a_long_training_is_announced_in_minutes() -> None:
+    """15 passes of 429 steps on 128 images of 4,096 pixels take 5,060 seconds, at 1.5 microseconds for a pixel."""
+    large = Split(np.broadcast_to(np.uint8(0), (55_000, 64, 64, 1)), None)
+    recipe, widths = recipe_for(len(large), (64, 64, 1))
+    said = classifier._announcement("not kept yet", replace(data(), train=large), recipe, widths)
+    assert "on 55,000 images: about 84 minutes on two cores" in said
+
+
 @pytest.mark.parametrize("num_images", [64, 1_000, 1_440, 9_999])
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (40, 56, 1), (64, 64, 3), (640, 480, 3)])
 def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: int, shape: tuple[int, int, int]) -> None:
@@ -319,6 +329,22 @@ def test_the_correlation_penalty() -> None:
     assert feature_training.correlation_penalty(columns).item() == 0
     one = torch.tensor([1.0, -1, 1, -1])[:, None] * (0.75**0.5)
     assert feature_training.correlation_penalty(one.expand(4, 5)).item() == pytest.approx(4)
+
+
+def averaged(weights: Sequence[float], average_steps: int) -> float:
+    """Return the moving average of a weight that has these values in turn."""
+    layer = torch.nn.Linear(1, 1, bias=False).requires_grad_(False)
+    average = AveragedModel(layer, multi_avg_fn=classifier._moving_average(average_steps))
+    for weight in weights:
+        layer.weight.fill_(weight)
+        average.update_parameters(layer)
+    return next(average.module.parameters()).item()
+
+
+def test_the_average_of_the_weights_is_a_mean_that_forgets() -> None:
+    """It is the plain mean of the first steps; later, what was there fades by e in ``average_steps`` steps."""
+    assert averaged([1, 2, 3, 4, 5], 1000) == pytest.approx(3)
+    assert averaged([1] * 50 + [0] * 4, 4) == pytest.approx(1 / math.e)
 
 
 def test_one_cycle_goes_up_and_down() -> None:

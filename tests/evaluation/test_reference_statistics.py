@@ -72,6 +72,26 @@ def test_training_features_without_a_home_folder(network: FeatureNetwork, monkey
     np.testing.assert_array_equal(training_features(data, network), network(data.train.images))
 
 
+def test_training_features_are_kept(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are extracted once, and again if the file of the cache is damaged or holds something else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = make_data()
+    told: list[str] = []
+    first = training_features(data, network, lambda doing, _: told.append(doing))
+    assert set(told) == {"real images (train)"}
+    told.clear()
+    np.testing.assert_array_equal(training_features(data, network, lambda doing, _: told.append(doing)), first)
+    assert told == []
+    (file,) = tmp_path.rglob("training-*.npy")
+    content = file.read_bytes()
+    for wrong in (first[1:], first[:, 1:], first.astype(np.float64)):
+        np.save(file, wrong)
+        np.testing.assert_array_equal(training_features(data, network), first)
+        assert file.read_bytes() == content
+    file.write_bytes(content[:-1])
+    np.testing.assert_array_equal(training_features(data, network), first)
+
+
 def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     calls: list[tuple[str, float]] = []
@@ -95,11 +115,11 @@ def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytes
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     compute_statistics(make_data(), network).save(tmp_path)
     load_statistics(tmp_path)
-    content = bytearray((tmp_path / ARRAYS).read_bytes())
-    content[-1] ^= 1
-    (tmp_path / ARRAYS).write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged or was replaced"):
-        load_statistics(tmp_path)
+    content = (tmp_path / ARRAYS).read_bytes()
+    for bit in range(8):
+        (tmp_path / ARRAYS).write_bytes(content[:-1] + bytes([content[-1] ^ 1 << bit]))
+        with pytest.raises(CheckpointError, match="damaged or was replaced"):
+            load_statistics(tmp_path)
     for card in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
         (tmp_path / CARD).write_bytes(card)
         with pytest.raises(CheckpointError, match="holds no reference statistics"):
