@@ -282,7 +282,7 @@ def test_a_long_training_is_announced_in_minutes() -> None:
     """15 passes of 429 steps on 128 images of 4,096 pixels take 5,060 seconds, at 1.5 microseconds for a pixel."""
     large = Split(np.broadcast_to(np.uint8(0), (55_000, 64, 64, 1)), None)
     recipe, widths = recipe_for(len(large), (64, 64, 1))
-    said = classifier._announcement("not kept yet", replace(data(), train=large), recipe, widths)
+    said = feature_training._announcement("not kept yet", replace(data(), train=large), recipe, widths)
     assert "on 55,000 images: about 84 minutes on two cores" in said
 
 
@@ -334,7 +334,7 @@ def test_the_correlation_penalty() -> None:
 def averaged(weights: Sequence[float], average_steps: int) -> float:
     """Return the moving average of a weight that has these values in turn."""
     layer = torch.nn.Linear(1, 1, bias=False).requires_grad_(False)
-    average = AveragedModel(layer, multi_avg_fn=classifier._moving_average(average_steps))
+    average = AveragedModel(layer, multi_avg_fn=feature_training._moving_average(average_steps))
     for weight in weights:
         layer.weight.fill_(weight)
         average.update_parameters(layer)

@@ -85,7 +85,7 @@ def test_real_images_are_near_and_spoiled_ones_far(
 def test_the_unit_is_the_variance_of_a_feature() -> None:
     """The distance is the same as if the features had first been scaled to a variance of 1, on average."""
     rng = np.random.default_rng(1)
-    training, features = (np.float32(shift + rng.normal(0, 3, (300, 4))) for shift in (0, 1))
+    training, features = (rng.normal(mean, 3, (300, 4)).astype(np.float32) for mean in (0, 1))
     unit = np.sqrt(training.var(axis=0, ddof=1).mean())
     expected = frechet_estimate(features / unit, GaussianStatistics.of(training / unit), np.random.default_rng(0)).at_n
     found = distance_in_units(features, GaussianStatistics.of(training), np.random.default_rng(0))
