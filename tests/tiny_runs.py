@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,12 @@ SETTINGS = (
 TUTORIAL = (*_WATCHED, "recipe=tutorial", "pretraining_steps=2")
 
 
-def set_options(*settings: str) -> list[str]:
-    """The command's options for :data:`SETTINGS` and other settings, which win over them: none is given twice."""
-    chosen = dict(setting.split("=", 1) for setting in (*SETTINGS, *settings))
-    return [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+def command(folder: Path, data: Path, *options: object, steps: int = STEPS, settings: Sequence[str] = ()) -> list[str]:
+    """The words of ``inkgan train`` for a tiny run, as :func:`train` starts it, with other options."""
+    chosen = dict(setting.split("=", 1) for setting in _chosen(settings))  # none is given twice
+    given = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+    fixed = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", "--steps", steps]
+    return [str(word) for word in (*fixed, *given, *options)]
 
 
 def train(folder: Path, data: Path, **options: Any) -> Result:
@@ -57,13 +59,15 @@ def train(folder: Path, data: Path, **options: Any) -> Result:
 
     The settings given are added to :data:`SETTINGS`, and win over them. If they name a recipe, only they are used.
     """
-    settings = options.pop("settings", ())
-    if not any(setting.startswith("recipe=") for setting in settings):
-        settings = [*SETTINGS, *settings]
+    settings = _chosen(options.pop("settings", ()))
     if not {"steps", "seconds"} & options.keys():
         options["steps"] = STEPS
     given = {"device": "cpu", "precision": "float32", "settings": settings, **options}
     return inkgan.train(data=str(data), out=folder, **given)
+
+
+def _chosen(settings: Sequence[str]) -> Sequence[str]:
+    return settings if any(setting.startswith("recipe=") for setting in settings) else [*SETTINGS, *settings]
 
 
 def prepare(recipe: str | None = None, *, watcher: Watcher | None = None, **options: Any) -> PreparedRun:

@@ -87,13 +87,6 @@ TOO_FEW = (
 )
 
 
-def words(folder: Path, data: Path, *options: str, settings: tuple[str, ...] = runs.SETTINGS) -> list[str]:
-    """The arguments of a tiny ``inkgan train``."""
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    fixed = ["train", "--data", str(data), "--out", str(folder), "--device", "cpu", "--precision", "float32"]
-    return [*fixed, "--steps", str(runs.STEPS), *overrides, *options]
-
-
 def test_the_surface_is_frozen() -> None:
     """Commands, options and short options have not changed; if you add one, add it above."""
     found: dict[str, list[str]] = {}
@@ -416,7 +409,7 @@ def test_dry_run_is_read_back(
 def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Outside a terminal, a run prints plain lines without pictures or control codes, and at the end how to go on."""
     folder = tmp_path / "a run"
-    assert run(words(folder, small_data, "--stop-at", "3")) == 0
+    assert run(runs.command(folder, small_data, "--stop-at", "3")) == 0
     said = capsys.readouterr()
     assert said.err == TOO_FEW
     assert said.out.replace("\n", "").isprintable()
@@ -456,11 +449,11 @@ def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pyte
     folder = runs.copy(stopped_run, tmp_path / "run")
     damaged = runs.newest(folder) / "state.json"
     runs.damage(damaged)
-    assert run(words(folder, small_data, "--resume", "--quiet")) == 0
+    assert run(runs.command(folder, small_data, "--resume", "--quiet")) == 0
     said = capsys.readouterr()
     assert said.out == ""
     assert re.fullmatch(r"inkgan: warning: .*state\.json.*\n", said.err)
-    assert run(words(folder, small_data, "--resume", "-q")) == 0
+    assert run(runs.command(folder, small_data, "--resume", "-q")) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -470,7 +463,7 @@ def test_divergence(
 ) -> None:
     """A run that diverges ends with one line and exit code 3."""
     monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda given: given.sum() * float("nan"))
-    assert run(words(tmp_path / "run", small_data, "--quiet")) == 3
+    assert run(runs.command(tmp_path / "run", small_data, "--quiet")) == 3
     said = capsys.readouterr()
     assert said.out == ""
     warning, line = said.err.splitlines()
@@ -627,7 +620,7 @@ def test_closed_streams(tmp_path: Path, arguments: str, closing: str) -> None:
 @pytest.mark.parametrize("closing", [">&-", "<&- >&- 2>&-"])
 def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: str) -> None:
     """What a run prints to a closed stream is lost: it does not land in a file that got the stream's number."""
-    command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
+    command = shlex.join([sys.executable, "-m", "inkgan", *runs.command(tmp_path / "run", small_data)])
     done = program("bash", "-c", f"{command} {closing}")
     assert (done.returncode, done.stderr) == (0, "" if "2>&-" in closing else TOO_FEW)
     assert runs.steps_saved(tmp_path / "run")[-1] == runs.STEPS
@@ -803,7 +796,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
 def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, the tutorial shows a bar and pictures: the untrained generator's first, then as often as asked."""
     code, shown = on_a_terminal(
-        monkeypatch, lambda: run(words(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL))
+        monkeypatch, lambda: run(runs.command(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL))
     )
     assert code == 0
     assert len(re.findall(r"the discriminator (takes this for (real|generated)|cannot tell)", shown)) == 5
@@ -815,12 +808,12 @@ def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypa
 @pytest.mark.slow
 def test_a_terminal_shows_a_panel(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, a run has a panel that is redrawn in place, then the next commands; --plain has no panel."""
-    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "run", small_data)))
+    code, shown = on_a_terminal(monkeypatch, lambda: run(runs.command(tmp_path / "run", small_data)))
     assert code == 0
     assert shown.index("run folder: ") < shown.index("doctor: healthy so far") < shown.index("done: 6 steps")
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is hidden and shown again
     assert "the discriminator" not in shown
-    code, shown = on_a_terminal(monkeypatch, lambda: run(words(tmp_path / "plain", small_data, "--plain")))
+    code, shown = on_a_terminal(monkeypatch, lambda: run(runs.command(tmp_path / "plain", small_data, "--plain")))
     assert code == 0
     assert "doctor: " not in shown
     assert "to the discriminator this looks" in shown
@@ -854,7 +847,7 @@ def test_a_terminal_that_goes_away(
     folder = runs.copy(stopped_run, tmp_path / "run")
     runs.damage(runs.newest(folder) / "state.json")
     monkeypatch.setattr(f"sys.{out}", _Gone(error))
-    assert run(words(folder, small_data, "--resume")) == 0
+    assert run(runs.command(folder, small_data, "--resume")) == 0
     monkeypatch.undo()
     assert runs.steps_saved(folder)[-1] == runs.STEPS
 
@@ -862,7 +855,7 @@ def test_a_terminal_that_goes_away(
 @pytest.mark.slow
 def test_a_run_whose_reader_goes_away(tmp_path: Path, small_data: Path) -> None:
     """A run completes even if the reader of its output stops reading."""
-    command = shlex.join([sys.executable, "-m", "inkgan", *words(tmp_path / "run", small_data)])
+    command = shlex.join([sys.executable, "-m", "inkgan", *runs.command(tmp_path / "run", small_data)])
     done = program("bash", "-c", f"set -o pipefail; {command} | head -n 1")
     assert (done.returncode, done.stderr) == (0, TOO_FEW)
     assert len(done.stdout.splitlines()) == 1

@@ -73,21 +73,18 @@ def test_one_that_diverges(tmp_path: Path, small_data: Path, monkeypatch: pytest
         return true(recipe, **options)
 
     monkeypatch.setattr(many_runs, "train", failing)
-    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
-    words += runs.set_options()
-    assert run([*words, "--seeds", "0-1"]) == 3
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-1", steps=2)) == 3
     assert (tmp_path / "a-1/config.json").is_file()
 
 
 @pytest.mark.slow
 def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two processes train three runs and print one line for each."""
-    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--out", f"{tmp_path}/a"]
-    words += runs.set_options()
-    assert run([*words, "--seeds", "0-1,5", "--jobs", "2", "--dry-run"]) == 0
+    words = runs.command(tmp_path / "a", small_data, "--seeds", "0-1,5", "--jobs", 2, steps=2)
+    assert run([*words, "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [f"# would run in {tmp_path}/a-{seed}" for seed in (0, 1, 5)]
     assert list(tmp_path.iterdir()) == []
-    assert run([*words, "--seeds", "0-1,5", "--jobs", "2"]) == 0
+    assert run(words) == 0
     said = sorted(capsys.readouterr().out.splitlines())
     assert [line.partition(":")[0] for line in said] == ["seed 0", "seed 1", "seed 5"]
     assert all(line.endswith("complete") for line in said)
@@ -100,8 +97,7 @@ def test_plain_lines_on_a_terminal(
 ) -> None:
     """``--plain`` prints a line for each run instead of a table, on a terminal too."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    words = ["train", "--data", str(small_data), "--steps", "1", "--device", "cpu", "--out", f"{tmp_path}/a"]
-    words += [*runs.set_options(), "--seeds", "0"]
+    words = runs.command(tmp_path / "a", small_data, "--seeds", 0, steps=1)
     assert run([*words, "--plain"]) == 0
     assert capsys.readouterr().out.startswith("seed 0: step 1, ")
     assert run(words) == 0
@@ -270,13 +266,13 @@ def test_a_run_that_ends_ill_is_not_called_complete_alone(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its line says what the doctor found, unless the doctor is off."""
-    words = ["train", "--data", str(small_data), "--steps", "2", "--device", "cpu", "--seeds", "0"]
-    too_high = runs.set_options("generator.learning_rate=0.3")
-    assert run([*words, *too_high, "--out", f"{tmp_path}/a"]) == 0
+    settings = ["generator.learning_rate=0.3"]
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", 0, steps=2, settings=settings)) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "complete, ill: learning-rate" in line
     assert line.endswith(" (inkgan doctor says more)")
-    assert run([*words, *too_high, "--set", "watch.doctor_every=0", "--out", f"{tmp_path}/b"]) == 0
+    settings += ["watch.doctor_every=0"]
+    assert run(runs.command(tmp_path / "b", small_data, "--seeds", 0, steps=2, settings=settings)) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "complete" in line
     assert "ill" not in line.partition("complete")[2]
@@ -286,7 +282,6 @@ def test_a_run_that_ends_ill_is_not_called_complete_alone(
 def test_a_run_that_was_healed_says_so(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its line says so, because the warnings are not shown and its settings have changed."""
     wild = ("pretraining_steps=0", "watch.save_every=2", "watch.doctor_every=1", "discriminator.learning_rate=10.0")
-    words = ["train", "--data", str(small_data), "--steps", "12", "--device", "cpu", "--seeds", "0", "--heal"]
-    assert run([*words, *runs.set_options(*wild), "--out", f"{tmp_path}/a"]) == 0
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", 0, "--heal", steps=12, settings=wild)) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "complete, healed 1 time" in line

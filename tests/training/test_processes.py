@@ -241,7 +241,7 @@ def test_a_process_that_waits_for_others_can_be_stopped(tmp_path: Path, small_da
             server.listen()
         port = server.getsockname()[1]
         place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        words = command(tmp_path / "run", small_data, "--steps", 9)
+        words = command(tmp_path / "run", small_data)
         process = subprocess.Popen(words, env=os.environ | place, stderr=subprocess.PIPE, text=True)
         if rank == 0:
             until_reached(port, process)
@@ -327,7 +327,7 @@ def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) 
     """Errors that only the first process finds, such as another trainer in the folder, end the run at once."""
     folder = tmp_path / "run"
     with RunFolder(folder).locked():
-        words = command(folder, small_data, "--steps", 9, "--processes", 2, "--quiet")
+        words = command(folder, small_data, "--processes", 2, "--quiet")
         ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"inkgan: another process is training in {folder}.")
@@ -407,11 +407,9 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert followers(tmp_path) == []
 
 
-def command(folder: Path, data: Path, *options: object) -> list[str]:
+def command(folder: Path, data: Path, *options: object, steps: int = 9) -> list[str]:
     """Return the command ``inkgan train`` for a run that can be shared."""
-    settings = runs.set_options(*SAVING)
-    words = ["train", "--data", data, "--out", folder, "--device", "cpu", "--precision", "float32", *settings, *options]
-    return [sys.executable, "-m", "inkgan", *map(str, words)]
+    return [sys.executable, "-m", "inkgan", *runs.command(folder, data, *options, steps=steps, settings=SAVING)]
 
 
 @pytest.fixture(scope="module")
@@ -448,7 +446,7 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
 @pytest.mark.usefixtures("marked")
 def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
     """Processes of torchrun are recognised by the environment variables that it sets."""
-    words = [*TORCHRUN, *command(tmp_path / "run", small_data, "--steps", runs.STEPS)[1:]]
+    words = [*TORCHRUN, *command(tmp_path / "run", small_data, steps=runs.STEPS)[1:]]
     subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
     assert runs.learned(tmp_path / "run") == alone
 
@@ -464,7 +462,7 @@ def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data:
         "os._exit(0)\n"
     )
     place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    words = command(tmp_path / "run", small_data, "--steps", 9)
+    words = command(tmp_path / "run", small_data)
     with subprocess.Popen([sys.executable, "-c", first]):
         ended = subprocess.run(
             words, env=os.environ | place, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -505,7 +503,7 @@ def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str
         "from inkgan.cli import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
-    words = [*launcher, str(script), *command(folder, small_data, "--steps", runs.STEPS)[3:]]
+    words = [*launcher, str(script), *command(folder, small_data, steps=runs.STEPS)[3:]]
     subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
     assert runs.learned(folder) == alone
 
@@ -516,7 +514,7 @@ def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str
 def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:
     """If it is killed or stopped, the run ends with one line and exit code 3, and resumes on one process."""
     folder = tmp_path / "run"
-    words = command(folder, small_data, "--steps", 3000, "--processes", 2, "--timeout", 10, "--quiet")
+    words = command(folder, small_data, "--processes", 2, "--timeout", 10, "--quiet", steps=3000)
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         wait_for_file(folder, "checkpoints/step-0000004", process)
         (lost,) = followers(tmp_path)

@@ -51,9 +51,7 @@ class _Trainer:
     """``inkgan train`` in its own process, which waits at every event."""
 
     def __init__(self, folder: Path, data: Path, *options: str) -> None:
-        settings = runs.set_options(*SETTINGS)
-        words = ["train", "--data", str(data), "--out", str(folder), "--quiet", "--device", "cpu"]
-        words += ["--precision", "float32", "--steps", str(runs.STEPS), *settings, *options]
+        words = runs.command(folder, data, "--quiet", *options, settings=SETTINGS)
         self._errors = folder.with_name(f"errors-{time.monotonic_ns()}")
         # A server that has imported PyTorch once forks each trainer.
         context = multiprocessing.get_context("forkserver")
