@@ -256,7 +256,7 @@ def test_single_knobs(line: Writing) -> None:
     draws = np.random.default_rng(0)
     assert np.ptp(paper.light(20, 60, (0, 0), draws)) == 0
     lit = paper.light(20, 60, (0.5, 0.5), draws)
-    assert (lit.min(), lit.max()) == (0.5, 1)
+    assert (lit.min(), lit.max()) == (0.5, 1.0)
     spotted = paper.spots(200, 600, 0.02, draws)
     assert abs(spotted.mean() - 1) < 0.01
     assert 0.005 < spotted.std() < 0.04

@@ -86,9 +86,8 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
     for strip, (left, top, right, bottom) in zip(drawn, written.boxes, strict=True):
         alone = np.zeros_like(written.image)
         alone[:, left:right] = strip
-        rows, columns = np.nonzero(alone)
-        if len(rows):
-            assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (top, bottom, left, right)
+        if alone.any():
+            assert Image.fromarray(alone).getbbox() == (left, top, right, bottom)
         together = np.maximum(together, alone)
     np.testing.assert_array_equal(written.image, together)
 

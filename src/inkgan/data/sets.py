@@ -243,7 +243,7 @@ def _with_class_names(
     used = np.unique(every)
     if given is None:
         given = [str(label) for label in range(every.max() + 1)]
-    names = tuple(given[label] for label in used)
+    names = tuple(given[label] for label in used.tolist())
     if len(names) == len(given):
         return splits, names, []
     splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
@@ -255,7 +255,7 @@ def _require_every_class(train: Split, names: Sequence[str], source: str) -> Non
     """Refuse classes without an image to train on."""
     if train.labels is None:
         return
-    untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels)]
+    untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels).tolist()]
     if untaught:
         raise DataError(f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it.")
 

@@ -171,7 +171,7 @@ def _sigmoid(x: Array) -> Array:
 
 def softmax(logits: Array) -> Array:
     """Return the probabilities [N, K] of logits [N, K]."""
-    powers = np.exp(logits - logits.max(1, keepdims=True))
+    powers: Array = np.exp(logits - logits.max(1, keepdims=True))
     result: Array = powers / powers.sum(1, keepdims=True)
     return result
 

@@ -39,7 +39,7 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
         return value
 
     n = np.asarray(len(p), np.float64)
-    whole = float(score(n, certainty.sum(), share.sum(axis=0)))
+    whole = float(score(n, certainty.sum(axis=0), share.sum(axis=0)))
     left_out = score(n - size, certainty.sum() - certainty, share.sum(axis=0) - share)
     return jackknife(whole, left_out)
 
@@ -179,7 +179,7 @@ def diversity(
         return value
 
     n = np.asarray(len(x), np.float64)
-    whole = float(spread(n, squares.sum(), total.sum(axis=0) / n))
+    whole = float(spread(n, squares.sum(axis=0), total.sum(axis=0) / n))
     kept = n - size
     left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
     return jackknife(whole, left_out)
