@@ -118,6 +118,7 @@ class ManyProcesses(Team):
     def dismiss(self, exit_code: int) -> None:
         """End the other processes: before they meet they wait for the store, and then for :meth:`broadcast_pair`."""
         if not self._has_met:
+            # They wait for this process's answer to the present question or, if they have it, to the next one.
             for question in (self._questions, self._questions + 1):
                 self._store.set(f"answer-{question}-{self.rank}", json.dumps({"exit_code": exit_code}))
             return
@@ -168,7 +169,7 @@ class ManyProcesses(Team):
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
             until = time.monotonic() + self._limit
             first = self._answer(0, until)
-            if "exit_code" in first and not self.leads:
+            if "exit_code" in first and not self.leads:  # the first process has failed and dismisses the others
                 raise DismissedError(first["exit_code"])
             return [first, *(self._answer(rank, until) for rank in range(1, self.size))]
 
