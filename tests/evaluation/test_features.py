@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
@@ -334,11 +334,11 @@ def test_the_correlation_penalty() -> None:
 def averaged(weights: Sequence[float], average_steps: int) -> float:
     """Return the moving average of a weight that has these values in turn."""
     layer = torch.nn.Linear(1, 1, bias=False).requires_grad_(False)
-    average = AveragedModel(layer, multi_avg_fn=feature_training._moving_average(average_steps))
-    for weight in weights:
+    average = copy.deepcopy(layer)
+    for step, weight in enumerate(weights, 1):
         layer.weight.fill_(weight)
-        average.update_parameters(layer)
-    return next(average.module.parameters()).item()
+        feature_training._update_average(average, layer, step, average_steps)
+    return next(average.parameters()).item()
 
 
 def test_the_average_of_the_weights_is_a_mean_that_forgets() -> None:

@@ -13,9 +13,7 @@ import copy
 import hashlib
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +21,6 @@ from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from torch.optim.swa_utils import AveragedModel
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
@@ -240,8 +237,8 @@ def train_features(
         torch.default_generator.manual_seed(recipe.seed)
         trainee = _Trainee(card, recipe.dropout)
         trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaged = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
-    return FeatureNetwork(replace(card, recipe=asdict(recipe)), averaged.folded())
+        average = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
+    return FeatureNetwork(replace(card, recipe=asdict(recipe)), average.folded())
 
 
 class _Trainee(nn.Module):
@@ -283,7 +280,7 @@ class _Trainee(nn.Module):
 
 def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingRecipe, progress: Progress) -> _Trainee:
     """Train, and return the moving average of the weights."""
-    averaged = AveragedModel(trainee, multi_avg_fn=_moving_average(recipe.average_steps), use_buffers=True)
+    average = copy.deepcopy(trainee)
     batches = len(images) // recipe.batch_images
     steps = recipe.steps(len(images))
     optimizer = torch.optim.AdamW(
@@ -305,24 +302,20 @@ def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingReci
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            averaged.update_parameters(trainee)
             step += 1
+            _update_average(average, trainee, step, recipe.average_steps)
             if step % 100 == 0 or step == steps:
                 progress("training the classifier", step / steps)
-    assert isinstance(averaged.module, _Trainee)
-    return averaged.module
+    return average
 
 
-def _moving_average(average_steps: int) -> Callable[[Any, Any, Any], None]:
-    """Return an exponential moving average that starts as a plain mean, for PyTorch's ``AveragedModel``."""
-
-    @torch.no_grad()
-    def update(means: Any, values: Any, averaged: Any) -> None:
-        keep = min(1 - 1 / (int(averaged) + 1), math.exp(-1 / average_steps))
-        if means[0].is_floating_point():  # weights and running statistics, but not the counts of batches
-            torch._foreach_lerp_(means, values, 1 - keep)
-
-    return update
+@torch.no_grad()
+def _update_average(average: nn.Module, trainee: nn.Module, step: int, average_steps: int) -> None:
+    """Move the exponential moving average of weights and running statistics, which starts as a plain mean."""
+    keep = min(1 - 1 / step, math.exp(-1 / average_steps))
+    for kept, current in zip(average.state_dict().values(), trainee.state_dict().values(), strict=True):
+        if kept.is_floating_point():  # not the counts of batches
+            kept.lerp_(current, 1 - keep)
 
 
 def correlation_penalty(features: Tensor) -> Tensor:
