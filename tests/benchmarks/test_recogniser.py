@@ -303,20 +303,8 @@ def test_a_tiny_run_of_everything(
         return lines
 
     monkeypatch.setattr(crnn, "training_lines", noted)
-    command = [
-        "recogniser.py",
-        "--seeds",
-        "1",
-        "--lines",
-        "7",
-        "--steps",
-        "2",
-        "--tests",
-        "2",
-        "--out",
-        str(options.out),
-    ]
-    monkeypatch.setattr("sys.argv", command)
+    words = "recogniser.py --seeds 1 --lines 7 --steps 2 --tests 2 --out"
+    monkeypatch.setattr("sys.argv", [*words.split(), str(options.out)])
     crnn.main()
     said = capsys.readouterr()
     assert texts[0] == texts[1]

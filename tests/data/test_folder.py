@@ -99,10 +99,8 @@ def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
 def test_hugging_face_layout(folder: Path) -> None:
     for split, count in (("train", 20), ("test", 5)):
         for number in range(count):
-            grey(
-                folder / split / ("cat", "dog")[number % 2] / f"{number}.png",
-                number + 100 * (split == "test"),
-            )
+            path = folder / split / ("cat", "dog")[number % 2] / f"{number}.png"
+            grey(path, number + 100 * (split == "test"))
     data = load(str(folder))
     assert [len(split) for split in data.splits.values()] == [18, 2, 5]
     assert sorted(data.test.images[:, 0, 0, 0].tolist()) == [100, 101, 102, 103, 104]

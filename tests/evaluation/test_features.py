@@ -56,13 +56,8 @@ def bars(n: int, shape: tuple[int, int, int] = (12, 12, 1), seed: int = 0) -> tu
 
 
 def card(shape: tuple[int, int, int] = (12, 12, 1)) -> FeatureCard:
-    return FeatureCard(
-        name="bars",
-        image_shape=shape,
-        class_names=("across", "down", "square"),
-        widths=(8, 8, 8, 8),
-        num_features=16,
-    )
+    classes = ("across", "down", "square")
+    return FeatureCard(name="bars", image_shape=shape, class_names=classes, widths=(8, 8, 8, 8), num_features=16)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -445,10 +445,7 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, setti
 @pytest.mark.usefixtures("fast_saves")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """NumPy draws from the saved average what training drew, in any class."""
-    runs.train(
-        tmp_path / "run",
-        labelled,
-    )
+    runs.train(tmp_path / "run", labelled)
     model = inkgan.load(tmp_path / "run")
     assert (model.num_classes, model.image_shape, model.latent_dim) == (3, (12, 10, 3), 3)
     mixed = model.sample(6, seed=4)

@@ -27,6 +27,7 @@ from inkgan.errors import CheckpointError, ConfigError
 from inkgan.runs import checkpoint
 from inkgan.training.compact import Compact
 from inkgan.training.processes import disagreement
+from inkgan.training.recipe import Recipe
 from inkgan.training.start import _shared_facts, build
 from inkgan.training.team import Team
 
@@ -71,6 +72,14 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def built(
+    shape: tuple[int, int, int] = (5, 4, 3), classes: int = 0, team: Team | None = None, **settings: Any
+) -> Recipe:
+    """Build a recipe with the module's networks."""
+    config = resolve(overrides={"network": "mine", **settings})
+    return build(config, shape, classes, torch.device("cpu"), torch.float32, team or Team())
+
+
 @pytest.mark.slow
 def test_it_trains_resumes_and_draws(tmp_path: Path, small_data: Path) -> None:
     """A run in two parts equals one run to the bit, and the saved model draws by its name alone."""
@@ -99,10 +108,7 @@ def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
     """This holds although the module uses PyTorch's default initialisation."""
     initial = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        recipe = build(
-            resolve(overrides={"network": "mine", "seed": seed}), (5, 4, 3), 0, torch.device("cpu"), torch.float32
-        )
-        initial[name] = recipe.networks["generator"].get_parameter("layer.weight").detach().numpy()
+        initial[name] = built(seed=seed).networks["generator"].get_parameter("layer.weight").detach().numpy()
     assert np.array_equal(initial["a"], initial["b"])
     assert not np.array_equal(initial["a"], initial["c"])
 
@@ -130,9 +136,7 @@ def test_layers_that_draw_random_numbers(tmp_path: Path, small_data: Path, mine:
 
 
 def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
-    recipe = build(
-        resolve(overrides={"network": "mine", "slices": 2}), (5, 4, 3), 0, torch.device("cpu"), torch.float32
-    )
+    recipe = built(slices=2)
     assert isinstance(recipe, Compact)
     drawn = set()
     for number, index, learner in itertools.product((0, 1), (0, 1), ("discriminator", "generator")):
@@ -145,16 +149,8 @@ def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
     """Each process would keep statistics of its own images; a network without statistics can be shared."""
     team = Team()
     team.size = 2
-    needed = (
-        resolve(overrides={"network": "mine", "slices": 2}),
-        (5, 4, 3),
-        0,
-        torch.device("cpu"),
-        torch.float32,
-        team,
-    )
     with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Start one process"):
-        build(*needed)
+        built(team=team, slices=2)
     make = mine.build_generator
 
     def without_statistics(about: Any) -> nn.Module:
@@ -163,7 +159,7 @@ def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
         return generator
 
     mine.build_generator = without_statistics
-    build(*needed)
+    built(team=team, slices=2)
 
 
 def test_an_unknown_network_is_refused(tmp_path: Path, small_data: Path) -> None:
@@ -200,13 +196,10 @@ class Classifier(Discriminator):
 def test_an_auxiliary_classifier_needs_a_score_for_each_class(mine: Any) -> None:
     mine.build_generator = lambda about: WithLabels(about["image_shape"], about["latent_dim"])
     mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"])
-    shape, device = (12, 12, 1), torch.device("cpu")
-    build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
+    built(classes=3)
     mine.build_discriminator = lambda about: Classifier(about["image_shape"], about["num_classes"] + 1)
-    with pytest.raises(
-        ConfigError, match=r"gives scores \[2, 4\] to 2 images; needed are \[2, 3\], one for each class"
-    ):
-        build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
+    with pytest.raises(ConfigError, match=r"scores \[2, 4\] to 2 images; needed are \[2, 3\], one for each class"):
+        built(classes=3)
 
 
 class Conditional(Discriminator):
@@ -220,11 +213,10 @@ class Conditional(Discriminator):
 def test_class_scores_need_not_be_given_and_count_only_with_labels(mine: Any) -> None:
     mine.build_generator = lambda about: WithLabels(about["image_shape"], about["latent_dim"])
     mine.build_discriminator = lambda about: Conditional(about["image_shape"])
-    shape, device = (12, 12, 1), torch.device("cpu")
-    build(resolve(overrides={"network": "mine"}), shape, 3, device, torch.float32)
+    built(classes=3)
     mine.build_discriminator = lambda about: Classifier(about["image_shape"], 3)
     with pytest.raises(ConfigError, match=r"do not depend on 2 parameters of its discriminator, such as classifier\."):
-        build(resolve(overrides={"network": "mine"}), shape, 0, device, torch.float32)
+        built()
 
 
 class WithLabels(Generator):
@@ -304,9 +296,8 @@ def test_a_penalty_needs_the_gradient_of_a_gradient(small_data: Path, tmp_path: 
 
 def test_what_a_penalty_cannot_differentiate_is_told() -> None:
     """The tutorial's fast networks compute gradients in place, which PyTorch says when it differentiates them."""
-    overrides = {"network": "tutorial", "conditional": False, "class_weight": 0.0, "latent_dim": 100}
     with pytest.raises(ConfigError, match=r"^the network 'tutorial' cannot learn with a penalty, .*: RuntimeError: "):
-        build(resolve(overrides=overrides), (28, 28, 1), 0, torch.device("cpu"), torch.float32)
+        built((28, 28, 1), network="tutorial", conditional=False, class_weight=0.0, latent_dim=100)
 
 
 @pytest.mark.parametrize("function", ["build_generator", "build_discriminator"])
