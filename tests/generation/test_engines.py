@@ -199,9 +199,9 @@ def test_why_a_process_ended() -> None:
     """SIGKILL is reported as lack of memory, anything else as a crash."""
     for killed in (1, 2):
         with pytest.warns(InkganWarning, match=r"exit code -11: it crashed"):
-            engines._tell_of_killed(5, killed, -signal.SIGSEGV)
+            engines._warn_of_killed(5, killed, -signal.SIGSEGV)
     with pytest.raises(InkganError, match=r"exit code -11: it crashed"):
-        engines._tell_of_killed(5, 3, -signal.SIGSEGV)
+        engines._warn_of_killed(5, 3, -signal.SIGSEGV)
 
 
 def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:

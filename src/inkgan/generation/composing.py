@@ -21,9 +21,6 @@ from inkgan.generation.texts import WILDCARD
 from inkgan.images import Images
 from inkgan.seeds import Stream, rng
 
-#: A number for each digit of a line; None for its other characters.
-PerCharacter = tuple[float | None, ...]
-
 #: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
 #: more time and tell little more: docs/writing.md has the figure.
 _PEN_DIGITS = (0, 1)
@@ -179,7 +176,7 @@ def page(strips: Sequence[ink.Strip], placement: Placement) -> Images:
     return page
 
 
-def per_character(plans: Sequence[Plan], digits: NDArray[np.floating]) -> list[PerCharacter]:
+def per_character(plans: Sequence[Plan], digits: NDArray[np.floating]) -> list[tuple[float | None, ...]]:
     """Return the numbers of all digits, [N], line by line, with None for the characters that are not digits."""
     numbers = iter(digits.tolist())
     return [tuple(next(numbers) if character in DIGITS else None for character in plan.text) for plan in plans]

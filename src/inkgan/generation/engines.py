@@ -70,7 +70,7 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
     """
     waiting = deque(numbers)
     killed: Counter[int] = Counter()
-    told: set[str] = set()
+    warned: set[str] = set()
     workers: list[_Worker] = []
     try:
         while waiting or any(worker.number is not None for worker in workers):
@@ -86,10 +86,10 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
                     workers.remove(worker)
                     worker.end()
                     killed[number] += 1
-                    _tell_of_killed(number, killed[number], worker.process.exitcode)
+                    _warn_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
                     continue
-                _warn_once(answer.warnings, told)
+                _warn_once(answer.warnings, warned)
                 if answer.error is not None:
                     raise answer.error
                 yield answer.result
@@ -98,15 +98,15 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             worker.end()
 
 
-def _warn_once(messages: Sequence[str], told: set[str]) -> None:
+def _warn_once(messages: Sequence[str], warned: set[str]) -> None:
     """Give the warnings that were not given yet."""
     for message in messages:
-        if message not in told:
-            told.add(message)
+        if message not in warned:
+            warned.add(message)
             warnings.warn(message, InkganWarning, stacklevel=3)
 
 
-def _tell_of_killed(number: int, killed: int, exit_code: int | None) -> None:
+def _warn_of_killed(number: int, killed: int, exit_code: int | None) -> None:
     """Warn that a process ended while it worked on a number; after the last attempt, raise an error instead."""
     reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
     if killed >= _ATTEMPTS:

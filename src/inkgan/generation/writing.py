@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack
@@ -28,7 +28,6 @@ from inkgan.errors import (
 )
 from inkgan.generation import ink
 from inkgan.generation.composing import (
-    PerCharacter,
     Plan,
     characters,
     distorted,
@@ -285,14 +284,17 @@ def _on_clean_paper(plans: Sequence[Plan], generator: Generator, options: _Check
     images = distorted(plans, digits.images, options.look)
     strips = characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
     placements = placed(plans, strips, line, options.look)
-    probabilities: list[PerCharacter] = [()] * len(plans)
-    factors = probabilities
-    if options.legible:
-        probabilities = per_character(plans, digits.probabilities)
-        factors = per_character(plans, digits.factors)
+    written = [
+        Writing(plan.text, page(row, placement), placement.boxes, options.background, cells=placement.cells)
+        for plan, row, placement in zip(plans, strips, placements, strict=True)
+    ]
+    if not options.legible:
+        return written
+    probabilities = per_character(plans, digits.probabilities)
+    factors = per_character(plans, digits.factors)
     return [
-        Writing(plan.text, page(row, placement), placement.boxes, options.background, read, shrunk, placement.cells)
-        for plan, row, placement, read, shrunk in zip(plans, strips, placements, probabilities, factors, strict=True)
+        replace(writing, probabilities=own_probabilities, factors=own_factors)
+        for writing, own_probabilities, own_factors in zip(written, probabilities, factors, strict=True)
     ]
 
 
