@@ -26,7 +26,8 @@ from report import finish, heading, parser_for, result_name, table
 from inkgan.data import load
 from inkgan.evaluation.evaluate import figures_of, measure
 from inkgan.evaluation.features import Features
-from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distances
+from inkgan.evaluation.metrics.intervals import Estimate, jackknife
 from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.reference_statistics import training_features
@@ -170,12 +171,23 @@ def compared(reference: Reference, own: Real, others: Real) -> dict[str, tuple[f
     training = others.features.features
     reference = replace(reference, training_features=training, moments=GaussianStatistics.of(training))
     found = figures_of(own.features, None, reference, np.random.default_rng(REAL_SEED))
-    infinite = frechet_estimate(own.features.features, reference.moments, np.random.default_rng(REAL_SEED)).extrapolated
+    infinite = frechet_extrapolated(own.features.features, reference.moments, np.random.default_rng(REAL_SEED))
     in_random = GaussianStatistics.of(others.random)
     random = distance_in_units(own.random, in_random, np.random.default_rng(REAL_SEED))
     distances = {"frechet_extrapolated": infinite, "frechet_random_distance": random}
     found = distances | {key: one for key, one in found.items() if "/" not in key}
     return {key: (one.value, one.standard_error) for key, one in found.items()}
+
+
+def frechet_extrapolated(
+    features: Features, reference: GaussianStatistics, rng: np.random.Generator, num_groups: int = 50
+) -> Estimate:
+    """Estimate the Fréchet distance for n to infinity: without the part of the bias that goes as 1/n.
+
+    Quenouille (1956), from the distances v_(-g) without each of G groups: v_infinity = G v - (G - 1) mean_g v_(-g).
+    """
+    value, left_out = frechet_distances(features, reference, rng, num_groups)
+    return jackknife(num_groups * value - (num_groups - 1) * float(left_out.mean()), left_out)
 
 
 def real_against_real(reference: Reference, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:

@@ -87,7 +87,7 @@ class Reference:
 
     def distance(self, images: Images) -> Estimate:
         """Return the Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
-        return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0)).at_n
+        return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0))
 
     def levels(self, count: int, kept: Path) -> dict[str, float]:
         """Return the distances to compare with, measured once: of real held-out digits and of the bundled tutorial.

@@ -87,7 +87,7 @@ def test_the_unit_is_the_variance_of_a_feature() -> None:
     rng = np.random.default_rng(1)
     training, features = (rng.normal(mean, 3, (300, 4)).astype(np.float32) for mean in (0, 1))
     unit = np.sqrt(training.var(axis=0, ddof=1).mean())
-    expected = frechet_estimate(features / unit, GaussianStatistics.of(training / unit), np.random.default_rng(0)).at_n
+    expected = frechet_estimate(features / unit, GaussianStatistics.of(training / unit), np.random.default_rng(0))
     found = distance_in_units(features, GaussianStatistics.of(training), np.random.default_rng(0))
     assert (found.value, found.standard_error, found.interval.low, found.interval.high) == pytest.approx(
         (expected.value, expected.standard_error, expected.interval.low, expected.interval.high), rel=1e-3

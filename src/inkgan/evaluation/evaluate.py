@@ -162,7 +162,7 @@ def figures_of(
     real = reference.training_features[reference.some_training(len(features))]
     manifold = manifold_estimates(real, features, rng)  # precision, recall, density and coverage
     found = {
-        "frechet_digit_distance": frechet_estimate(features, reference.moments, rng).at_n,
+        "frechet_digit_distance": frechet_estimate(features, reference.moments, rng),
         "kernel_digit_distance": kernel_estimate(features, real, rng),
         **manifold,
     }

@@ -57,7 +57,7 @@ def distance_in_units(features: Features, moments: GaussianStatistics, rng: np.r
         moments: mean and covariance of the features of all training images.
         rng: assigns the images to the groups of the jackknife.
     """
-    found = frechet_estimate(features, moments, rng).at_n
+    found = frechet_estimate(features, moments, rng)
     unit = float(np.trace(moments.covariance)) / len(moments.mean)
     interval = Interval(found.interval.low / unit, found.interval.high / unit)
     return Estimate(found.value / unit, found.standard_error / unit, interval)

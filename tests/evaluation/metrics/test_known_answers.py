@@ -23,7 +23,7 @@ from inkgan.evaluation.metrics.classes import (
     conditional_accuracy,
     diversity,
 )
-from inkgan.evaluation.metrics.frechet import FrechetEstimate, GaussianStatistics, frechet_estimate
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
@@ -45,7 +45,7 @@ class Figures:
     features: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32]
     predicted: Labels
-    frechet: FrechetEstimate
+    frechet: Estimate
     kernel: Estimate
     manifold: dict[str, Estimate]
     balance: ClassBalance
@@ -135,7 +135,7 @@ def test_spoiled_images_are_caught_by_both_distances_and_by_recall(
     real: Real, spoil: Callable[[Images], Images]
 ) -> None:
     spoiled, floor = real(spoil(real.images)), real.floor
-    assert above(spoiled.frechet.at_n, floor.frechet.at_n)
+    assert above(spoiled.frechet, floor.frechet)
     assert above(spoiled.kernel, floor.kernel)
     # Coverage hardly sees blur: a blurred digit still lies within the reach of its sharp neighbours.
     assert below(spoiled.manifold["recall"], floor.manifold["recall"])
@@ -143,7 +143,7 @@ def test_spoiled_images_are_caught_by_both_distances_and_by_recall(
 
 def test_distances_grow_with_noise(real: Real) -> None:
     spoiled = [real(noisy(real.images, sigma)) for sigma in (15, 40, 100)]
-    for figures in ([s.frechet.at_n for s in spoiled], [s.kernel for s in spoiled]):
+    for figures in ([s.frechet for s in spoiled], [s.kernel for s in spoiled]):
         assert all(above(worse, better) for better, worse in itertools.pairwise(figures))
 
 
@@ -165,7 +165,7 @@ def test_a_dropped_class_is_caught_by_balance_and_recall(real: Real) -> None:
     assert (dropped.predicted == 3).sum() < 0.01 * N
     assert dropped.balance.total_variation.interval.low > dropped.balance.chance_total_variation.high
     assert below(dropped.manifold["coverage"], floor.manifold["coverage"])
-    assert above(dropped.frechet.at_n, floor.frechet.at_n)
+    assert above(dropped.frechet, floor.frechet)
     assert not below(dropped.manifold["precision"], floor.manifold["precision"])
 
 
@@ -190,7 +190,7 @@ def test_one_repeated_image_is_caught_by_almost_everything(real: Real) -> None:
     assert one.manifold["recall"].value < 0.01
     assert one.manifold["coverage"].value < 0.05
     assert one.diversity(int(one.predicted[0])).value == pytest.approx(0, abs=1e-6)
-    assert above(one.frechet.at_n, real.floor.frechet.at_n)
+    assert above(one.frechet, real.floor.frechet)
 
 
 def test_copies_are_caught_by_novelty_alone(real: Real) -> None:

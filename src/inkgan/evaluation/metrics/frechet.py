@@ -72,31 +72,16 @@ def _square_root(covariance: Float64) -> Float64:
     return root
 
 
-@dataclass(frozen=True)
-class FrechetEstimate:
-    """The distance at this n, and the distance extrapolated to infinite n.
-
-    Attributes:
-        at_n: the distance at this n; the interval covers its expected value, for a fixed reference.
-        extrapolated: the distance for n to infinity and a fixed reference: without the part of the bias that goes as
-            1/n.
-    """
-
-    at_n: Estimate
-    extrapolated: Estimate
-
-
 def frechet_estimate(
     features: npt.NDArray[Any],
     reference: GaussianStatistics,
     rng: np.random.Generator,
     num_groups: int = 50,
-) -> FrechetEstimate:
-    """Estimate the Fréchet distance of features from a reference, with intervals by the delete-a-group jackknife.
+) -> Estimate:
+    """Estimate the Fréchet distance of features from a reference, with its interval by the delete-a-group jackknife.
 
-    The values with one group left out also give the jackknife's estimate of the bias (Quenouille 1956):
-    v_infinity = G v - (G - 1) mean_g v_(-g). A bootstrap would double the bias: its resamples are as far from the
-    sample as the sample is from the truth.
+    The interval covers the distance's expected value at this n, for a fixed reference. A bootstrap would double the
+    bias: its resamples are as far from the sample as the sample is from the truth.
 
     Args:
         features: floats [N, D].
@@ -107,6 +92,13 @@ def frechet_estimate(
     Raises:
         EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
     """
+    return jackknife(*frechet_distances(features, reference, rng, num_groups))
+
+
+def frechet_distances(
+    features: npt.NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int
+) -> tuple[float, Float64]:
+    """Return the Fréchet distance of all images, and those without each group, [G]; see :func:`frechet_estimate`."""
     check_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
     check_same_size(features, reference.mean)
     x = features.astype(np.float64)
@@ -114,8 +106,7 @@ def frechet_estimate(
     root = _square_root(reference.covariance)
     value = _distance(sums.statistics(), reference, root)
     left_out = np.array([_distance(sums.statistics(g), reference, root) for g in range(num_groups)])
-    extrapolated = num_groups * value - (num_groups - 1) * float(left_out.mean())
-    return FrechetEstimate(jackknife(value, left_out), jackknife(extrapolated, left_out))
+    return value, left_out
 
 
 @dataclass(frozen=True)
