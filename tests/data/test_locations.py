@@ -103,6 +103,14 @@ def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
 
+def test_where_there_is_no_cache_nothing_was_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set is looked for without an error, such as for the list of all sets."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
+    assert locations.locate(KNOWN["kmnist"], None) is None
+    monkeypatch.setattr("platformdirs.user_cache_path", _homeless)
+    assert locations.locate(KNOWN["kmnist"], None) is None
+
+
 @pytest.mark.slow
 def test_mnist_needs_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded set loads without a home folder, and with a cache that cannot be read."""

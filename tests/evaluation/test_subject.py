@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split
-from inkgan.errors import DataError, EvaluationError
+from inkgan.errors import CheckpointError, DataError, EvaluationError
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, number_to_measure, open_subject
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import compact_shapes
@@ -44,6 +45,19 @@ def model(class_names: Sequence[str]) -> Model:
     rng = np.random.default_rng(0)
     shapes = compact_shapes((SIDE, SIDE, 1), len(class_names), 3, 8)
     return Model("small", description, {key: rng.standard_normal(shape, np.float32) for key, shape in shapes.items()})
+
+
+def test_a_bundled_model_comes_before_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fast").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(open_subject("fast"), ModelSubject)
+
+
+@pytest.mark.parametrize("name", ["", "gone", "x" * 5000])
+def test_a_name_of_nothing_is_taken_for_that_of_a_model(name: str) -> None:
+    """Even if the system refuses to look it up; the message says what else can be measured."""
+    with pytest.raises(CheckpointError, match="or a folder of images can be measured, too"):
+        open_subject(name)
 
 
 def test_too_few_images_are_refused() -> None:

@@ -73,7 +73,7 @@ def accuracy_score(
 
 
 def classification_accuracy(
-    images: Images, labels: Labels, real: DataSet, seed: int = 0, progress: Progress = no_progress
+    images: Images, labels: Labels, real: DataSet, seed: int, progress: Progress = no_progress
 ) -> Estimate:
     """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
 
