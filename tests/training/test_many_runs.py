@@ -138,14 +138,16 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "b-0"]
 
 
-@pytest.mark.parametrize(("key", "value"), [("extended_from", [4]), ("changes", ["4 generator.learning_rate=0.001"])])
+@pytest.mark.parametrize(
+    "changed", [{"extended_from": [6], "steps": 8}, {"changes": ["6 generator.learning_rate=0.001"]}]
+)
 def test_a_run_whose_settings_changed_later_is_not_of_other_settings(
-    tmp_path: Path, small_data: Path, finished_run: Path, key: str, value: list[Any]
+    tmp_path: Path, small_data: Path, finished_run: Path, changed: dict[str, Any]
 ) -> None:
     """It was extended or healed, so its settings are no longer those that it began with."""
     path = runs.copy(finished_run, tmp_path / "a-0") / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), key: value}), "utf-8")
-    many_runs.require_possible(task(tmp_path / "a", small_data, steps=7), [0], jobs=1, engine="processes")
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changed), "utf-8")
+    many_runs.require_possible(task(tmp_path / "a", small_data, steps=None), [0], jobs=1, engine="processes")
 
 
 def test_the_folders_of_the_runs(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make, 
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
+#: The endings of files that hold a data set.
+ARRAY_SUFFIXES = (".npz", ".npy")
 _HEADER_LIMIT = 10_000
 _MOST_ARRAYS = 1000
 _CLASS_NAMES = "class_names"
@@ -84,13 +86,26 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
     return replace(data, notes=(*notes, *data.notes))
 
 
+def require_array_file(path: Path) -> None:
+    """Refuse a path that exists but cannot be an ``.npz`` or ``.npy`` file; the file itself is not read.
+
+    Raises:
+        DataError: it has another ending, is not a regular file, or is empty.
+    """
+    if path.suffix.lower() not in ARRAY_SUFFIXES:
+        what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
+        raise DataError(f"{shown(path)} is a single file. {what}.")
+    if not path.is_file():
+        raise DataError(f"{shown(path)} is not a file. Give {_NEEDED}.")
+    if not path.stat().st_size:
+        raise DataError(f"{shown(path)} is empty. Give {_NEEDED}.")
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
     """Yield the arrays of a file by name; errors in reading them become a :class:`DataError`."""
-    size = path.stat().st_size if path.is_file() else 0
-    if not size:
-        what = "is empty" if path.is_file() else "is not a file"
-        raise DataError(f"{shown(path)} {what}. Give {_NEEDED}.")
+    require_array_file(path)
+    size = path.stat().st_size
     try:
         if path.suffix.lower() == ".npy":
             yield {"images": _Member(lambda: path.open("rb"), size, size)}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import KNOWN, find_known
-from inkgan.data.loading import ARRAY_SUFFIXES, entries, load_saved
+from inkgan.data.loading import entries, load_saved
 from inkgan.data.locations import described, is_published, known_files, locate, locate_or_download
 from inkgan.data.sets import DataSet
 from inkgan.errors import DataError, in_bytes, shown

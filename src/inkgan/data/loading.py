@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from inkgan.data import idx
-from inkgan.data.arrays import read_arrays
+from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
 from inkgan.data.folder import read_image_folder
 from inkgan.data.known_sets import KnownSet, find_known, unknown_set
 from inkgan.data.locations import described, find_file, identified, known_files, locate_or_download, named_folder
@@ -22,7 +22,6 @@ from inkgan.errors import DataError, reason_of, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress
 
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
-ARRAY_SUFFIXES = (".npz", ".npy")
 
 
 def load(
@@ -96,17 +95,19 @@ def absolute_name(name: str, directory: Path | None) -> str:
 
 
 def require_there(name: str, directory: Path | None) -> None:
-    """Refuse the name of a data set that is neither a known one nor found where it should be.
+    """Refuse the name of a data set that is neither a known one, nor a folder or file where it should be.
 
     Args:
         name: as for :func:`load`.
         directory: as for :func:`load`.
 
     Raises:
-        DataError: there is no such set, or no such folder.
+        DataError: there is no such set, or no such folder, or it is a file of another kind.
     """
     if find_known(name) is None:
-        _required_path(name, directory)
+        path = _required_path(name, directory)
+        if not is_folder(path):
+            require_array_file(path)
     elif directory is not None:
         named_folder(directory, "--data-dir")
 
@@ -148,10 +149,7 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
     """
     name = shown(path.absolute().name.removesuffix(".npz").removesuffix(".npy") or "images")
     if not is_folder(path):
-        if path.suffix.lower() in ARRAY_SUFFIXES:
-            return read_arrays(path, name, reading)
-        what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
-        raise DataError(f"{shown(path)} is a single file. {what}.")
+        return read_arrays(path, name, reading)
     files = _idx_files(path)
     if not files:
         return read_image_folder(path, name, reading, progress)

@@ -205,12 +205,25 @@ class RunFolder:
         began: Precision = self._newest_state()[1].get("precision", asked.precision)
         return began if asked.precision == "auto" else asked.precision
 
-    def require_same(self, asked: Config, digest: str) -> None:
+    def require_complete(self, config: Config) -> None:
+        """Refuse to extend a run of these settings that has not reached its end.
+
+        Raises:
+            ConfigError: it is not complete.
+        """
+        step = self.newest_step()
+        if step is None or step != config.steps:
+            raise ConfigError(
+                f"{shown(self.path)} is not complete: it is at step {step or 0} of {config.steps}. "
+                f"Finish it first: inkgan train --resume --out {shlex.quote(str(self.path))}"
+            )
+
+    def require_same(self, asked: Config, digest: str | None = None) -> None:
         """Refuse to resume with other settings, except that the same data may have moved.
 
         Args:
             asked: the settings to resume with.
-            digest: the digest of the data to resume with.
+            digest: the digest of the data to resume with; without it, the data are not compared.
 
         Raises:
             ConfigError: some differ, or ``config.json`` was edited; the message lists the settings.
@@ -220,7 +233,7 @@ class RunFolder:
         newest, state = self._newest_state()
         if newest:
             self._require_unedited(saved, newest, state)
-        if state.get("digest") == digest:
+        if digest is None or state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
             saved = saved.model_copy(update={"precision": asked.precision})
@@ -231,7 +244,7 @@ class RunFolder:
                 f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
                 f"Resume without these options, or start a new run with --out.{longer}"
             )
-        if newest and state.get("digest", digest) != digest:
+        if digest is not None and newest and state.get("digest", digest) != digest:
             raise CheckpointError(
                 f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
                 f"{str(state['digest'])[:16]}, now it is {digest[:16]}. Put back the images, or start a new run with "

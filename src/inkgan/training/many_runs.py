@@ -148,15 +148,14 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
     options: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
     given = complete_options(task.recipe, **options)
     asked, _ = configure(given)
+    if folder.is_run:
+        saved = folder.saved_config()
+        changed = differences(saved, asked)
+        if changed and not saved.extended_from and not saved.changes:
+            raise ConfigError(
+                f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
+            )
     checked({**given, "resume": folder.is_run})
-    if not folder.is_run:
-        return
-    saved = folder.saved_config()
-    changed = differences(saved, asked)
-    if changed and not saved.extended_from and not saved.changes:
-        raise ConfigError(
-            f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
-        )
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -137,8 +137,15 @@ def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, 
     if stop_at is not None:
         whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
     require_name_of_device(given["device"])
-    if not given["resume"] and given["extend"] is None:
-        RunFolder(path).require_free(force=given["force"])
+    folder = RunFolder(path)
+    if given["extend"] is not None:
+        so_far = config.before_extension()
+        folder.require_complete(so_far)
+        folder.require_same(so_far)
+    elif given["resume"]:
+        folder.require_same(config)
+    else:
+        folder.require_free(force=given["force"])
         require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
     return config, path
 

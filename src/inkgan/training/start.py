@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -12,7 +11,7 @@ from inkgan import networks
 from inkgan.config import Config
 from inkgan.data.loading import load_saved
 from inkgan.device import usual_arithmetic
-from inkgan.errors import ConfigError, DataError, as_given, shown
+from inkgan.errors import ConfigError, DataError, as_given
 from inkgan.runs.folder import RunFolder, claim
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
@@ -116,8 +115,6 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     resume = given["resume"] or is_extended
     so_far = config.before_extension() if is_extended else config
     folder = RunFolder(path)
-    if is_extended:
-        _require_complete(folder, so_far)
 
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
@@ -155,16 +152,6 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         stop_at=given["stop_at"],
         heal=given["heal"] and may_heal(config),  # healings of earlier starts count
     )
-
-
-def _require_complete(folder: RunFolder, config: Config) -> None:
-    """Refuse to extend a run that has not reached its end."""
-    step = folder.newest_step()
-    if step is None or step != config.steps:
-        raise ConfigError(
-            f"{shown(folder.path)} is not complete: it is at step {step or 0} of {config.steps}. "
-            f"Finish it first: inkgan train --resume --out {shlex.quote(str(folder.path))}"
-        )
 
 
 def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
