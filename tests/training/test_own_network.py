@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import types
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import tiny_runs as runs
 from documents import ROOT, blocks
 from inkgan import networks
 from inkgan.config import resolve
-from inkgan.errors import CheckpointError, ConfigError
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.runs import checkpoint
 from inkgan.training.compact import Compact
 from inkgan.training.processes import disagreement
@@ -358,6 +359,41 @@ def test_a_file_in_the_users_folder_is_a_network(
     monkeypatch.delenv(networks.ENVIRONMENT)
     with pytest.raises(CheckpointError, match=r"another kind: 'ours'\. .* ours\.py in the folder that \$INKGAN_NET"):
         inkgan.load(tmp_path / "whole")
+
+
+def test_whoever_uses_a_network_learns_that_its_file_has_changed(
+    folder: Path, tmp_path: Path, small_data: Path
+) -> None:
+    """Other code gives other images for the same weights, or does not fit them; models of before name no file."""
+    file = folder / "ours.py"
+    original = file.read_text("utf-8")
+    run = tmp_path / "run"
+    runs.train(run, small_data, settings=["network=ours"], steps=3, stop_at=1)
+    inkgan.export(run, f"{tmp_path}/exported/")
+    with warnings.catch_warnings(action="error"):
+        before = inkgan.load(run).sample(3)
+    changed = rf"ours\.py has changed since {run} was trained, so its images may differ\."
+    file.write_text(original.replace("nn.Sigmoid()", "nn.Softmax(1)"), "utf-8")
+    with pytest.warns(InkganWarning, match=changed):
+        model = inkgan.load(run)
+    assert (model.sample(3) != before).any()
+    assert "has changed" in model.notes[0]
+    with pytest.warns(InkganWarning, match="has changed since .*exported/ was trained"):
+        inkgan.load(f"{tmp_path}/exported/")
+
+    file.write_text(
+        original.replace("self.classes = ", "self.more = nn.Linear(1, 1)\n        self.classes = "), "utf-8"
+    )
+    with pytest.raises(CheckpointError, match=f"does not fit this recipe: 'more.*{changed}"):
+        inkgan.load(run)
+    file.write_text(original.replace("self.score", "self.real"), "utf-8")
+    with pytest.raises(CheckpointError, match=f"does not fit this recipe: .*{changed}"):
+        runs.train(run, small_data, settings=["network=ours"], steps=3, resume=True)
+
+    described = run / "checkpoints" / "step-0000001" / "model.json"
+    earlier = json.loads(described.read_text("utf-8"))
+    del earlier["network_sha256"]
+    assert networks.note_of_change(earlier, run) is None
 
 
 def test_a_name_finds_only_a_file_of_the_folder(folder: Path) -> None:

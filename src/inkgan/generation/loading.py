@@ -32,7 +32,7 @@ class Found(NamedTuple):
         folder: where it is.
         description: its ``model.json``.
         arrays: its weights by name, as they were saved.
-        notes: a sentence for each newer checkpoint that is damaged.
+        notes: a sentence for each newer checkpoint that is damaged, and one if the file of its network has changed.
     """
 
     folder: Path
@@ -77,7 +77,14 @@ def _read(path: str | Path, which: str) -> Found:
         raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
-    return Found(folder, description, read_weights(description, folder), notes)
+    changed = networks.note_of_change(description, path)
+    try:
+        arrays = read_weights(description, folder)
+    except CheckpointError as error:
+        if changed is None:
+            raise
+        raise CheckpointError(f"{error} {changed}") from None
+    return Found(folder, description, arrays, notes if changed is None else [*notes, changed])
 
 
 def _steps_of_run(path: Path) -> list[int]:

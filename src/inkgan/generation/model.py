@@ -333,7 +333,8 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
 
     Warns:
-        InkganWarning: the newest checkpoint is damaged, so an older one was taken.
+        InkganWarning: the newest checkpoint is damaged, so an older one was taken; or the file of a network of your
+            own has changed since it was trained.
     """
     if not isinstance(which, str):
         which = str(whole_number(which, "there is no checkpoint {}. Give latest, best or a step.", *_STEPS))

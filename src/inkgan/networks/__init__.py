@@ -163,6 +163,26 @@ def own_network_sha256(name: str) -> str | None:
     return None if file is None else sha256_of(file)
 
 
+def note_of_change(description: Mapping[str, Any], what: str | Path) -> str | None:
+    """Return a sentence if a network of the user's own is in another file than the one that was trained.
+
+    Args:
+        description: the content of model.json, perhaps damaged. Models of earlier versions do not name the file.
+        what: the run or model.
+
+    Raises:
+        CheckpointError: ``INKGAN_NETWORKS`` names no folder.
+    """
+    trained = description.get("network_sha256")
+    name = str(description.get("network"))
+    if trained is None or own_network_sha256(name) in (None, trained):
+        return None
+    return (
+        f"{shown(own_networks()[name])} has changed since {shown(what)} was trained, so its images may differ. "
+        "Restore the old file, or train again."
+    )
+
+
 class _FromTheFile(SourceFileLoader):
     """A loader that always reads the file. Python's cache would miss an edit that keeps the file's size and second."""
 

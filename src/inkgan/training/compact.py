@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from inkgan.config import Config
 from inkgan.device import to_device
-from inkgan.networks import build_discriminator, build_generator, building
+from inkgan.networks import build_discriminator, build_generator, building, own_network_sha256
 from inkgan.networks.compact import at_least_float32
 from inkgan.seeds import Stream, latents, rng
 from inkgan.training.cuda_graphs import Graphs
@@ -151,6 +151,7 @@ class Compact(Recipe):
         self.logits_have_zero = self._loss.has_zero
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
+        self._network_sha256 = own_network_sha256(config.network)
         described = {**self.model_description(), "config": config.model_dump()}
         with building(int(rng(config.seed, Stream.INITIALISATION).integers(2**63))):
             self.discriminator = build_discriminator(described)
@@ -397,8 +398,8 @@ class Compact(Recipe):
         self._mixed_discriminator.refresh()
 
     def model_description(self) -> dict[str, Any]:
-        """Return the generator's kind and sizes."""
-        return {
+        """Return the generator's kind and sizes, and the SHA-256 of the file if the network is the user's own."""
+        described = {
             "network": self._config.network,
             "image_shape": list(self._image_shape),
             "latent_dim": self.latent_dim,
@@ -406,6 +407,9 @@ class Compact(Recipe):
             "channels": self._config.generator.channels,
             "slope": self._config.slope,
         }
+        if self._network_sha256 is not None:
+            described["network_sha256"] = self._network_sha256
+        return described
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, DivergenceError, shown
 from inkgan.images import Images, Labels
+from inkgan.networks import note_of_change
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 from inkgan.training.recipe import Recipe
@@ -182,7 +183,13 @@ def _load(run: PreparedRun, step: int) -> RunState:
         shapes = {name: array.shape for name, array in group.items()}
         # For example, the number of batches that batch normalisation has seen.
         whole_numbers = {name: array.dtype for name, array in group.items() if array.dtype.kind in "biu"}
-        loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
+        try:
+            loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
+        except CheckpointError as error:
+            changed = note_of_change(checkpoint.read_document(folder, "model"), run.folder.path)
+            if changed is None:
+                raise
+            raise CheckpointError(f"{error} {changed}") from None
     from_arrays(run.recipe, loaded)
     return RunState(step, seconds, position.get("best_step"), position.get("best_value", math.inf))
 
