@@ -155,18 +155,32 @@ def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     figure = Figure("coverage", "coverage", 0.6, between, 200, 0.9, between, 200, 0.67, "higher", "images")
     report = Report("m", "model", "d", "", "", 200, 0, (figure,), ())
     found = Difference(
-        "coverage", "coverage", "higher", 0.9, 0.6, between, 0.7, between, 0.1, between, between, "better"
+        "coverage",
+        "coverage",
+        "higher",
+        0.9,
+        0.6,
+        between,
+        (0.6,),
+        0.7,
+        between,
+        (0.7,),
+        0.1,
+        between,
+        between,
+        "better",
     )
     comparison = Comparison("d", "", "", 200, 0, (("a",), ("b",)), (Pair("A", "B", (found,), (), "better"),), ())
     monkeypatch.setattr(inkgan, "evaluate", lambda what, n: report, raising=False)
     monkeypatch.setattr(inkgan, "compare", lambda *what: comparison, raising=False)
     names: dict[str, Any] = {}
-    (example,) = blocks(ROOT / "docs" / "metrics.md", "python")
+    example = "\n".join(blocks(ROOT / "docs" / "metrics.md", "python"))
     exec(compile(example, "metrics.md", "exec"), names)
     assert names["figures"][["name", "value", "interval.low"]].values.tolist() == [["coverage", 0.6, 0.5]]
     assert names["differences"][["pair.second", "figure", "simultaneous.high"]].values.tolist() == [
         ["B", "coverage", 0.7]
     ]
+    assert names["values"].values.tolist() == [["coverage", "a", 0.6], ["coverage", "b", 0.7]]
     assert "loss_generator" in names["losses"]
     for example in _research("import pandas"):
         exec(compile(example, "research.md", "exec"), names)

@@ -58,8 +58,10 @@ class Difference:
         floor: the same figure of as many held-out real images.
         first: the value of the first subject; for a group, the mean over its runs.
         first_interval: the interval of that value: over seeds for a group, over images for a single model.
+        first_values: the value of each member of the first subject, in the order of ``subjects``.
         second: the value of the later subject.
         second_interval: the interval of that value.
+        second_values: the value of each of its members.
         difference: second - first.
         interval: the 95 % interval of this difference alone.
         simultaneous: a wider interval, which decides the verdict: with 95 % confidence, all differences of the
@@ -74,8 +76,10 @@ class Difference:
     floor: float
     first: float
     first_interval: Interval
+    first_values: tuple[float, ...]
     second: float
     second_interval: Interval
+    second_values: tuple[float, ...]
     difference: float
     interval: Interval
     simultaneous: Interval
@@ -261,7 +265,7 @@ def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
 
 def _difference(first: list[Figure], second: list[Figure], level: float) -> Difference:
     (a, of_a), (b, of_b) = _summary(first), _summary(second)
-    values, others = ([figure.value for figure in group] for group in (first, second))
+    values, others = (tuple(figure.value for figure in group) for group in (first, second))
     if len(set(values)) > 1 or len(set(others)) > 1:
         interval_at = partial(difference_of_means, np.array(values), np.array(others))
     else:
@@ -274,8 +278,10 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
         floor=first[0].floor,
         first=a,
         first_interval=of_a,
+        first_values=values,
         second=b,
         second_interval=of_b,
+        second_values=others,
         difference=b - a,
         interval=interval_at(),
         simultaneous=simultaneous,

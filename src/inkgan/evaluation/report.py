@@ -53,8 +53,8 @@ FIGURE_KINDS: dict[str, Kind] = {
         "mean and covariance of all training images, in features of an untrained network",
     ),
     "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
-    "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES),
-    "precision": Kind("precision", "higher", _AS_MANY),
+    "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES, most=1.0),
+    "precision": Kind("precision", "higher", _AS_MANY, most=1.0),
     "recall": Kind("recall", "higher", _AS_MANY, most=1.0),
     "density": Kind("density", "higher", _AS_MANY),
     "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
@@ -65,9 +65,9 @@ FIGURE_KINDS: dict[str, Kind] = {
         "class balance, total variation", "lower", "classes of all training images", most=1.0
     ),
     "class_kl": Kind("class balance, KL (nats)", "lower", "classes of all training images"),
-    "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel"),
+    "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel", most=1.0),
     "near_copies": Kind(
-        "near-copies of training images", "like the floor", "nearest of all training images, in features"
+        "near-copies of training images", "like the floor", "nearest of all training images, in features", most=1.0
     ),
     "copying_z": Kind(
         "copying z (below -2: closer)",
@@ -75,12 +75,14 @@ FIGURE_KINDS: dict[str, Kind] = {
         "nearest of all training images, in features",
         least=-math.inf,
     ),
-    "near_copies_pixels": Kind("near-copies, in pixels", "like the floor", "nearest of all training images, in pixels"),
+    "near_copies_pixels": Kind(
+        "near-copies, in pixels", "like the floor", "nearest of all training images, in pixels", most=1.0
+    ),
     "copying_z_pixels": Kind(
         "copying z, in pixels", "like the floor", "nearest of all training images, in pixels", least=-math.inf
     ),
-    "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE),
-    "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE),
+    "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE, most=1.0),
+    "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE, most=1.0),
 }
 
 
