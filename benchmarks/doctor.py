@@ -233,8 +233,7 @@ def remedy_run(work: Path, name: str, seed: int, thresholds: Mapping[str, float]
     if not path.exists():
         case, said = remedied(name, seed, thresholds)
         keep(path, case, seed, said=said)
-    read: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return read
+    return json.loads(path.read_text("utf-8"))
 
 
 def try_remedies(

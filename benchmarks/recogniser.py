@@ -148,8 +148,7 @@ class RealDigits:
             order = self.order[label]
             places.append(order[self.taken[label] % len(order)])
             self.taken[label] += 1
-        images: Pixels = self.images[places]
-        return images
+        return self.images[places]
 
 
 def specs(source: Source, lines: int, seed: int) -> list[Spec]:
@@ -345,16 +344,14 @@ class Recogniser(nn.Module):
         """Return the logits [2 · (W // 4), N, 11] of lines float32 [N, 1, 32, W]."""
         columns = self.features(lines).squeeze(2).permute(2, 0, 1)  # [W // 4, N, 128]
         states, _ = self.context(self.dropout(columns))
-        logits: Tensor = self.head(states).unflatten(2, (2, 11)).transpose(1, 2).flatten(0, 1)
-        return logits
+        return self.head(states).unflatten(2, (2, 11)).transpose(1, 2).flatten(0, 1)
 
 
 def as_input(image: Pixels) -> NDArray[np.float32]:
     """Scale an image to about 0 for paper, its median, and 1 for ink, its darkest hundredth."""
     values = image.astype(np.float32)
     paper, ink = np.percentile(values, [50, 99])
-    normal: NDArray[np.float32] = ((values - paper) / (ink - paper + 8)).astype(np.float32)
-    return normal
+    return ((values - paper) / (ink - paper + 8)).astype(np.float32)
 
 
 def together(lines: Sequence[NDArray[np.float32]]) -> Tensor:
@@ -436,8 +433,7 @@ class Task(NamedTuple):
         """The settings on which the result depends, besides the seed."""
         names = ("lines", "steps", "batch", "tests", "device")
         settings = {name: getattr(self.options, name) for name in names} | asdict(self.source)
-        loaded: dict[str, Any] = json.loads(json.dumps(settings))  # lists for tuples
-        return loaded
+        return json.loads(json.dumps(settings))  # lists for tuples
 
     def kept(self) -> dict[str, Any] | None:
         """Return the result of an earlier run with the same settings; None if there is none."""

@@ -71,8 +71,7 @@ def measure(folder: Path, data: str, n: int) -> dict[str, float]:
 
 def last_start(folder: Path) -> dict[str, Any]:
     """Return the environment of a run's last start: versions, threads, commit."""
-    start: dict[str, Any] = json.loads((folder / "environment.json").read_text("utf-8"))[-1]
-    return start
+    return json.loads((folder / "environment.json").read_text("utf-8"))[-1]
 
 
 def commits(folders: list[Path]) -> str:

@@ -91,8 +91,7 @@ class Reader(nn.Module):
         """Compute the logits."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             ink = functional.relu(norm(convolution(ink)))
-        logits: Tensor = self.classes(functional.relu(self.hidden(ink.flatten(1))))
-        return logits
+        return self.classes(functional.relu(self.hidden(ink.flatten(1))))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights for use, in half precision, with each normalisation fused into its convolution."""

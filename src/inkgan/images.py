@@ -45,8 +45,7 @@ def slices(count: int, size: int) -> Iterator[slice]:
 
 def to_uint8(images: NDArray[np.floating]) -> Images:
     """Round images in [0, 1] to 0..255."""
-    rounded: Images = np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
-    return rounded
+    return np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def with_channels(images: Images) -> Images:

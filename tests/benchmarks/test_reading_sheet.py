@@ -31,8 +31,7 @@ def folder(sheets: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def key_of(folder: Path) -> list[dict[str, object]]:
-    key: list[dict[str, object]] = json.loads((folder / "key.json").read_text("utf-8"))["key"]
-    return key
+    return json.loads((folder / "key.json").read_text("utf-8"))["key"]
 
 
 def answered(folder: Path, name: str, answer: Callable[[dict[str, object]], tuple[str, str]]) -> Path:

@@ -28,8 +28,7 @@ BATCH = SCORE_RECIPE.batch_images
 
 def of_classes(labels: Labels) -> Features:
     """Return probabilities of these classes that leave no doubt, float32 [N, 2]."""
-    probabilities: Features = np.eye(2, dtype=np.float32)[labels]
-    return probabilities
+    return np.eye(2, dtype=np.float32)[labels]
 
 
 class Learner:

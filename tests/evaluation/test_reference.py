@@ -24,8 +24,7 @@ def noise(count: int, seed: int) -> Images:
 
 def rows(images: Images) -> Features:
     """Features of the caller's own: the mean ink of each row."""
-    means: Features = (images.mean(axis=(2, 3)) / 255).astype(np.float32)
-    return means
+    return (images.mean(axis=(2, 3)) / 255).astype(np.float32)
 
 
 @pytest.fixture

@@ -102,8 +102,7 @@ def test_distorting(height: int, width: int) -> None:
 
     def spline(length: int) -> NDArray[np.float64]:
         basis = interpolate.BSpline(np.arange(-2, 9), np.eye(7), 3)((np.arange(length) + 0.5) / length * 4 + 1)
-        weights: NDArray[np.float64] = basis / np.sqrt((basis**2).sum(1).mean())
-        return weights
+        return basis / np.sqrt((basis**2).sum(1).mean())
 
     for image, move, one in zip(images, moves, ours, strict=True):
         down, across = spline(height) @ move @ spline(width).T * height * 20 / 28

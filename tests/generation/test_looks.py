@@ -135,8 +135,7 @@ def test_digits_are_distorted() -> None:
 
     def cut(writing: Writing, number: int) -> list[list[int]]:
         left, top, right, bottom = writing.boxes[number]
-        pixels: list[list[int]] = writing.image[top:bottom, left:right].tolist()
-        return pixels
+        return writing.image[top:bottom, left:right].tolist()
 
     plain, distorted = written(), written(elastic=0.08)
     np.testing.assert_array_equal(written(elastic=0).image, plain.image)

@@ -39,8 +39,7 @@ every_network = pytest.mark.parametrize("make", _FRESH.values(), ids=_FRESH)
 
 
 def _description(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((_MODELS / name / "model.json").read_text("utf-8"))
-    return content
+    return json.loads((_MODELS / name / "model.json").read_text("utf-8"))
 
 
 @pytest.fixture

@@ -92,8 +92,7 @@ def build(saved: SavedModel) -> bytes:
         doc_string="From latents, N(0, 1), to images: 0 is paper, 1 is ink.",
     )
     helper.set_model_props(model, _metadata(saved))
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+    return model.SerializeToString(deterministic=True)
 
 
 def _metadata(saved: SavedModel) -> dict[str, str]:

@@ -191,8 +191,7 @@ def _enlarging(length: int) -> NDArray[np.float32]:
     weights = weights[_ENLARGED * reach : -_ENLARGED * reach]
     weights[:, reach] += weights[:, :reach].sum(1)
     weights[:, -reach - 1] += weights[:, -reach:].sum(1)
-    rounded: NDArray[np.float32] = (np.rint(weights[:, reach:-reach] * 2**11) / 2**11).astype(np.float32)
-    return rounded
+    return (np.rint(weights[:, reach:-reach] * 2**11) / 2**11).astype(np.float32)
 
 
 def without_specks(images: Images) -> Images:
@@ -270,8 +269,7 @@ def distorted(images: Images, moves: Floats) -> Images:
     upper = (_FRACTIONS - right) * values[image, top, left] + right * values[image, top, end]
     lower = (_FRACTIONS - right) * values[image, bottom, left] + right * values[image, bottom, end]
     mixed = (_FRACTIONS - down) * upper + down * lower
-    rounded: Images = ((mixed + _FRACTIONS**2 // 2) // _FRACTIONS**2).astype(np.uint8)
-    return rounded
+    return ((mixed + _FRACTIONS**2 // 2) // _FRACTIONS**2).astype(np.uint8)
 
 
 @cache
@@ -287,8 +285,7 @@ def _between_moves(length: int) -> NDArray[np.float64]:
     far = np.maximum(2 - distance, 0) ** 3 / 6
     weights = np.where(distance < 1, near, far)
     weights /= np.sqrt(np.square(weights).sum(1).mean())
-    rounded: NDArray[np.float64] = np.rint(weights * 2**12) / 2**12
-    return rounded
+    return np.rint(weights * 2**12) / 2**12
 
 
 def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -> Strip:
@@ -321,8 +318,7 @@ def _squared_distances(x: Floats, y: Floats, starts: Floats, ends: Floats) -> Fl
     u, v = (values[:, None, None] for values in along.T)
     dx, dy = (points - from_[:, None, None] for points, from_ in zip((x, y), starts.T, strict=True))
     t = np.clip((dx * u + dy * v) / np.maximum(u * u + v * v, 1e-9), 0, 1)
-    squared: Floats = (dx - t * u) ** 2 + (dy - t * v) ** 2
-    return squared
+    return (dx - t * u) ** 2 + (dy - t * v) ** 2
 
 
 def _trimmed(strip: Strip) -> Strip:

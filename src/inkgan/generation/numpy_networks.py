@@ -59,8 +59,7 @@ def draw_tutorial(
             used[layer] = _statistics_of(maps)
         mean, variance = used[layer]
         normal = (maps - mean) / np.sqrt(variance + _EPSILON) + weights[f"beta{layer}"]
-        result: Array = np.maximum(normal, 0).astype(np.float32)
-        return result
+        return np.maximum(normal, 0).astype(np.float32)
 
     x = linear_of(latents, weights["w1"], weights["b1"]).reshape(-1, 56, 56, 1)
     x = normalise_relu(x, "1")
@@ -165,15 +164,13 @@ def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    result: Array = (0.5 + 0.5 * np.tanh(0.5 * x)).astype(np.float32)  # without overflow
-    return result
+    return (0.5 + 0.5 * np.tanh(0.5 * x)).astype(np.float32)  # without overflow
 
 
 def softmax(logits: Array) -> Array:
     """Return the probabilities [N, K] of logits [N, K]."""
     powers: Array = np.exp(logits - logits.max(1, keepdims=True))
-    result: Array = powers / powers.sum(1, keepdims=True)
-    return result
+    return powers / powers.sum(1, keepdims=True)
 
 
 def in_kernel_layout(array: NDArray[Any]) -> NDArray[Any]:
@@ -229,8 +226,7 @@ def _halve(images: Array, weight: NDArray[Any]) -> Array:
     """Convolve images [N, H, W] by kernels [O, 1, 3, 3] with stride 2; SAME padding puts one zero at the end."""
     padded = np.pad(images, ((0, 0), (0, 1), (0, 1)))
     patches = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]  # [N, H/2, W/2, 3, 3]
-    result: Array = patches.reshape(*patches.shape[:3], 9) @ weight.reshape(-1, 9).T
-    return result
+    return patches.reshape(*patches.shape[:3], 9) @ weight.reshape(-1, 9).T
 
 
 def _double_and_halve(maps: Array, weight: NDArray[Any]) -> Array:

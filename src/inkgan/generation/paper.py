@@ -107,8 +107,7 @@ def _one_of(colours: Sequence[str], draws: np.random.Generator, *, in_colour: bo
 def grown(boxes: Boxes, by: float) -> Boxes:
     """Move the sides of boxes outwards; boxes without area stay as they are."""
     inked = boxes[:, 0] < boxes[:, 2]
-    outwards: Boxes = boxes + inked[:, None] * by * np.array([-1, -1, 1, 1])
-    return outwards
+    return boxes + inked[:, None] * by * np.array([-1, -1, 1, 1])
 
 
 def stroked(image: Images, by: float) -> Images:
@@ -189,8 +188,7 @@ def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Poi
     cosine, sine = math.cos(angle), math.sin(angle)
     turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
     turned /= max(1.0, float(np.max(np.abs(turned) / middle)))
-    moved: Points = middle + turned
-    return moved
+    return middle + turned
 
 
 def homography(before: Points, after: Points) -> NDArray[np.float64]:
@@ -236,8 +234,7 @@ def magnification(matrix: NDArray[np.float64], width: int, height: int) -> NDArr
     middle = np.array([width / 2, height / 2])
     x, y, w = matrix @ np.append(middle, 1)
     derivative = (matrix[:2, :2] - np.outer([x / w, y / w], matrix[2, :2])) / w
-    lengths: NDArray[np.float64] = np.linalg.norm(derivative, axis=0)
-    return lengths
+    return np.linalg.norm(derivative, axis=0)
 
 
 def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
@@ -290,8 +287,7 @@ def light(height: int, width: int, amount: Range, draws: np.random.Generator) ->
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     slope = x * math.cos(angle) + y * math.sin(angle)
     darkness = draws.uniform(*amount) * (slope - slope.min()) / np.ptp(slope)
-    brightness: NDArray[np.float64] = 1 - darkness
-    return brightness
+    return 1 - darkness
 
 
 def _photographed(

@@ -245,8 +245,7 @@ def _require_same(there: dict[str, Any], manifest: Mapping[str, Any], out: Path)
 
 def _knobs(look: LookLike) -> dict[str, Any]:
     """Return the values of a look in the form that they have in JSON."""
-    knobs: dict[str, Any] = json.loads(json.dumps(asdict(look_of(look))))
-    return knobs
+    return json.loads(json.dumps(asdict(look_of(look))))
 
 
 def _refuse_foreign(out: Path) -> None:

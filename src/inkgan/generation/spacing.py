@@ -143,5 +143,4 @@ def _dilated(right: Floats, gap: Floats) -> Floats:
     steps, radius = np.arange(-reach, reach + 1), gap[:, None]
     beside = np.where(np.abs(steps) <= radius, np.sqrt(np.maximum(radius**2 - steps**2, 0)), -np.inf)
     moved = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)  # up and down: [L, 2 · reach + 1, H]
-    dilated: Floats = (moved + beside[:, :, None]).max(1)
-    return dilated
+    return (moved + beside[:, :, None]).max(1)

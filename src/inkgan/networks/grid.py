@@ -47,8 +47,7 @@ def slope_of(description: Mapping[str, Any]) -> float:
     Args:
         description: the content of ``model.json``.
     """
-    slope: float = description.get("slope", 0.2)
-    return slope
+    return description.get("slope", 0.2)
 
 
 def blocks_to_channels(maps: Tensor) -> Tensor:

@@ -157,8 +157,7 @@ def convolve_relu_pool(images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     blocks = blocks_to_channels(F.pad(images, (2, 2, 2, 2))[..., None])
     cut: Tensor = _Patches.apply(blocks, 3)  # type: ignore[no-untyped-call]  # [N, H/2, W/2, 36]
     shifted = weight.flatten(1) @ _shifts(weight.dtype, weight.device)
-    result: Tensor = _LinearReluMean.apply(cut, shifted.view(-1, 36), bias.repeat_interleave(4))  # type: ignore[no-untyped-call]
-    return result
+    return _LinearReluMean.apply(cut, shifted.view(-1, 36), bias.repeat_interleave(4))  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -205,8 +204,7 @@ def _mean_of_four(channels: int, dtype: torch.dtype, device: torch.device) -> Te
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``F.linear`` of inputs [N, C] by a large weight [O, C], with a faster gradient of the weight."""
-    result: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
-    return result
+    return _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
 
 
 class _Linear(torch.autograd.Function):
@@ -241,8 +239,7 @@ def halving_patches(blocks: Tensor) -> Tensor:
         The last row and column of patches read nothing but padding; they are room for the zeros that
         :func:`linear_relu_resize_convolve` needs there.
     """
-    result: Tensor = _Patches.apply(F.pad(blocks, (0, 0, 0, 2, 0, 2)), 2)  # type: ignore[no-untyped-call]
-    return result
+    return _Patches.apply(F.pad(blocks, (0, 0, 0, 2, 0, 2)), 2)  # type: ignore[no-untyped-call]
 
 
 def halving_kernel(weight: Tensor) -> Tensor:
@@ -317,8 +314,7 @@ def linear_relu_resize_convolve(patches: Tensor, linear: tuple[Tensor, Tensor], 
     Returns:
         [N, O, H, W], channels last in memory.
     """
-    result: Tensor = _FoldedConvolution.apply(patches, *linear, weight, bias)  # type: ignore[no-untyped-call]
-    return result
+    return _FoldedConvolution.apply(patches, *linear, weight, bias)  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -407,8 +403,7 @@ class _FoldedConvolution(torch.autograd.Function):
 def _linear_relu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``relu(linear(inputs, weight, bias))`` in one pass over the output, where oneDNN can; three passes elsewhere."""
     if inputs.device.type == "cpu" and _onednn_computes(inputs.dtype):
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "relu", [], "")
-        return result
+        return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "relu", [], "")
     return F.linear(inputs, weight, bias).clamp_min_(0)
 
 

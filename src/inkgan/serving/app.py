@@ -203,8 +203,7 @@ async def _metrics() -> Response:
 
 
 def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+    return request.app.state.service
 
 
 async def _drawn(request: Request, query: Parameters, make: Callable[..., Content], *arguments: Any) -> Response:

@@ -55,8 +55,11 @@ def to_keep(run: PreparedRun, healthy_steps: Iterable[int]) -> list[int]:
     if not run.heal:
         return []
     saved = checkpoint.list_steps(run.folder.checkpoints)
-    limits = [_limit(run.config, step) for step in healthy_steps]
-    return [step for limit in limits for step in [one for one in saved if one <= limit][-1:]]
+    kept: list[int] = []
+    for healthy_at in healthy_steps:
+        limit = _limit(run.config, healthy_at)
+        kept += [step for step in saved if step <= limit][-1:]
+    return kept
 
 
 def _limit(config: Config, healthy_at: int | None) -> int:

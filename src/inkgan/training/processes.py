@@ -184,8 +184,7 @@ class ManyProcesses(Team):
                 raise _SilenceError
             time.sleep(pause)
             pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
-        answer: dict[str, Any] = json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
-        return answer
+        return json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
 
     @contextlib.contextmanager
     def _explained_loss(self) -> Iterator[None]:

@@ -127,8 +127,7 @@ class Tutorial(Recipe):
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Draw images [N, 28, 28, 1], normalised with the statistics of this batch."""
-        images: Tensor = self._mixed_generator.forward(latents).float()
-        return images
+        return self._mixed_generator.forward(latents).float()
 
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:

@@ -35,8 +35,7 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
 
     def score(n: Float64, negative_entropy: Float64, total: Float64) -> Float64:
         # E KL(p(y|x) || p(y)) = E sum_y p log p - sum_y m log m, with m = E p
-        value: Float64 = np.exp(negative_entropy / n - _entropy_terms(total / n[..., None]).sum(axis=-1))
-        return value
+        return np.exp(negative_entropy / n - _entropy_terms(total / n[..., None]).sum(axis=-1))
 
     n = np.asarray(len(p), np.float64)
     whole = float(score(n, certainty.sum(axis=0), share.sum(axis=0)))
@@ -46,8 +45,7 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
 
 def _entropy_terms(p: Float64) -> Float64:
     """Return the terms p log p of an entropy, with 0 log 0 = 0."""
-    terms: Float64 = p * np.log(np.where(p > 0, p, 1))
-    return terms
+    return p * np.log(np.where(p > 0, p, 1))
 
 
 @dataclass(frozen=True)
@@ -124,13 +122,11 @@ def _covered(counts: Int64, p: Float64) -> Estimate:
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:
-    distance: Float64 = np.abs(q - p).sum(axis=-1) / 2  # 1/2 sum_c |q_c - p_c|
-    return distance
+    return np.abs(q - p).sum(axis=-1) / 2  # 1/2 sum_c |q_c - p_c|
 
 
 def _kl(q: Float64, p: Float64) -> Float64:
-    divergence: Float64 = (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)  # sum_c q_c log q_c - q_c log p_c
-    return divergence
+    return (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)  # sum_c q_c log q_c - q_c log p_c
 
 
 def conditional_accuracy(asked: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> tuple[Estimate, dict[int, Estimate]]:
@@ -175,8 +171,7 @@ def diversity(
 
     def spread(n: Float64, square: Float64, mean: Float64) -> Float64:
         # 2 tr(C) = 2 (sum_i |x_i|^2 - n |m|^2) / (n - 1), with m = 1/n sum_i x_i
-        value: Float64 = 2 * (square - n * (mean * mean).sum(axis=-1)) / (n - 1)
-        return value
+        return 2 * (square - n * (mean * mean).sum(axis=-1)) / (n - 1)
 
     n = np.asarray(len(x), np.float64)
     whole = float(spread(n, squares.sum(axis=0), total.sum(axis=0) / n))

@@ -68,8 +68,7 @@ def _distance(first: GaussianStatistics, second: GaussianStatistics, root: Float
 def _square_root(covariance: Float64) -> Float64:
     """Return the symmetric square root [D, D]; eigenvalues that rounding made negative count as 0."""
     values, vectors = np.linalg.eigh(covariance)
-    root: Float64 = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
 def frechet_estimate(

@@ -73,8 +73,7 @@ def kernel_estimate(
 
 def _mmd(xx: Any, n: Any, yy: Any, m: Any, xy: Any) -> Float64:
     """Compute Gretton et al., eq. 3, from sums over pairs: xx and yy over i != j, xy over all. All may be arrays."""
-    distance: Float64 = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
-    return distance
+    return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
 
 
 def _within(parts: list[Float64]) -> Float64:

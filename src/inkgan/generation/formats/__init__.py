@@ -93,5 +93,4 @@ def packer(name: str) -> Pack:
     module, library = FORMATS[name]
     if library is not None:
         import_extra(library)
-    pack: Pack = getattr(import_module(f"inkgan.generation.formats.{module}"), name)
-    return pack
+    return getattr(import_module(f"inkgan.generation.formats.{module}"), name)

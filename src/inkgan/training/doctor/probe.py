@@ -310,8 +310,7 @@ def times_too_often(drawn: Array, real: Array) -> Array:
     Returns:
         float [K]; at most 1 for classes that are not drawn too often.
     """
-    often: Array = np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real).sum(0))
-    return often
+    return np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real).sum(0))
 
 
 def confusion_beyond(drawn: Array, real: Array) -> Array:
