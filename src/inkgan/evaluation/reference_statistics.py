@@ -50,7 +50,6 @@ class ReferenceStatistics:
     data_digest: str
     features_sha256: str
     train: GaussianStatistics
-    test: GaussianStatistics
     proportions: npt.NDArray[np.float64]
     held_out_classes: npt.NDArray[np.int64]
     held_out_features: npt.NDArray[np.float32]
@@ -60,10 +59,9 @@ class ReferenceStatistics:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
-        for split, statistics in (("train", self.train), ("test", self.test)):
-            arrays[f"{split}_mean"] = statistics.mean
-            arrays[f"{split}_covariance"] = statistics.covariance
-            arrays[f"{split}_n"] = np.array([statistics.n])
+        arrays["train_mean"] = self.train.mean
+        arrays["train_covariance"] = self.train.covariance
+        arrays["train_n"] = np.array([self.train.n])
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         write_bytes(folder / ARRAYS, safetensors.numpy.save(contiguous))
         card = {
@@ -113,23 +111,18 @@ def load_statistics(folder: Path = SHIPPED) -> ReferenceStatistics:
         return ReferenceStatistics(
             data_digest=card["data_digest"],
             features_sha256=card["features_sha256"],
-            train=_statistics(arrays, "train"),
-            test=_statistics(arrays, "test"),
+            train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
             **{name: arrays[name] for name in _ARRAYS},
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
 
 
-def _statistics(arrays: dict[str, npt.NDArray[Any]], split: str) -> GaussianStatistics:
-    return GaussianStatistics(arrays[f"{split}_mean"], arrays[f"{split}_covariance"], int(arrays[f"{split}_n"][0]))
-
-
 def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
     """Compute the statistics of a labelled data set's training and test splits.
 
     Args:
-        data: the real images; its training and test splits need more images than the network has features.
+        data: the real images; its training split needs more images than the network has features.
         network: the feature network.
         progress: called with the share of images done.
 
@@ -146,7 +139,6 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
         data_digest=data.digest,
         features_sha256=network.card.sha256,
         train=GaussianStatistics.of(train),
-        test=GaussianStatistics.of(test),
         proportions=counts / counts.sum(),
         held_out_classes=probabilities.argmax(axis=1),
         held_out_features=distances.astype(np.float32),
