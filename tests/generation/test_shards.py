@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import glob
 import inspect
@@ -44,7 +43,7 @@ from inkgan.generation.templates import read_template
 from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
 from refusals import command_refusal, refusal
-from waiting import wait_for_file
+from waiting import SECONDS
 
 TEXTS = ("{digits:2}", "{int:1..9}/d")
 
@@ -198,26 +197,31 @@ def test_two_processes(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_commands(whole: Path, tmp_path: Path) -> None:
-    """After one command was killed early and one late, a third completes the data set correctly."""
+@pytest.mark.parametrize("waits", [1, 2])
+def test_a_killed_command(whole: Path, tmp_path: Path, waits: int) -> None:
+    """After a command was killed as soon as its processes work, or after a shard, the same one completes the set."""
     out = tmp_path / "a"
     words = ["write", *TEXTS, "-n", "10", "--shards", "4", "--model", "fast", "--height", "24", "--seed", "7"]
-    command = [sys.executable, "-m", "inkgan", *words, "--jobs", "2", "-o", str(out)]
-    errors = b""
-    killed: list[subprocess.Popen[bytes]] = []
-    with contextlib.ExitStack() as stack:
-        for begun in ("manifest.json", "0*.tar"):
-            process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE))
-            killed.append(process)
-            wait_for_file(out, begun, process)
-            process.kill()
-            assert process.wait() == -signal.SIGKILL
-        # The processes of the killed commands may still work beside those of the third.
-        ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    words += ["--jobs", "2", "-o", str(out)]
+    code = (
+        "import os, signal, sys\n"
+        "from multiprocessing import connection\n"
+        "left, wait = [0] * int(sys.argv.pop(1)), connection.wait\n"
+        "def waiting(*given):\n"
+        "    left.pop()\n"
+        "    return wait(*given) if left else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "connection.wait = waiting\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(waits), *words], stderr=subprocess.PIPE) as killed:
+        assert killed.wait(SECONDS) == -signal.SIGKILL
+        assert (out / "manifest.json").is_file()
+        # The processes of the killed command may still work beside those of this one.
+        ended = subprocess.run([sys.executable, "-m", "inkgan", *words], check=True, capture_output=True, text=True)
         assert ended.stdout.startswith("10 images, 4 shards")
-        for process in killed:
-            assert process.stderr is not None
-            errors += process.stderr.read()  # it ends when the last of them has ended
+        assert killed.stderr is not None
+        errors = killed.stderr.read()  # it ends when the last of them has ended
     # A process that was ended at an unlucky moment leaves its temporary folder until the next command.
     assert write_shards(spec(), out, jobs=2) == (0, 4)
     assert visible(out) == visible(whole)

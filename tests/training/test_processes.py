@@ -516,7 +516,7 @@ def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.S
     folder = tmp_path / "run"
     words = command(folder, small_data, "--processes", 2, "--timeout", 10, "--quiet", steps=3000)
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        wait_for_file(folder, "checkpoints/step-0000004", process)
+        wait_for_file(folder, "checkpoints/step-*[2-8]", process)  # one of the two that are kept, at any later time
         (lost,) = followers(tmp_path)
         os.kill(lost, kind)
         said = process.communicate(timeout=SECONDS)[1]
