@@ -171,13 +171,13 @@ def _balls(x: Float32, y: Float32, group: Int64, k: int) -> _Balls:
 
 
 def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
-    """Estimate the mean of a value of each generated image [m]."""
+    """Estimate the mean of the values of the generated images, [m]."""
     total, size = np.bincount(group, values), np.bincount(group)
     return jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size))
 
 
 def _share_of_real(by_group: Booleans) -> Estimate:
-    """Estimate the share of real images to which the images of some group apply, [n, G]."""
+    """Estimate the share of real images that are True for any group; ``by_group`` is [n, G]."""
     count = len(by_group)
     found = int(by_group.any(axis=1).sum())
     by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
