@@ -71,6 +71,11 @@ def test_other_names_are_refused(host: str, status: int) -> None:
     assert status == 200 or answer.json()["error"].isprintable()
 
 
+def test_a_request_without_a_host_is_told_so() -> None:
+    answer = client_of(Guard(hello)).get("/", headers={"Host": ""})
+    assert answer.json() == {"error": "this request names no host; give a Host header."}
+
+
 @pytest.mark.parametrize("arguments", [("GET", "/"), ("POST", "/")])
 def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) -> None:
     headers = client_of(Guard(hello)).request(*arguments).headers

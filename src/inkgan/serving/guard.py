@@ -127,7 +127,8 @@ class Guard:
         host = Headers(scope=scope).get("host", "")
         if name_of(host) not in self.hosts:
             named = shown(host)[:80]
-            return error_response(403, f"this server does not serve the host {named!r}; --allow-host adds one.")
+            line = f"this server does not serve the host {named!r}; --allow-host adds one."
+            return error_response(403, line if host else "this request names no host; give a Host header.")
         client = scope.get("client")
         if not self.rates.allow(client[0] if client else ""):
             return error_response(429, f"more than {RATE:.0f} requests in a second.", Retry_After="1")
