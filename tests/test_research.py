@@ -134,6 +134,13 @@ def test_the_guides_network_trains_and_draws(monkeypatch: pytest.MonkeyPatch, tm
     (program,) = _research("networks.NETWORKS")
     exec(compile(program, "research.md", "exec"), names)
     assert names["images"].shape == (10, 12, 12)
+    (as_module,) = _research("load_state_dict")
+    exec(compile(as_module, "research.md", "exec"), names)
+    latents, labels = torch.linspace(-2, 2, 64).expand(2, -1), torch.tensor([0, 1])
+    with torch.inference_mode():
+        drawn = names["generator"](latents, labels).numpy()
+    expected = inkgan.load("runs/mine").draw(latents.numpy(), labels.numpy())
+    np.testing.assert_array_equal(np.rint(drawn[..., 0] * 255), expected)
     monkeypatch.delitem(sys.modules, "my_network")
 
 
