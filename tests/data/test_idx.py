@@ -119,7 +119,7 @@ def test_other_contents_than_images_and_labels(file: Path) -> None:
     complaint(lambda: idx.read_images(having(np.zeros((1, 5000, 2), np.uint8))), "5000x2")
     complaint(lambda: idx.read_labels(having(pixels(4, 5, 6)), 4), "shape (4, 5, 6)")
     complaint(lambda: idx.read_labels(having(np.zeros((4, 8), np.uint8)), 4), "not an IDX file")
-    complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "shape (4,)", "5 images")
+    complaint(lambda: idx.read_labels(having(np.zeros(4, np.uint8)), 5), "4 labels for 5 images")
 
 
 @pytest.mark.slow

@@ -230,6 +230,7 @@ def test_labels_that_are_nearly_one_hot() -> None:
     complaint(lambda: as_labels(rows * 2, 3, "here"), "labels of shape (3, 4)")
     complaint(lambda: as_labels(rows + np.eye(4)[[1, 1, 1]], 3, "here"), "labels of shape (3, 4)")
     complaint(lambda: as_labels(rows, 4, "here"), "labels of shape (3, 4)")
+    complaint(lambda: as_labels(np.arange(3), 4, "here"), "here: 3 labels for 4 images.")
     complaint(lambda: as_labels(np.array([0, np.nan, 1]), 3, "here"), "float64")
 
 

@@ -124,6 +124,9 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
     labels = array.reshape(-1) if array.shape == (count, 1) else array
     if labels.ndim == 2 and labels.shape[0] == count and _is_one_hot(labels):
         labels = labels.argmax(axis=1)
+    if labels.ndim == 1 and len(labels) != count:  # words come as numbers, so their type would surprise
+        given = f"{quantity(len(labels), 'label')} for {quantity(count, 'image')}"
+        raise DataError(f"{source}: {given}. Check that the two belong together.")
     if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
         given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
         raise DataError(f"{source}: {given}. Check that the two belong together.")
