@@ -132,7 +132,7 @@ def test_bad_arrays(file: Path) -> None:
     complaint(lambda: having(file, images=np.full((5, 4, 4), np.nan)), "NaN or infinity in 80 pixels")
     complaint(lambda: having(file, images=good.astype(np.int16) - 1000), "0 to 255")
     complaint(lambda: having(file, images=np.full((5, 4, 4), "a")), "only numbers")
-    complaint(lambda: having(file, images=good, labels=numbers(4)), "shape (4,)", "5 images")
+    complaint(lambda: having(file, images=good, labels=numbers(4)), "4 labels for 5 images")
     complaint(lambda: having(file, images=good, labels=np.full(5, 0.5)), "float64", "whole numbers")
     complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, -1])), "a label is -1", "0 to")
     complaint(lambda: having(file, images=good, labels=np.array([0, 1, 2, 3, 10**6])), "a label is 1000000")
