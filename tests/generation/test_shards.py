@@ -679,6 +679,7 @@ def test_images_are_drawn_lazily() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than a machine of one core has
 def test_a_data_loader_of_two_workers() -> None:
     """The loader in the guide draws every image once with two workers, and its batches hold the same ink."""
     names: dict[str, Any] = {"inkgan": inkgan}
