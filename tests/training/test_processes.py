@@ -28,6 +28,7 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
 from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
+from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
 from inkgan.training.team import DismissedError, Team, is_restart, team_of
 from ports import bound_socket
@@ -380,6 +381,14 @@ def test_processes_that_differ(answers: list[Any], needed: str) -> None:
     assert found[0].startswith(needed)
     assert found[1] == 2
     assert disagreement(given[:1]) is None
+
+
+def test_processes_that_would_stop_at_different_steps(tmp_path: Path, small_data: Path) -> None:
+    """They do not begin: one would leave in the middle, and the others would take it for lost."""
+    runs_of = [runs.prepare(data=small_data, out=tmp_path / "run", stop_at=step) for step in (None, 3)]
+    found = disagreement([{"identity": _shared_facts(run)} for run in runs_of])
+    assert found is not None
+    assert found[0].startswith("process 1 differs from process 0: stop_at is 3 there and None here.")
 
 
 # Whole runs

@@ -207,6 +207,7 @@ def _shared_facts(run: PreparedRun) -> dict[str, str]:
         "the data's digest": run.data.digest,
         "the precision": run.precision_name,
         "the SHA-256 of the network's file": networks.own_network_sha256(run.config.network) or "none",
+        "stop_at": str(run.stop_at),
         **{f"the setting {name}": str(value) for name, value in settings.items()},
     }
 
