@@ -76,7 +76,7 @@ class StepProgress:
             return f"{as_clock(self.seconds_total - self.seconds)} left"
         if self.steps is None or not self.steps_per_second:
             return ""
-        return f"{as_clock((self.steps - self.step) / self.steps_per_second)} left"
+        return f"{as_clock((self.steps - self.step - 1) / self.steps_per_second)} left"
 
     def line(self, *more: str) -> str:
         """Return all that is known, in one line, with ``more`` after the losses and the comparison."""
