@@ -93,7 +93,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     write_set(folder, zipped=False)
     images, labels, test, test_labels = (folder / name for name in PLAIN)
     labels.write_bytes(idx_bytes(numbers(23)))
-    complaint(lambda: load("mnist", tmp_path), "shape (23,)", "24 images", "train-labels")
+    complaint(lambda: load("mnist", tmp_path), "23 labels for 24 images", "train-labels")
     labels.write_bytes(idx_bytes(numbers(24) + 3))
     complaint(lambda: load("mnist", tmp_path), "a label is 12", "0 to 9")
     labels.write_bytes(images.read_bytes())
