@@ -170,7 +170,8 @@ def test_jobs_share_the_cores(
         return iter(())
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
-    monkeypatch.setattr(many_runs, "cores", lambda: 8)
+    for module in (many_runs, engines):  # which divides them, and which says how many jobs there may be
+        monkeypatch.setattr(module, "cores", lambda: 8)
     one = task(tmp_path / "a", small_data)
     assert list(train_many(one, [0, 3], jobs=jobs)) == []
     assert given == [(replace(one, threads=threads), [0, 3], jobs)]
