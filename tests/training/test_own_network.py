@@ -182,6 +182,22 @@ def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path
     assert not (tmp_path / "run").exists()
 
 
+class Untested(Generator):
+    """A generator with a mistake in the part that only drawing reaches."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Images [N, H, W, C] in (0, 1), in training mode."""
+        if not self.training:
+            raise RuntimeError("a mistake")
+        return super().forward(latents)
+
+
+def test_a_network_that_could_not_draw_after_its_training_is_refused(mine: Any) -> None:
+    mine.build_generator = lambda about: Untested(about["image_shape"], about["latent_dim"])
+    with pytest.raises(ConfigError, match=r"the network 'mine' cannot learn these images: .*a mistake"):
+        built()
+
+
 class Classifier(Discriminator):
     """A discriminator that also gives a chosen number of class scores."""
 
