@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.M
     np.testing.assert_array_equal(reference.train.mean, GaussianStatistics.of(features).mean)
     assert reference.train.n == 81
     np.testing.assert_allclose(reference.proportions, [41 / 81, 40 / 81])
+    np.testing.assert_array_equal(reference.held_out_classes, network.probabilities(data.test.images).argmax(1))
     for distances in (reference.held_out_features, reference.held_out_pixels):
         assert distances.shape == (80,)
         assert (distances[:2] == 0).all()
@@ -124,12 +126,17 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     compute_statistics(make_data(), network).save(tmp_path)
     load_statistics(tmp_path)
     content = (tmp_path / ARRAYS).read_bytes()
-    for bit in range(8):
-        (tmp_path / ARRAYS).write_bytes(content[:-1] + bytes([content[-1] ^ 1 << bit]))
+    (tmp_path / ARRAYS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+        load_statistics(tmp_path)
+    (tmp_path / ARRAYS).write_bytes(content)
+    card = json.loads((tmp_path / CARD).read_bytes())
+    for digest in ("0" * 64, "f" * 64):
+        (tmp_path / CARD).write_text(json.dumps({**card, "sha256": digest}), "utf-8")
         with pytest.raises(CheckpointError, match="damaged or was replaced"):
             load_statistics(tmp_path)
-    for card in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
-        (tmp_path / CARD).write_bytes(card)
+    for damaged in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
+        (tmp_path / CARD).write_bytes(damaged)
         with pytest.raises(CheckpointError, match="holds no reference statistics"):
             load_statistics(tmp_path)
 
