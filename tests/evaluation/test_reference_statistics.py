@@ -107,6 +107,7 @@ def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytes
     calls: list[tuple[str, float]] = []
     first = statistics_for(make_data(), network, lambda *told: calls.append(told))
     assert {doing for doing, done in calls if done == 1} == {"real images (train)", "real images (test)"}
+    assert all(0 <= done <= 1 for _, done in calls)
     shares = [done for doing, done in calls if "train" in doing]
     assert shares == sorted(set(shares))
     calls.clear()
