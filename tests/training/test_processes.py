@@ -128,9 +128,12 @@ def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("options", "needed"),
     [
-        ({"processes": 3, "settings": SLICED}, "3 processes cannot share slices=4 evenly. Give --set slices=3"),
-        ({"processes": 3}, "Give --set slices=3 --set batch_size="),
-        ({"processes": 2, "settings": ["batch_size=8"]}, "Give --set slices=2, or a multiple"),
+        (
+            {"processes": 3, "settings": SLICED},
+            "cannot share slices=4 evenly; 1, 2, 4 can. Or give a new run --set slices=3",
+        ),
+        ({"processes": 3}, "1 can. Or give a new run --set slices=3 --set batch_size="),
+        ({"processes": 2, "settings": ["batch_size=8"]}, "give a new run --set slices=2, or a multiple"),
         ({"processes": 2}, "2 processes cannot share slices=1"),
         ({"processes": 0}, "--processes 0 is not possible here"),
         (

@@ -231,7 +231,9 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
     if config.slices % processes:
         size = config.batch_size
         batch = f" --set batch_size={-(-size // processes) * processes}" if size % processes else ""
+        possible = ", ".join(str(count) for count in range(1, config.slices + 1) if config.slices % count == 0)
         raise ConfigError(
-            f"{processes} processes cannot share slices={config.slices} evenly. Give --set slices={processes}{batch}, "
-            "or a multiple of it that divides the batch size; the result depends on it."
+            f"{processes} processes cannot share slices={config.slices} evenly; {possible} can. Or give a new run "
+            f"--set slices={processes}{batch}, or a multiple of it that divides the batch size; the result depends on "
+            "it."
         )
