@@ -54,9 +54,9 @@ def fail(_: Model) -> None:
     os._exit(1)
 
 
-def draw_for_seconds(_: Model, folder: Path) -> None:
+def draw_for_long(_: Model, folder: Path) -> None:
     (folder / "begun").touch()
-    time.sleep(5)
+    time.sleep(SECONDS)
     (folder / "finished").touch()
 
 
@@ -117,7 +117,7 @@ def test_they_end_whatever_they_do(saved: SavedModel, tmp_path: Path) -> None:
     """They end while they draw and while they wait, but not by the signal that ends the server."""
 
     async def begin() -> None:
-        drawing = asyncio.create_task(workers.draw(draw_for_seconds, tmp_path))
+        drawing = asyncio.create_task(workers.draw(draw_for_long, tmp_path))
         while not (tmp_path / "begun").exists():
             await asyncio.sleep(0.01)
         drawing.cancel()
