@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,32 @@ def test_a_process_that_dies_is_replaced(service: Service) -> None:
         return second
 
     assert within_seconds(work()) != os.getpid()
+
+
+def test_no_process_outlives_the_one_that_died(saved: SavedModel) -> None:
+    """The executor ends the others, although they ignore SIGTERM; else newer Pythons wait for them forever."""
+    earlier = set(multiprocessing.active_children())
+    workers = Workers(Service(saved).model, 2)
+    started = set(multiprocessing.active_children()) - earlier
+
+    async def work() -> None:
+        os.kill(await workers.draw(process_of), signal.SIGKILL)
+        assert await workers.draw(process_of)
+        while any(exists(process) for process in started):  # until the executor's own thread has seen them end
+            await asyncio.sleep(0.002)
+
+    assert len(started) == 2
+    within_seconds(work())
+    workers.stop()
+
+
+def exists(process: BaseProcess) -> bool:
+    assert process.pid is not None
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_what_pytorch_draws_is_drawn_by_a_thread(saved: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:

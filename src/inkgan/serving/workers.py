@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +54,7 @@ class Workers:
         executor: Executor
         if self._processes:
             arguments = (self._model, *self._lifeline)
-            executor = ProcessPoolExecutor(self._processes, get_context("fork"), _initialise, arguments)
+            executor = ProcessPoolExecutor(self._processes, _WorkerContext(), _initialise, arguments)
         else:
             executor = ThreadPoolExecutor(1)
         self._submit(executor, _draw_once).result()
@@ -84,6 +84,21 @@ class Workers:
             os.close(end)
         # Wait, or the executor's own thread and the exit of the program could close one pipe at the same time.
         self._executor.shutdown(wait=True)
+
+
+class _Worker(ForkProcess):
+    """A process that draws.
+
+    When one of them has died, the executor terminates the others, and waits for their ends.
+    """
+
+    def terminate(self) -> None:
+        """Kill the process: it ignores SIGTERM."""
+        self.kill()
+
+
+class _WorkerContext(ForkContext):
+    Process = _Worker
 
 
 #: The model of a process that draws.
