@@ -7,7 +7,6 @@ import runpy
 from pathlib import Path
 
 import pytest
-import sphinx
 
 ROOT = Path(__file__).parents[1]
 site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
@@ -70,21 +69,6 @@ def test_chinese_pages_are_framed_in_chinese() -> None:
         '<article><h1>书<a title="这一节的链接">¶</a></h1><code><span>Search</span></code></article>'
         '<a href="Next.html" aria-label="展开或收起全站目录"><span>\n  下一页\n</span></a>'
     )
-
-
-def test_what_the_theme_writes_has_a_translation() -> None:
-    """Every word in the theme's pages is translated, and every word that is translated is still written somewhere."""
-    packages = Path(sphinx.__file__).parents[1]
-    theme = packages / "furo" / "theme" / "furo"
-    files = [theme / name for name in ("page.html", "partials/icons.html", "sidebar/search.html")]
-    templates = "".join(file.read_text("utf-8") for file in files)
-    texts = r'_\("([^"]+)" ?\)|trans -?%\}\s*([^<{]*?)\s*\{%|aria-label="(\w[^"{]+)"|<title>([^<]+)</title>'
-    spoken = {"".join(words) for words in re.findall(texts, templates)}
-    assert spoken - {"", "On Read the Docs", "On GitHub"} <= set(site["_FRAME"])
-    others = [theme / "base.html", ROOT / "docs" / "site" / "index.md"]
-    others += [packages / name for name in ("sphinx/writers/html5.py", "myst_nb/sphinx_.py")]
-    written = templates + "".join(file.read_text("utf-8") for file in others)
-    assert [words for words in site["_FRAME"] if words not in written] == []
 
 
 def test_readers_stay_in_their_language() -> None:
