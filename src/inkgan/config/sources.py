@@ -33,6 +33,9 @@ from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
+#: Some settings that runs of all versions saved. A file without one of them was not saved by a run, and the settings
+#: that it lacks would get the values of an earlier version.
+_ALWAYS_SAVED = {"recipe", "seed", "steps", "seconds", "batch_size", "data.name", "watch.keep"}
 #: The settings that control how images are read.
 _READING = ("data.ink", "data.resize", "data.splits")
 
@@ -73,7 +76,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     if file.suffix.lower() != ".json":
         return flat(read_toml(file))
     try:
-        return _as_now(_read_table(file))
+        saved = flat(_read_table(file))
     except ConfigError as error:
         cause = error.__cause__
         complaint = (
@@ -82,6 +85,11 @@ def _read_file(file: Path) -> dict[str, Any]:
             else f"{shown(file)} {error}"
         )
         raise ConfigError(f"{complaint} Name the config.json of a run, or a TOML file.") from None
+    if not saved.keys() >= _ALWAYS_SAVED:
+        raise ConfigError(
+            f"{shown(file)} does not hold all settings of a run. Name the config.json of a run, or a TOML file."
+        )
+    return _as_now(saved)
 
 
 def _parsed_override(override: str) -> tuple[str, Any]:
