@@ -424,6 +424,16 @@ def test_a_name_finds_only_a_file_of_the_folder(folder: Path) -> None:
             networks.build_generator({"network": name, **about})
 
 
+def test_a_network_that_cannot_be_read(folder: Path, tmp_path: Path, small_data: Path) -> None:
+    """A folder of a network's name is refused in one line, when a run begins and when its model is loaded."""
+    (folder / "bad.py").mkdir()
+    said = r"^cannot read the network 'bad' from .*bad\.py: .*\. It has to be a Python file\.$"
+    with pytest.raises(CheckpointError, match=said):
+        runs.train(tmp_path / "run", small_data, settings=["network=bad"])
+    with pytest.raises(CheckpointError, match=said):
+        networks.note_of_change({"network": "bad", "network_sha256": "0"}, tmp_path)
+
+
 def test_a_folder_of_networks_that_is_not_there_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (folder / "ours.py", folder / "nowhere"):
         monkeypatch.setenv(networks.ENVIRONMENT, str(place))

@@ -34,7 +34,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from inkgan.device import usual_arithmetic
-from inkgan.errors import CheckpointError, InkganError, missing_extra, shown, unknown
+from inkgan.errors import CheckpointError, InkganError, missing_extra, reason_of, shown, unknown
 from inkgan.files import is_folder, read_regular, sha256_of
 
 if TYPE_CHECKING:
@@ -158,9 +158,20 @@ def own_networks() -> dict[str, Path]:
 
 
 def own_network_sha256(name: str) -> str | None:
-    """Return the SHA-256 of the file of one of the user's own networks; None for inkgan's networks."""
+    """Return the SHA-256 of the file of one of the user's own networks; None for inkgan's networks.
+
+    Raises:
+        CheckpointError: ``INKGAN_NETWORKS`` names no folder, or the file cannot be read.
+    """
     file = None if name in NETWORKS else own_networks().get(name)
-    return None if file is None else sha256_of(file)
+    if file is None:
+        return None
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the network {name!r} from {shown(file)}: {reason_of(error)}. It has to be a Python file."
+        ) from None
 
 
 def note_of_change(description: Mapping[str, Any], what: str | Path) -> str | None:
@@ -171,7 +182,7 @@ def note_of_change(description: Mapping[str, Any], what: str | Path) -> str | No
         what: the run or model.
 
     Raises:
-        CheckpointError: ``INKGAN_NETWORKS`` names no folder.
+        CheckpointError: as for :func:`own_network_sha256`.
     """
     trained = description.get("network_sha256")
     name = str(description.get("network"))
