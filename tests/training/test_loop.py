@@ -388,6 +388,14 @@ def test_a_folder_that_is_taken_away(tmp_path: Path, small_data: Path, what: str
         assert runs.train(elsewhere if elsewhere.exists() else folder, small_data, steps=12, resume=True).complete
 
 
+def test_a_file_system_without_lasting_identities(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the same file has another number at each look, a healthy run trains to its end."""
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    assert runs.train(tmp_path / "run", small_data, steps=12).complete
+
+
 # What is never written over
 
 

@@ -72,7 +72,7 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 file = stack.enter_context(open(self.path / contents.LOCK, "a", opener=_without_waiting))
                 self._lock(file.fileno())
-                self._own_lock = os.fstat(file.fileno())
+                self._own_lock = self._lasting_identity(file.fileno())
             try:
                 yield
             finally:
@@ -96,15 +96,21 @@ class RunFolder:
                 stacklevel=4,
             )
 
+    def _lasting_identity(self, descriptor: int) -> os.stat_result | None:
+        """Return the identity of the open lock; None if the file system makes up another for each look at the file."""
+        identity = os.fstat(descriptor)
+        return identity if os.path.samestat(identity, (self.path / contents.LOCK).stat()) else None
+
     def require_own(self) -> None:
-        """Make sure that this is still the folder that :meth:`locked` has locked.
+        """Make sure that this is still the folder that :meth:`locked` has locked, as far as the system can tell.
 
         Raises:
             OutputError: the folder, or the lock in it, was removed, renamed or replaced.
         """
         lock = self.path / contents.LOCK
         with output_errors(lock), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if self._own_lock is not None and os.path.samestat(self._own_lock, lock.stat()):
+            found = lock.stat()
+            if self._own_lock is None or os.path.samestat(self._own_lock, found):
                 return
         raise OutputError(
             f"{shown(self.path)} is no longer the folder in which this run trained: it, or the file lock in it, was "
