@@ -85,10 +85,11 @@ class TextFile:
         """
         start = count = wrong = 0
         first = ""
+        copy_place = Path(tempfile.gettempdir() if copy else "")  # looked up once: there may be many lines
         starts: list[int] = []
         while line := file.readline(_LONGEST_LINE + 1):
             if copy:
-                with output_errors(Path(tempfile.gettempdir())):
+                with output_errors(copy_place):
                     copy.write(line)
             if not count and line.startswith(_BYTE_ORDER_MARK):
                 line = line.removeprefix(_BYTE_ORDER_MARK)
@@ -107,7 +108,7 @@ class TextFile:
                 wrong += 1
                 first = first or f"{self._name}, line {count}: {complaint}"
         if copy:
-            with output_errors(Path(tempfile.gettempdir())):
+            with output_errors(copy_place):
                 copy.flush()
         if not count:
             raise ConfigError(f"{self._name} is empty. Put a text on each line.")
