@@ -11,7 +11,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 import uvicorn
-from starlette.responses import PlainTextResponse
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -237,3 +238,34 @@ def test_an_answer_that_is_read_in_time_is_whole() -> None:
                 clock.advance(SECONDS_TO_SEND)
 
     with_server(talk, PlainTextResponse(bytes(2**20)), clock)
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the address and the host that the application sees."""
+    seen = [scope["path"], scope["raw_path"].decode(), scope["query_string"].decode(), Headers(scope=scope)["host"]]
+    await JSONResponse(seen)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("target", "seen"),
+    [
+        ("http://localhost:8000/v1/a%2Fb?n=1", ["/v1/a/b", "/v1/a%2Fb", "n=1", "localhost:8000"]),
+        ("HTTP://LOCALHOST", ["/", "/", "", "LOCALHOST"]),
+        ("https://127.0.0.1?x=http://a/b", ["/", "/", "x=http://a/b", "127.0.0.1"]),
+        ("/http://localhost/", ["/http://localhost/", "/http://localhost/", "", "[::1]"]),
+        ("http://evil.example/v1/write", None),
+        ("http://localhost%2F@evil.example/", None),
+        ("http:///v1/write", None),
+    ],
+)
+def test_an_address_may_name_the_host(target: str, seen: list[str] | None) -> None:
+    """Servers must accept it, and must then ignore the Host header (RFC 9112, 3.2.2)."""
+
+    def talk(port: int) -> None:
+        with connected(port) as client:
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = b"".join(iter(lambda: client.recv(2**16), b"")).partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        assert (status, json.loads(body) if seen else None) == ((200, seen) if seen else (403, None))
+
+    with_server(talk, Guard(echo))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -36,6 +38,8 @@ RATE, BURST = 500.0, 1000.0
 _MOST_BUCKETS = 4096
 #: The addresses that are answered even when the server is full.
 _ALWAYS = ("/healthz", "/metrics")
+#: The address of a request that also names the scheme and the host.
+_ABSOLUTE = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE)
 #: The status under which the metrics count a request whose client went away before its answer began.
 _CLIENT_GONE = 499
 
@@ -87,6 +91,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        scope = _in_origin_form(scope)
         exchange = _Exchange(scope, send)
         self._in_progress += 1
         _requests_in_progress.inc()
@@ -140,6 +145,19 @@ class Guard:
         """Return the application's route to an address; None if there is none."""
         routes = getattr(self.app, "routes", ())
         return next((route for route in routes if route.matches(scope)[0] is not Match.NONE), None)
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """Return a request for ``http://HOST/PATH`` as one for ``/PATH``; its host replaces that of the header.
+
+    Servers must accept both forms (RFC 9112, 3.2.2).
+    """
+    target = _ABSOLUTE.fullmatch(scope.get("raw_path") or b"")
+    if not target:
+        return scope
+    host, path = target[1], target[2] or b"/"
+    headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    return {**scope, "path": unquote(path.decode("ascii")), "raw_path": path, "headers": [*headers, (b"host", host)]}
 
 
 def _refusal_of_head(scope: Scope) -> Response | None:
