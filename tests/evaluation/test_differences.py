@@ -21,7 +21,7 @@ from inkgan.data import load
 from inkgan.errors import ConfigError, EvaluationError
 from inkgan.evaluation import compare as comparing
 from inkgan.evaluation.metrics.intervals import Interval, wilson
-from inkgan.evaluation.report import ClassFigures, Pictures, Report
+from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Sample
 from inkgan.runs.checkpoint import list_steps, remove
 from inkgan.runs.folder import RunFolder
@@ -82,6 +82,17 @@ def test_the_interval_of_a_group_stays_where_the_figure_can_be(share: str) -> No
     """A share is 0 to 1, and so is Student's interval of its mean, which is wide for two runs."""
     one = found(pairs(group(share, 0.5, 0.5), group(share, 0.1, 0.9))[0], share)
     assert one.second_interval == Interval(0, 1)
+
+
+@pytest.mark.parametrize("figure", ["classes_covered", "classifier_score"])
+def test_the_interval_of_a_group_ends_at_the_number_of_classes(figure: str) -> None:
+    """No images show more classes than there are; without any, there is no limit."""
+    classes = tuple(ClassFigures(name, 50, 50.0, None, None) for name in "abc")
+    two, others = (group(figure, *values, classes=classes) for values in ((3, 3), (1, 3)))
+    assert found(pairs(two, others)[0], figure).second_interval == Interval(0, 3)
+    assert found(pairs(group(figure, 3, 3), group(figure, 1, 3))[0], figure).second_interval.high > 3
+    made_of_three = Figure.of(figure, made.estimate(2.99), 500, made.estimate(2.98), 500, 3)
+    assert (made_of_three.interval.high, made_of_three.floor_interval.high) == (3, 3)
 
 
 @pytest.mark.parametrize(("first", "second"), [([0.6, 0.6], [0.5, 0.4]), ([0.5, 0.4], [0.6, 0.6]), ([0.6], [0.5, 0.4])])

@@ -242,9 +242,13 @@ def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]])
     # generators would be called real. This holds however the figures depend on each other, and the intervals stay
     # readable.
     level = 1 - (1 - LEVEL) / max(1, sum(map(len, shared)))
+    num_classes = len(first[0].classes)
     pairs = []
     for at, (other, names) in enumerate(zip(others, shared, strict=True), start=1):
-        found = tuple(_difference([one[name] for one in first], [one[name] for one in other], level) for name in names)
+        found = tuple(
+            _difference([one[name] for one in first], [one[name] for one in other], level, num_classes)
+            for name in names
+        )
         settings = _settings(members[0], members[at])
         pairs.append(Pair(letter(0), letter(at), found, settings, _overall(found)))
     return tuple(pairs)
@@ -263,8 +267,8 @@ def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
     return figure.n, tuple(one.name for one in report.classes if averaged and one.diversity is not None)
 
 
-def _difference(first: list[Figure], second: list[Figure], level: float) -> Difference:
-    (a, of_a), (b, of_b) = _summary(first), _summary(second)
+def _difference(first: list[Figure], second: list[Figure], level: float, num_classes: int) -> Difference:
+    (a, of_a), (b, of_b) = (_summary(group, num_classes) for group in (first, second))
     values, others = (tuple(figure.value for figure in group) for group in (first, second))
     if len(set(values)) > 1 or len(set(others)) > 1:
         interval_at = partial(difference_of_means, np.array(values), np.array(others))
@@ -289,7 +293,7 @@ def _difference(first: list[Figure], second: list[Figure], level: float) -> Diff
     )
 
 
-def _summary(figures: list[Figure]) -> tuple[float, Interval]:
+def _summary(figures: list[Figure], num_classes: int) -> tuple[float, Interval]:
     """Return a single model's figure with its sampling interval, or a group's mean with its interval over seeds.
 
     If all seeds have the same value, such as no copies, the interval over seeds would have no width. The sampling
@@ -297,7 +301,8 @@ def _summary(figures: list[Figure]) -> tuple[float, Interval]:
     """
     if len({figure.value for figure in figures}) == 1:
         return figures[0].value, figures[0].interval
-    mean = within_range(figures[0].name, mean_over_repeats(np.array([figure.value for figure in figures])))
+    mean = mean_over_repeats(np.array([figure.value for figure in figures]))
+    mean = within_range(figures[0].name, mean, num_classes)
     return mean.value, mean.interval
 
 

@@ -247,6 +247,7 @@ def _with_floors(
             _number_of_images(name, labels, images.predicted, n),
             floors[name],
             _number_of_images(name, real_labels, real_predicted, n),
+            0 if reference.statistics is None else len(reference.statistics.proportions),
         )
         for name, estimate in found.items()
         if name in floors

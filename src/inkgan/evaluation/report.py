@@ -34,14 +34,14 @@ class Kind:
         better: the values that are better.
         reference: the real images, or the numbers, that the images are compared with.
         least: the smallest value that it can have.
-        most: the largest value that it can have.
+        most: the largest value that it can have; ``classes`` for the number of classes.
     """
 
     title: str
     better: Better
     reference: str
     least: float = 0.0
-    most: float = math.inf
+    most: float | Literal["classes"] = math.inf
 
 
 #: All figures, in the order of a report: the most important come first.
@@ -59,8 +59,10 @@ FIGURE_KINDS: dict[str, Kind] = {
     "density": Kind("density", "higher", _AS_MANY),
     "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
     "diversity": Kind("diversity within class", "like the floor", "mean squared distance of images of one class"),
-    "classifier_score": Kind("classifier score", "higher", _CLASSES),
-    "classes_covered": Kind("classes covered", "higher", "a tenth of each class's share of the training images"),
+    "classifier_score": Kind("classifier score", "higher", _CLASSES, most="classes"),
+    "classes_covered": Kind(
+        "classes covered", "higher", "a tenth of each class's share of the training images", most="classes"
+    ),
     "class_total_variation": Kind(
         "class balance, total variation", "lower", "classes of all training images", most=1.0
     ),
@@ -91,10 +93,11 @@ def kind_of(name: str) -> Kind:
     return FIGURE_KINDS[name.partition("/")[0]]
 
 
-def within_range(name: str, estimate: Estimate) -> Estimate:
-    """Clip the interval of an estimate to the values that the figure can have."""
+def within_range(name: str, estimate: Estimate, num_classes: int) -> Estimate:
+    """Clip the interval of an estimate to the values that the figure can have; 0 classes are no limit."""
     kind = kind_of(name)
-    low, high = max(kind.least, estimate.interval.low), min(kind.most, estimate.interval.high)
+    most = (num_classes or math.inf) if kind.most == "classes" else kind.most
+    low, high = max(kind.least, estimate.interval.low), min(most, estimate.interval.high)
     return replace(estimate, interval=replace(estimate.interval, low=low, high=high))
 
 
@@ -136,10 +139,10 @@ class Figure:
     reference: str
 
     @classmethod
-    def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int) -> Figure:
+    def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int, num_classes: int = 0) -> Figure:
         """Make a figure from its name, its estimate from ``n`` images, and its floor from ``floor_n`` held-out ones."""
         kind = kind_of(name)
-        estimate, floor = within_range(name, estimate), within_range(name, floor)
+        estimate, floor = (within_range(name, one, num_classes) for one in (estimate, floor))
         return cls(
             name=name,
             title=kind.title,
