@@ -68,6 +68,11 @@ def test_a_text_that_is_rarely_of_the_right_length_is_found(tmp_path: Path) -> N
         ),
         ('[[texts]]\ntemplate = "1"\nweight = true', "texts.1.weight = True is not allowed"),
         ('[[texts]]\ntemplate = "1"\nweight = 1000000001', "texts.1.weight = 1000000001 is not allowed"),
+        (
+            '[[texts]]\ntemplate = "1"\nweight = "3"',
+            "texts.1.weight = '3' is not allowed: give a number, and not a text",
+        ),
+        ('lengths = ["4", 5]\n[[texts]]\ntemplate = "1"', "give a number, and not a text"),
         ('lengths = [true, 5]\n[[texts]]\ntemplate = "1"', "true and false are not numbers"),
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -119,6 +120,18 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Templates(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
     monkeypatch.chdir("/")
     assert read_template("{choice:codes.txt}-{choice:codes.txt}", codes.parent).files == [codes, codes]
+
+
+def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:
+    """It keeps about as much as the file has, which is a tenth of a list of strings."""
+    many = tmp_path / "many.txt"
+    many.write_text("".join(f"{number:06}\n" for number in range(100_000)), "utf-8")
+    tracemalloc.start()
+    template = read_template("{choice:many.txt}", tmp_path)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 2 * many.stat().st_size
+    assert re.fullmatch("[0-9]{6}", template.text(np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize(

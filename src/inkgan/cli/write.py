@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -328,7 +329,7 @@ def _parse_part(text: str) -> tuple[int, int]:
     return int(index), int(parts)
 
 
-def _parse_split(text: str) -> list[dict[str, str]]:
+def _parse_split(text: str) -> list[dict[str, Any]]:
     """Parse the value of --split, such as ``train=.9,test=.1``."""
     from pydantic import ValidationError
 
@@ -338,10 +339,13 @@ def _parse_split(text: str) -> list[dict[str, str]]:
     split = []
     for pair in text.split(","):
         name, share = _parse_pair(pair, complaint)
+        part: dict[str, Any] = {"name": name, "share": share}
+        with suppress(ValueError):
+            part["share"] = float(share)
         try:
-            Share.model_validate({"name": name, "share": share})
+            Share.model_validate(part)
         except ValidationError as error:
             reason = instead(error.errors()[0])
             raise ConfigError(f"--split {shown(pair)} is not allowed: {reason}.") from None
-        split.append({"name": name, "share": share})
+        split.append(part)
     return split

@@ -188,12 +188,14 @@ def _choice(argument: str, folder: Path) -> Piece:
     if not argument.strip():
         raise ConfigError("it needs a file with a text on each line, such as {choice:codes.txt}.")
     file = folder / argument.strip()
-    texts = list(TextFile(file))
+    lines = TextFile(file)
+    longest = max(map(len, lines))
+    texts = np.fromiter(lines, f"S{longest}", lines.count)  # a list of strings would be many times as large
 
     def draw(draws: np.random.Generator) -> str:
-        return texts[int(draws.integers(len(texts)))]
+        return str(texts[draws.integers(len(texts))], "ascii")
 
-    return Piece(draw, max(map(len, texts)), file)
+    return Piece(draw, longest, file)
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, instead, shown
 from inkgan.generation.texts import LONGEST_TEXT
@@ -16,16 +16,24 @@ _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
 
+#: The types of fields that hold numbers.
+_NUMBERS = (int, float, tuple[Length, Length])
+
+
 class Table(BaseModel):
-    """A frozen table without unknown keys; no value may be true or false."""
+    """A frozen table without unknown keys; no value may be true or false, and no number a text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_truth_values(cls, value: Any) -> Any:
-        if any(isinstance(item, bool) for item in (value if isinstance(value, list | tuple) else [value])):
+    def _require_real_numbers(cls, value: Any, field: ValidationInfo) -> Any:
+        items = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(item, bool) for item in items):
             raise ValueError("true and false are not numbers")
+        is_number = cls.model_fields[str(field.field_name)].annotation in _NUMBERS
+        if is_number and any(isinstance(item, str | bytes) for item in items):
+            raise ValueError("give a number, and not a text")
         return value
 
 
