@@ -150,6 +150,17 @@ def test_a_run_whose_settings_changed_later_is_not_of_other_settings(
     many_runs.require_possible(task(tmp_path / "a", small_data, steps=None), [0], jobs=1, engine="processes")
 
 
+@pytest.mark.usefixtures("no_workers")
+def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
+    """The command that made it may be repeated, and then trains nothing; another length is still refused."""
+    runs.copy(finished_run, tmp_path / "a-0")
+    runs.train(tmp_path / "a-0", small_data, steps=None, extend=2)
+    (again,) = train_many(task(tmp_path / "a", small_data), [0])
+    assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
+    with pytest.raises(ConfigError):
+        train_many(task(tmp_path / "a", small_data, steps=runs.STEPS - 1), [0])
+
+
 def test_the_folders_of_the_runs(tmp_path: Path) -> None:
     """They have the name that was given and the seed, or the names that single runs have."""
     named = TrainingTask("fast", {"out": str(tmp_path / "mine/")})

@@ -69,6 +69,14 @@ class TrainingTask:
         given: TrainingOptions = {**self.options, "seed": seed}
         return RUNS / default_name(configure(complete_options(self.recipe, **given))[0])
 
+    def options_of(self, seed: int) -> TrainingOptions:
+        """Return the options of a seed's run, which resumes if it is there; one that was extended keeps its length."""
+        run = RunFolder(self.folder(seed))
+        given: TrainingOptions = {**self.options, "seed": seed, "out": run.path, "resume": run.is_run}
+        if run.is_run and given.get("steps") in run.saved_config().extended_from:
+            given["steps"] = None
+        return given
+
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
         if self.threads is not None:
@@ -79,9 +87,8 @@ class TrainingTask:
 
         folder = self.folder(seed)
         run = RunFolder(folder)
-        given: TrainingOptions = {**self.options, "seed": seed, "out": folder, "resume": run.is_run}
         try:
-            result = train(self.recipe, **given)
+            result = train(self.recipe, **self.options_of(seed))
         except DivergenceError as error:  # the other seeds may train well
             step = run.newest_step() or 0
             return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
@@ -146,8 +153,7 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
     """Refuse wrong options, and a folder that holds anything but this run."""
     folder = RunFolder(task.folder(seed))
     options: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
-    given = complete_options(task.recipe, **options)
-    asked, _ = configure(given)
+    asked, _ = configure(complete_options(task.recipe, **options))
     if folder.is_run:
         saved = folder.saved_config()
         changed = differences(saved, asked)
@@ -155,7 +161,7 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
             raise ConfigError(
                 f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
             )
-    checked({**given, "resume": folder.is_run})
+    checked(complete_options(task.recipe, **task.options_of(seed)))
 
 
 def parse_seeds(text: str) -> list[int]:
