@@ -723,6 +723,7 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
         ("write 1 --style x -o a.png", "'x' is not a number. Type `inkgan write --help`."),
         ("serve --port 99999", "99999 is out of range. Give 0 to 65535. Type `inkgan serve --help`."),
         ("train --config / --dry-run", "cannot read /: is a directory. Name a TOML file."),
+        (f"train --config {'a' * 300} --dry-run", "file name too long. Name a TOML file."),
         ("sample fast -n 20000 -o a.png", "20,000 images do not fit on a sheet. Ask for 10,000 or fewer, or for .npz."),
     ],
 )

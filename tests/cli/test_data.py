@@ -91,6 +91,16 @@ def test_check_reports_what_was_skipped(tmp_path: Path) -> None:
     assert "too few test images to measure: evaluate and compare need 128, and it has 2; put" in output
 
 
+def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
+    """The advice also fits a set that has the folder test/ already."""
+    for split, count in (("train", 20), ("test", 5)):
+        (tmp_path / "own" / split).mkdir(parents=True)
+        for number, image in enumerate(pixels(count, 9, 9)):
+            Image.fromarray(image).save(tmp_path / "own" / split / f"{number}.png")
+    output = run("check", tmp_path / "own")
+    assert "need 128, and it has 5; put as many into its test split, a folder test/ beside train/ or arrays" in output
+
+
 def test_images_of_many_sizes_need_resize(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for number in range(20):

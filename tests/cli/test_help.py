@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from torch.distributed.run import get_args_parser
 
 import inkgan.cli
 from documents import ROOT
@@ -60,7 +61,21 @@ def test_on_a_terminal_a_page_is_formatted(
 def test_commands_on_a_page_fit_a_line(page: Path) -> None:
     """A terminal of 80 columns would break a longer one in two, and a shell would take what was copied for two."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
-    assert all(len(line) <= 78 for block in blocks for line in block.splitlines())
+    blocks += re.findall(r"^ {4}(.+)$", page.read_text("utf-8"), re.M)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert all(len(line) <= 78 and not line.endswith("\\") for line in lines)  # spaces would follow the backslash
+
+
+def test_torchrun_reads_the_example_of_several_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own parser reads what the page exports."""
+    page = (_TOPICS / "processes.md").read_text("utf-8")
+    for name, value in re.findall(r"(PET_[A-Z_]+)=(\S+)", page):
+        monkeypatch.setenv(name, value)
+    (command,) = re.findall(r"^    torchrun (.*)$", page, re.M)
+    given = get_args_parser().parse_args(command.split())
+    assert (given.nnodes, given.nproc_per_node, given.module) == ("2", "2", True)
+    assert (given.rdzv_backend, given.rdzv_endpoint) == ("c10d", "HOST:29400")
+    assert [given.training_script, *given.training_script_args[:1]] == ["inkgan", "train"]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,18 @@ def test_json_that_no_run_saved(tmp_path: Path, text: str, said: str) -> None:
         resolve(file=tmp_path / "absent.json")
 
 
+@pytest.mark.parametrize("name", ["run", "run.json"])
+def test_the_folder_of_a_run_is_told_from_its_settings(tmp_path: Path, name: str) -> None:
+    """Whoever names the folder learns which of its files to name."""
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=f"cannot read .*{name}: "):
+        resolve(file=folder)
+    (folder / "config.json").write_text("{}", "utf-8")
+    with pytest.raises(ConfigError, match=rf"{name} is the folder of a run\. Name the config\.json in it\.$"):
+        resolve(file=folder)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\x00", '{"seed": 1e999}', '{"sed": 1}'])
 def test_damaged_json(tmp_path: Path, text: str) -> None:
     """A run's damaged config.json raises a ConfigError."""

@@ -98,9 +98,11 @@ def test_what_cannot_be_an_array() -> None:
 
 
 def test_images_of_another_size_are_refused() -> None:
-    """Every subject is looked at, not the first alone."""
+    """Every subject is looked at, not the first alone. The advice also fits those who named the real images."""
     wide = np.zeros((128, SIDE, 9, 1), np.uint8)
-    with pytest.raises(EvaluationError, match=r"array has images of 8x9x1, strokes has 8x8x1\. Name the data"):
+    with pytest.raises(
+        EvaluationError, match=r"array has images of 8x9x1, strokes has 8x8x1\. Convert them to that size, or"
+    ):
         number_to_measure([open_subject(strokes(128)), open_subject(wide)], 128, data())
 
 

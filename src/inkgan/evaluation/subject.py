@@ -271,8 +271,8 @@ def shortage(data: DataSet) -> str:
     if len(data.test) >= _FEWEST:
         return ""
     return (
-        f"too few test images to measure: evaluate and compare need {_FEWEST}, and it has {len(data.test)}; put them "
-        "into a folder test/ beside train/, or into arrays test_images and test_labels"
+        f"too few test images to measure: evaluate and compare need {_FEWEST}, and it has {len(data.test)}; put as "
+        "many into its test split, a folder test/ beside train/ or arrays test_images and test_labels"
     )
 
 
@@ -306,7 +306,8 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         if subject.image_shape != data.image_shape:
             raise EvaluationError(
                 f"{subject.name} has images of {size_text(subject.image_shape)}, {data.name} has "
-                f"{size_text(data.image_shape)}. Name the data that they imitate with --data, or convert them."
+                f"{size_text(data.image_shape)}. Convert them to that size, or name with --data real images of their "
+                "own size, such as those that they imitate."
             )
         if subject.available is not None:
             limits[f"{subject.name} has {subject.available:,} images"] = subject.available
