@@ -74,8 +74,8 @@ def resolve(
 
 def _read_file(file: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, or in the ``config.json`` of a run."""
-    saved = file / "config.json"
-    if os.path.isfile(saved):  # noqa: PTH113 - Path.is_file raises an error for a long name
+    own = file / "config.json"
+    if os.path.isfile(own):  # noqa: PTH113 - Path.is_file raises an error for a long name
         raise ConfigError(f"{shown(file)} is the folder of a run. Name the config.json in it.")
     if file.suffix.lower() != ".json":
         return flat(read_toml(file))
