@@ -28,6 +28,8 @@ for _name in (
     "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY",
 ):  # fmt: skip
     os.environ.pop(_name, None)
+# All tests of one process see the same kind of terminal: Rich remembers the codes of a style from its first use.
+os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 # Hypothesis draws the same examples each time, however long they take: a test fails because of a change, and not by
 # chance or because the machine is busy. `pytest --hypothesis-profile random` looks for other examples.
 hypothesis.settings.register_profile("random", hypothesis.settings.get_profile("ci"), derandomize=False)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -440,14 +441,14 @@ def test_a_missing_environment_is_reported(tmp_path: Path, about: dict[str, Any]
 def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run whose checkpoints the system refuses to list."""
     run = made(tmp_path / "run")
-    real = os.listdir
+    real = Path.iterdir
 
-    def refused(path: Any) -> list[str]:
-        if str(path) == str(run.checkpoints):
+    def refused(path: Path) -> Iterator[Path]:
+        if path == run.checkpoints:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr("os.listdir", refused)
+    monkeypatch.setattr(Path, "iterdir", refused)
     return run
 
 

@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,7 @@ def test_another_place_is_told(tmp_path: Path, small_data: Path, stopped_run: Pa
     watcher = runs.RecordingWatcher()
     runs.train(folder, small_data, resume=True, watcher=watcher)
     (warning,) = watcher.warnings
-    assert f"threads: 77 -> {threads}; torch: 1.0 -> {torch.__version__}" in warning
+    assert f"threads: 77 -> {threads}; torch: 1.0 -> {version('torch')}" in warning
     assert runs.learned(folder) == whole["float32"]
     assert len(json.loads((folder / "environment.json").read_text("utf-8"))) == 2
 

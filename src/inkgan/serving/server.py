@@ -7,6 +7,7 @@ import socket
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
+from types import FrameType
 
 from inkgan.errors import ConfigError, InkganWarning, reason_of, shown, whole_number
 from inkgan.exporting import saved
@@ -72,8 +73,17 @@ def serve(
         server = uvicorn.Server(config)
         # After its graceful shutdown uvicorn would raise the signal again; without that, the exit code is 0.
         server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if server.should_exit and number == signal.SIGINT:
+                # Uvicorn leaves no more time for answers, but from Python 3.12 on, it waits for every connection to
+                # close. A cancelled request is refused at once, and its connection closes.
+                for request in list(server.server_state.tasks):
+                    request.cancel()
+            server.handle_exit(number, frame)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, server.handle_exit)
+            signal.signal(number, stop)
         try:
             say(f"http://{hosts.in_url(host)}:{listener.getsockname()[1]}/")
             server.run([listener])
