@@ -82,8 +82,8 @@ SHORT = {
 
 #: The warning of a new run with the small data.
 TOO_FEW = (
-    "inkgan: warning: small has too few test images to measure: evaluate and compare need 128, and it has 2; put them "
-    "into a folder test/ beside train/, or into arrays test_images and test_labels.\n"
+    "inkgan: warning: small has too few test images to measure: evaluate and compare need 128, and it has 2; put as "
+    "many into its test split, a folder test/ beside train/ or arrays test_images and test_labels.\n"
 )
 
 
