@@ -390,6 +390,12 @@ def test_larger_shards_that_were_begun_are_continued(
         write_shards(spec(), tmp_path / "b")
 
 
+def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """A name that the disk does not allow is wrong output, in words that say so."""
+    with pytest.raises(OutputError, match=r"cannot write .*: file name too long\. Choose a place that can be written"):
+        write_shards(spec(), tmp_path / ("x" * 300))
+
+
 def test_the_largest_shards_are_allowed() -> None:
     shards.require_moderate_shards(spec(count=2 * 10**6, shards=2))
     shards.require_moderate_shards(spec(count=99_999 * 10**6, shards=99_999))

@@ -101,7 +101,9 @@ def write_shards(
             f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
             f"--shards {parts} or more, or fewer parts."
         )
-    if not (folder / MANIFEST).exists():  # earlier versions allowed larger shards, and what they began can go on
+    with output_errors(folder / MANIFEST):
+        is_new = not (folder / MANIFEST).exists()
+    if is_new:  # earlier versions allowed larger shards, and what they began can go on
         require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec)
