@@ -177,6 +177,12 @@ def test_an_estimate_near_0_decides_nothing(estimate: float, says: str) -> None:
     assert says in Opinion(estimate=estimate).sentence
 
 
+def test_the_time_left_is_that_of_the_steps_left() -> None:
+    """Steps are numbered from 0: after number 7 of ten, two are left."""
+    assert StepProgress(7, 10, 8.0, None, 1.0, {}).time_left == "0:00:02 left"
+    assert StepProgress(9, 10, 10.0, None, 1.0, {}).time_left == "0:00:00 left"
+
+
 @pytest.mark.parametrize("colour", [True, False])
 def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
     """A line shows two rows of pixels, pixel by pixel; if the last row has no partner, paper is below it."""
