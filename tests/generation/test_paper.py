@@ -12,7 +12,7 @@ from PIL import Image
 
 import inkgan
 from inkgan.generation import paper
-from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of
+from inkgan.generation.looks import KNOBS, LOOKS, Look, LookLike, look_of
 from inkgan.generation.paper import homography, moved_boxes, moved_corners, warped, with_look
 from inkgan.generation.writing import Writing
 
@@ -61,6 +61,15 @@ def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
     left, top, right, bottom = drawn.boxes[0]
     assert left < right
     assert top < bottom
+
+
+@pytest.mark.parametrize("look", [*WORN, {"clip": 24}])
+def test_a_line_without_ink(look: LookLike) -> None:
+    """A generator may draw blank images. The page is then blank, too, and the boxes stay without area."""
+    blank = Writing("22", np.zeros((96, 53), np.uint8), ((14, 75, 14, 75), (39, 75, 39, 75)))
+    seen = with_look(blank, 0, 0, look_of(look))
+    assert seen.image.shape == (96, 53)
+    assert all((left, top) == (right, bottom) for left, top, right, bottom in seen.boxes)
 
 
 @pytest.mark.parametrize("name", WORN)

@@ -510,6 +510,24 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_workers")
+@pytest.mark.parametrize(("form", "name", "said"), [("imagefolder", "00000", "file"), ("npz", "00000.npz", "folder")])
+def test_what_is_in_the_place_of_a_shard(tmp_path: Path, form: str, name: str, said: str) -> None:
+    """A file where a shard's folder belongs, or a folder where its file belongs, is the user's: it stays."""
+    small = spec(count=2, shards=2, format=form)
+    place, at_first = tmp_path / "a" / name, tmp_path / "first"
+    write_shards(small, tmp_path / "a")
+    place.rename(at_first)
+    place.mkdir() if said == "folder" else place.write_text("mine", "utf-8")
+    for _ in range(2):
+        with pytest.raises(OutputError, match=rf"{name} is a {said}, which inkgan did not write. Move it away.$"):
+            write_shards(small, tmp_path / "a")
+        assert place.is_dir() == (said == "folder")
+    place.rmdir() if said == "folder" else place.unlink()
+    assert write_shards(small, tmp_path / "a") == (1, 1)
+    assert place.is_dir() == at_first.is_dir()
+
+
+@pytest.mark.usefixtures("no_workers")
 def test_one_description_of_all_shards_of_yolo(tmp_path: Path) -> None:
     """A trainer (ultralytics/data) finds all shards through folders relative to the file, searched recursively."""
     yaml: Any = import_module("yaml")

@@ -246,7 +246,8 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
         width: the width of the page.
         height: the height of the page.
     """
-    inked = boxes[boxes[:, 0] < boxes[:, 2]]
+    has_ink = boxes[:, 0] < boxes[:, 2]
+    inked = boxes[has_ink] if has_ink.any() else boxes  # a generator may draw blank images
     middles = (inked[:, :2] + inked[:, 2:]) / 2
     page = np.array([width, height])
     near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))

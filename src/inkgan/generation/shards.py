@@ -349,6 +349,9 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
 def _move(source: Path, target: Path, ours: set[str]) -> None:
     """Move a file or a folder of a shard to its place; it replaces the remains of the same shard there."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.is_dir() != source.is_dir():
+        kind = "folder" if target.is_dir() else "file"
+        raise OutputError(f"{shown(target)} is a {kind}, which inkgan did not write. Move it away.")
     if source.is_dir() and target.exists():
         found = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
         foreign = sorted(set(found) - ours)
