@@ -15,9 +15,8 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.data import load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
-from inkgan.evaluation.compare import Comparison, Pair, _members, _notes, _notes_of, _settings
+from inkgan.evaluation.compare import Comparison, Pair
 from inkgan.evaluation.metrics.intervals import difference_of_figures
-from inkgan.evaluation.report import Report
 from inkgan.evaluation.report_text import comparison_text
 from inkgan.generation.model import Model
 from refusals import command_refusal
@@ -81,14 +80,6 @@ def test_single_models_differ_by_sampling_and_a_note_says_so(single: Comparison,
     assert f"(Bonferroni), here about {widened:.1f} times as wide." in unwrapped(single)
 
 
-def test_a_pattern_matches_folders_and_not_bundled_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pattern finds a folder that is named like a bundled model; the plain name means the model."""
-    monkeypatch.chdir(tmp_path)
-    Path("fast").mkdir()
-    assert _members("fa*") == [Path("fast")]
-    assert _members("fast") == ["fast"]
-
-
 @pytest.mark.slow
 def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> None:
     path = runs.copy(tutorial_run, tmp_path / "other") / "config.json"
@@ -97,22 +88,6 @@ def test_different_settings_are_reported(tutorial_run: Path, tmp_path: Path) -> 
     assert found.pairs[0].settings == ("seed: 0 -> 1",)
     assert found.pairs[0].verdict == "indistinguishable"
     assert all(difference.difference == 0 for difference in found.pairs[0].differences)
-
-
-def test_runs_that_were_trained_for_different_numbers_of_steps(stopped_run: Path, tmp_path: Path) -> None:
-    """The groups' ranges are among what differs, and a note says which group was not trained evenly."""
-
-    def trained(name: str, steps: int) -> Path:
-        folder = runs.copy(stopped_run, tmp_path / name)
-        (folder / "checkpoints" / f"step-{steps:07d}").mkdir()
-        return folder
-
-    even = [trained("a", 500), trained("b", 500)]
-    uneven = [trained("c", 464), trained("d", 89)]
-    assert _settings(even, uneven) == ("trained steps: 500 -> 89 to 464",)
-    assert _settings(even, even) == ()
-    notes = [note for note in _notes([even, uneven], [[], []], []) if "trained for" in note]
-    assert [note[:53] for note in notes] == ["the runs of B were trained for 89 to 464 steps, which"]
 
 
 @pytest.mark.slow
@@ -172,11 +147,3 @@ def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.Monkey
     with pytest.raises(CheckpointError, match="no-such-run"):
         inkgan.compare("fast", "no-such-run")
     assert drawn == []
-
-
-def test_a_note_of_many_subjects_is_given_once() -> None:
-    """It gives one name and how many more there are; a note that begins with its subject's name does not repeat it."""
-    notes = {"a": ["a is odd.", "d: old"], "b": ["b is odd.", "d: old"], "c": ["d: old"]}
-    reports = [Report(what, "model", "d", "", "", 200, 0, (), (), tuple(said)) for what, said in notes.items()]
-    assert list(_notes_of(reports)) == ["a and 1 more: is odd.", "all: d: old"]
-    assert list(_notes_of(reports[:1])) == ["a: is odd.", "a: d: old"]

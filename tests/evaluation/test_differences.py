@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from inkgan.errors import ConfigError, EvaluationError
 from inkgan.evaluation import compare as comparing
 from inkgan.evaluation.metrics.intervals import Interval, wilson
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.subject import Sample
-from inkgan.runs.checkpoint import list_steps, remove
-from inkgan.runs.folder import RunFolder
+from inkgan.evaluation.subject import Measurable, Sample
+from inkgan.runs.checkpoint import remove
 
-ARRAY = np.zeros((1, 12, 12), np.uint8)
+#: Compares groups of reports; ``members`` are what they are of, by default images.
+Compared = Callable[..., comparing.Comparison]
 
 
 def group(name: str, *values: float, what: str = "made", **fields: Any) -> list[Report]:
@@ -34,8 +35,48 @@ def group(name: str, *values: float, what: str = "made", **fields: Any) -> list[
     return [made.report({name: value}, what, **fields) for value in values]
 
 
-def pairs(*groups: list[Report]) -> tuple[comparing.Pair, ...]:
-    return comparing._pairs(list(groups), [[ARRAY] * len(one) for one in groups])
+def noise(mean: int, count: int = 200) -> Any:
+    """Images of noise around a mean."""
+    return np.random.default_rng(mean).integers(mean - 20, mean + 20, (count, 12, 12), np.uint8)
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    """A data set whose test images are just enough to compare."""
+    rng = np.random.default_rng(0)
+    train, test = rng.integers(0, 256, (2, 128, 12, 12), np.uint8)
+    np.savez(tmp_path / "bars.npz", train_images=train, test_images=test)
+    return tmp_path / "bars.npz"
+
+
+@pytest.fixture
+def compared(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compared:
+    """Compare without measuring: the reports of all groups are given."""
+    monkeypatch.setattr(comparing, "reference_for", lambda *_: None)
+
+    def compare(*groups: list[Report], members: Sequence[Measurable] = ()) -> comparing.Comparison:
+        reports = iter([report for one in groups for report in one])
+        monkeypatch.setattr(comparing, "measure", lambda *_, **__: next(reports))
+        comparison = inkgan.compare(*(members or [images_of(len(one)) for one in groups]), data=bars, n=128)
+        assert next(reports, None) is None
+        return comparison
+
+    def images_of(size: int) -> Measurable:
+        """An array, or a pattern of several files."""
+        if size == 1:
+            return noise(100)
+        folder = tmp_path / f"{size} files"
+        folder.mkdir(exist_ok=True)
+        for at in range(size):
+            np.save(folder / f"{at}.npy", noise(100))
+        return pattern(folder, "*")
+
+    return compare
+
+
+def pattern(folder: Path, matching: str) -> str:
+    """A pattern of what is in a folder, whatever the folder is called."""
+    return f"{glob.escape(str(folder))}/{matching}"
 
 
 def found(pair: comparing.Pair, name: str) -> comparing.Difference:
@@ -43,10 +84,10 @@ def found(pair: comparing.Pair, name: str) -> comparing.Difference:
 
 
 @pytest.mark.parametrize("name", ["frechet_digit_distance", "recall"])
-def test_two_groups_have_the_intervals_of_scipy(name: str) -> None:
+def test_two_groups_have_the_intervals_of_scipy(name: str, compared: Compared) -> None:
     """Welch's of the difference, Student's of each group's mean. The verdict's interval holds for all figures."""
     first, second = [0.61, 0.58, 0.66, 0.63], [0.41, 0.52, 0.47]
-    (pair,) = pairs(group(name, *first), group(name, *second))
+    (pair,) = compared(group(name, *first), group(name, *second)).pairs
     one = found(pair, name)
     welch = stats.ttest_ind(second, first, equal_var=False)
     for interval, level in ((one.interval, 0.95), (one.simultaneous, 1 - 0.05 / 3)):  # copies and copying z, too
@@ -78,29 +119,32 @@ def test_two_groups_have_the_intervals_of_scipy(name: str) -> None:
         "classification_accuracy_by_teacher",
     ],
 )
-def test_the_interval_of_a_group_stays_where_the_figure_can_be(share: str) -> None:
+def test_the_interval_of_a_group_stays_where_the_figure_can_be(share: str, compared: Compared) -> None:
     """A share is 0 to 1, and so is Student's interval of its mean, which is wide for two runs."""
-    one = found(pairs(group(share, 0.5, 0.5), group(share, 0.1, 0.9))[0], share)
-    assert one.second_interval == Interval(0, 1)
+    (pair,) = compared(group(share, 0.5, 0.5), group(share, 0.1, 0.9)).pairs
+    assert found(pair, share).second_interval == Interval(0, 1)
 
 
 @pytest.mark.parametrize("figure", ["classes_covered", "classifier_score"])
-def test_the_interval_of_a_group_ends_at_the_number_of_classes(figure: str) -> None:
+def test_the_interval_of_a_group_ends_at_the_number_of_classes(figure: str, compared: Compared) -> None:
     """No images show more classes than there are; without any, there is no limit."""
     classes = tuple(ClassFigures(name, 50, 50.0, None, None) for name in "abc")
     two, others = (group(figure, *values, classes=classes) for values in ((3, 3), (1, 3)))
-    assert found(pairs(two, others)[0], figure).second_interval == Interval(0, 3)
-    assert found(pairs(group(figure, 3, 3), group(figure, 1, 3))[0], figure).second_interval.high > 3
+    (pair,) = compared(two, others).pairs
+    assert found(pair, figure).second_interval == Interval(0, 3)
+    (pair,) = compared(group(figure, 3, 3), group(figure, 1, 3)).pairs
+    assert found(pair, figure).second_interval.high > 3
     made_of_three = Figure.of(figure, made.estimate(2.99), 500, made.estimate(2.98), 500, 3)
     assert (made_of_three.interval.high, made_of_three.floor_interval.high) == (3, 3)
 
 
 @pytest.mark.parametrize(("first", "second"), [([0.6, 0.6], [0.5, 0.4]), ([0.5, 0.4], [0.6, 0.6]), ([0.6], [0.5, 0.4])])
 def test_one_group_of_different_values_is_enough_for_an_interval_over_seeds(
-    first: list[float], second: list[float]
+    first: list[float], second: list[float], compared: Compared
 ) -> None:
     """A group of equal values then adds no spread; a single model has the other group's."""
-    one = found(pairs(group("recall", *first), group("recall", *second))[0], "recall")
+    (pair,) = compared(group("recall", *first), group("recall", *second)).pairs
+    one = found(pair, "recall")
     with warnings.catch_warnings(action="ignore"):  # SciPy warns of equal values
         test = stats.ttest_ind(second, first, equal_var=min(len(first), len(second)) == 1)
         expected = test.confidence_interval()
@@ -115,42 +159,44 @@ def test_one_group_of_different_values_is_enough_for_an_interval_over_seeds(
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_equal_values_have_newcombes_interval(seeds: int) -> None:
+def test_equal_values_have_newcombes_interval(seeds: int, compared: Compared) -> None:
     """Newcombe (1998), Table II, method 10: 56/70 - 48/80. A group without spread has that of its images."""
 
     def shares(successes: int, n: int) -> list[Report]:
         share = replace(made.figure("precision", successes / n), interval=wilson(successes, n))
         return [replace(made.report({}), figures=(share,))] * seeds
 
-    one = found(pairs(shares(48, 80), shares(56, 70))[0], "precision")
+    (pair,) = compared(shares(48, 80), shares(56, 70)).pairs
+    one = found(pair, "precision")
     assert (one.interval.low, one.interval.high) == pytest.approx((0.0524, 0.3339), abs=6e-5)
     assert one.simultaneous == one.interval  # of one difference
     assert one.verdict == "better"
 
 
-def test_all_differences_of_a_comparison_share_the_error() -> None:
+def test_all_differences_of_a_comparison_share_the_error(compared: Compared) -> None:
     """Bonferroni: the 5 % are divided by the number of differences of all pairs."""
     several = {"recall": 0.4, "coverage": 0.4, "density": 0.4}
     some, fewer = [made.report(several)], group("recall", 0.4)
-    compared = pairs(some, some, fewer)
-    assert [len(pair.differences) for pair in compared] == [5, 3]
-    for pair in compared:
+    pairs = compared(some, some, fewer).pairs
+    assert [len(pair.differences) for pair in pairs] == [5, 3]
+    for pair in pairs:
         assert {one.simultaneous.level for one in pair.differences} == {1 - (1 - 0.95) / 8}
-    assert [(pair.first, pair.second) for pair in compared] == [("A", "B"), ("A", "C")]
-    assert [one.figure for one in compared[1].differences] == ["exact_copies", "copying_z", "recall"]
+    assert [(pair.first, pair.second) for pair in pairs] == [("A", "B"), ("A", "C")]
+    assert [one.figure for one in pairs[1].differences] == ["exact_copies", "copying_z", "recall"]
 
 
-def test_the_wider_interval_decides() -> None:
+def test_the_wider_interval_decides(compared: Compared) -> None:
     """Half widths of 0.05 make 0.0707 for the difference alone, 0.0864 for three differences at once."""
-    compared = [found(pairs(group("recall", 0.5), group("recall", value))[0], "recall") for value in (0.58, 0.59)]
-    assert [one.verdict for one in compared] == ["indistinguishable", "better"]
-    for one in compared:
+    for value, verdict in ((0.58, "indistinguishable"), (0.59, "better")):
+        (pair,) = compared(group("recall", 0.5), group("recall", value)).pairs
+        one = found(pair, "recall")
+        assert one.verdict == verdict
         assert one.interval.low > 0
         assert one.simultaneous.width / 2 == pytest.approx(0.0864, abs=1e-4)
 
 
-def test_nothing_in_common_is_no_error() -> None:
-    (pair,) = pairs([replace(made.report({}), figures=())], group("recall", 0.4))
+def test_nothing_in_common_is_no_error(compared: Compared) -> None:
+    (pair,) = compared([replace(made.report({}), figures=())], group("recall", 0.4)).pairs
     assert (pair.differences, pair.verdict) == ((), "indistinguishable")
 
 
@@ -173,55 +219,61 @@ def test_nothing_in_common_is_no_error() -> None:
         ("diversity", 0.5, 0.9, "worse"),
     ],
 )
-def test_the_verdict_of_a_figure(name: str, first: float, second: float, verdict: str) -> None:
-    (pair,) = pairs(group(name, first), group(name, second))
+def test_the_verdict_of_a_figure(name: str, first: float, second: float, verdict: str, compared: Compared) -> None:
+    (pair,) = compared(group(name, first), group(name, second)).pairs
     assert found(pair, name).verdict == pair.verdict == verdict
     assert found(pair, name).better == made.figure(name, 0).better
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "equal"), [(0, 1, True), (-1, 0, True), (-1, 1, True), (1e-9, 1, False), (-1, -1e-9, False)]
-)
-def test_an_interval_that_ends_at_zero_holds_it(low: float, high: float, equal: bool) -> None:
-    verdict = comparing._verdict(0.2, 0.8, Interval(low, high), made.figure("recall", 0))
-    assert (verdict == "indistinguishable") == equal
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("beyond", "equal"), [(0, True), (2**-20, False)])
+def test_an_interval_that_ends_at_zero_holds_it(sign: int, beyond: float, equal: bool, compared: Compared) -> None:
+    """Half widths of 3/16 and 4/16 make one of 5/16, without a rounding error."""
+    reports = [
+        replace(made.report({}), figures=(made.figure("recall", 0.5 + shift, half=half),))
+        for shift, half in ((0, 3 / 16), (sign * (5 / 16 + beyond), 4 / 16))
+    ]
+    (pair,) = compared(*([one] for one in reports)).pairs
+    assert (pair.verdict == "indistinguishable") == equal
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "overall"),
+    ("second", "overall"),
     [
-        ([], "indistinguishable"),
-        (["indistinguishable"], "indistinguishable"),
-        (["better", "indistinguishable", "better"], "better"),
-        (["worse"], "worse"),
-        (["different", "different"], "different"),
-        (["better", "worse"], "mixed"),
-        (["better", "different"], "mixed"),
+        ({"recall": 0.8, "coverage": 0.5, "density": 0.8}, "better"),
+        ({"diversity": 0.6, "near_copies": 0.6}, "different"),
+        ({"recall": 0.8, "coverage": 0.2}, "mixed"),
+        ({"recall": 0.8, "diversity": 0.6}, "mixed"),
     ],
 )
-def test_the_verdict_over_all_figures(verdicts: Sequence[Any], overall: str) -> None:
-    one = pairs(group("recall", 0.5), group("recall", 0.5))[0].differences[0]
-    assert comparing._overall([replace(one, verdict=verdict) for verdict in verdicts]) == overall
+def test_the_verdict_over_all_figures(second: dict[str, float], overall: str, compared: Compared) -> None:
+    first = {name: 0.4 if name in {"diversity", "near_copies"} else 0.5 for name in second}
+    (pair,) = compared([made.report(first)], [made.report(second)]).pairs
+    assert pair.verdict == overall
 
 
-def test_only_figures_of_as_many_images_and_of_the_same_classes_are_compared() -> None:
+def test_only_figures_of_as_many_images_and_of_the_same_classes_are_compared(compared: Compared) -> None:
     """A mean diversity is taken over classes. A class that has none does not count, and other figures are not means."""
     of_class = made.figure("diversity/0", 0.5)
     classes = tuple(ClassFigures(name, 50, 50.0, of_class, None) for name in "abc")
     first = made.report({"recall": 0.5, "diversity": 0.5}, classes=classes)
     every = ["exact_copies", "copying_z", "recall", "diversity"]
 
-    def shared(other: Report) -> list[str]:
-        assert comparing._shared([first, first], [other]) == comparing._shared([first], [first, other])
-        return comparing._shared([first], [other])
+    def shared(one: list[Report], other: list[Report]) -> list[str]:
+        (pair,) = compared(one, other).pairs
+        return [difference.figure for difference in pair.differences]
 
-    assert shared(first) == every
     more = tuple(replace(one, n=one.n + 1) if one.name == "recall" else one for one in first.figures)
-    assert shared(replace(first, figures=more)) == ["exact_copies", "copying_z", "diversity"]
-    assert shared(replace(first, figures=first.figures[1:])) == every[1:]
     fewer = (*classes[:2], replace(classes[2], diversity=None))
-    assert shared(replace(first, classes=fewer)) == every[:3]
-    assert comparing._shared([replace(first, classes=fewer)], [replace(first, classes=classes[:2])]) == every
+    for other, expected in (
+        (first, every),
+        (replace(first, figures=more), ["exact_copies", "copying_z", "diversity"]),
+        (replace(first, figures=first.figures[1:]), every[1:]),
+        (replace(first, classes=fewer), every[:3]),
+    ):
+        for groups in (([first], [other]), ([first, first], [other]), ([first], [first, other])):
+            assert shared(*groups) == expected
+    assert shared([replace(first, classes=fewer)], [replace(first, classes=classes[:2])]) == every
 
 
 def other_run(run: Path, folder: Path, **settings: Any) -> Path:
@@ -231,27 +283,59 @@ def other_run(run: Path, folder: Path, **settings: Any) -> Path:
     return folder
 
 
-def test_the_settings_in_which_runs_differ(finished_run: Path, tmp_path: Path) -> None:
+def settings_of(comparison: comparing.Comparison) -> tuple[str, ...]:
+    (pair,) = comparison.pairs
+    return pair.settings
+
+
+def test_the_settings_in_which_runs_differ(finished_run: Path, tmp_path: Path, compared: Compared) -> None:
     """Those of the first runs count, without the seed if it varies within a group."""
-    one, two = other_run(finished_run, tmp_path / "1", seed=1, batch_size=7), other_run(finished_run, tmp_path / "2")
-    assert comparing._settings([finished_run], [two]) == ()
-    assert comparing._settings([str(finished_run)], [str(one)]) == ("seed: 0 -> 1", "batch_size: 5 -> 7")
-    assert comparing._settings([one], [finished_run]) == ("seed: 1 -> 0", "batch_size: 7 -> 5")
-    for first, second in (
-        ([finished_run, two], [one]), ([finished_run], [one, two]), ([finished_run, one], [one, two])
-    ):  # fmt: skip
-        assert comparing._settings(first, second) == ("batch_size: 5 -> 7",)
-    for unknown in (ARRAY, "fast", tmp_path / "none"):  # what is no run has no settings
-        assert comparing._settings([unknown], [one]) == comparing._settings([one], [unknown]) == ()
+
+    def settings(*members: Measurable, sizes: tuple[int, int] = (1, 1)) -> tuple[str, ...]:
+        return settings_of(compared(*(group("recall", *[0.5] * size) for size in sizes), members=members))
+
+    one = other_run(finished_run, tmp_path / "1", seed=1, batch_size=7)
+    two = other_run(finished_run, tmp_path / "2")
+    for name, first, second in (("a", two, one), ("b", one, two)):
+        for at, run in enumerate((first, second)):
+            runs.copy(run, tmp_path / f"{name}-{at}")
+    a, b = (pattern(tmp_path, f"{name}-*") for name in "ab")
+    assert settings(finished_run, two) == ()
+    assert settings(str(finished_run), str(one)) == ("seed: 0 -> 1", "batch_size: 5 -> 7")
+    assert settings(one, finished_run) == ("seed: 1 -> 0", "batch_size: 7 -> 5")
+    assert settings(a, one, sizes=(2, 1)) == settings(two, b, sizes=(1, 2)) == ("batch_size: 5 -> 7",)
+    assert settings(a, b, sizes=(2, 2)) == ("batch_size: 5 -> 7",)
+    assert settings(noise(100), one) == settings(one, noise(100)) == ()  # what is no run has no settings
 
 
-def test_the_newest_checkpoint_says_how_long_a_run_trained(finished_run: Path, tmp_path: Path) -> None:
-    shorter = runs.copy(finished_run, tmp_path / "shorter")
-    checkpoints = RunFolder(shorter).checkpoints
-    remove(checkpoints, list_steps(checkpoints)[-1])
-    assert comparing._settings([finished_run], [shorter]) == ("trained steps: 6 -> 4",)
-    assert comparing._settings([shorter], [finished_run]) == ("trained steps: 4 -> 6",)
-    assert comparing._settings([finished_run, shorter], [finished_run, shorter]) == ()  # the first of each counts
+def test_a_bundled_model_has_no_settings_of_a_run(
+    finished_run: Path, tmp_path: Path, compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in a folder of its name is another model."""
+    monkeypatch.chdir(tmp_path)
+    runs.copy(finished_run, tmp_path / "fast")
+    other_run(finished_run, tmp_path / "best", batch_size=7)
+    images = np.random.default_rng(0).integers(0, 256, (2, 128, 28, 28), np.uint8)
+    np.savez("bars.npz", train_images=images[0], test_images=images[1])
+    assert compared(*[group("recall", 0.5)] * 2, members=["fast", "best"]).pairs[0].settings == ()
+
+
+def test_runs_that_were_trained_for_different_numbers_of_steps(
+    finished_run: Path, tmp_path: Path, compared: Compared
+) -> None:
+    """The groups' ranges are among what differs, and a note says which group was not trained evenly."""
+    for name, steps in (("a", 6), ("b", 6), ("c", 6), ("d", 4)):
+        folder = other_run(finished_run, tmp_path / f"{name}-run", seed=ord(name))
+        if steps == 4:
+            remove(folder / "checkpoints", 6)
+    even, uneven = (pattern(tmp_path, f"[{names}]-run") for names in ("ab", "cd"))
+    two = group("recall", 0.5, 0.5)
+    comparison = compared(two, two, members=[even, uneven])
+    assert settings_of(comparison) == ("trained steps: 6 -> 4 to 6",)
+    (note,) = comparison.notes
+    assert note.startswith("the runs of B were trained for 4 to 6 steps, which")
+    assert settings_of(compared(two, two, members=[even, even])) == ()
+    assert settings_of(compared(two, two, members=[uneven, uneven])) == ()
 
 
 @pytest.mark.parametrize(
@@ -266,61 +350,64 @@ def test_the_newest_checkpoint_says_how_long_a_run_trained(finished_run: Path, t
         ((2, 2, 1), False, True),
     ],
 )
-def test_a_note_says_what_single_models_do_not_show(sizes: tuple[int, ...], single: bool, borrowed: bool) -> None:
-    reports = [group("recall", *[0.5] * size) for size in sizes]
-    members = [[ARRAY] * size for size in sizes]
-    notes = list(comparing._notes(members, reports, pairs(*reports)))
+def test_a_note_says_what_single_models_do_not_show(
+    sizes: tuple[int, ...], single: bool, borrowed: bool, compared: Compared
+) -> None:
+    notes = compared(*(group("recall", *[0.5] * size) for size in sizes)).notes
     assert len(notes) == single + borrowed
     assert any(note.startswith("between single models, intervals cover sampling") for note in notes) == single
     assert any(note.startswith("a single model shows no training variance") for note in notes) == borrowed
 
 
-def test_notes_of_groups_that_are_no_independent_repeats(finished_run: Path, tmp_path: Path) -> None:
+def test_notes_of_groups_that_are_no_independent_repeats(
+    finished_run: Path, tmp_path: Path, compared: Compared
+) -> None:
     """A group is of one recipe and of several seeds. What is no run tells neither."""
-    again = other_run(finished_run, tmp_path / "again")
-    seeds = [other_run(finished_run, tmp_path / f"seed-{seed}", seed=seed) for seed in (1, 2)]
     settings = {"pretraining_steps": 1, "batch_size": 7, "latent_dim": 4, "loss": "hinge"}  # in no order
-    other = other_run(finished_run, tmp_path / "other", seed=3, **settings)
 
-    def notes(*members: Sequence[Any]) -> list[str]:
-        reports = [group("recall", *[0.5] * len(one)) for one in members]
-        return list(comparing._notes(members, reports, pairs(*reports)))
+    def grouped(*members: dict[str, Any]) -> str:
+        """A group of runs with these settings."""
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        for at, chosen in enumerate(members):
+            other_run(finished_run, folder / f"run-{at}", **chosen)
+        return pattern(folder, "*")
 
-    assert notes([finished_run, seeds[0]], [finished_run, *seeds]) == []
+    def notes(first: str, second: str, sizes: tuple[int, int] = (2, 2)) -> tuple[str, ...]:
+        return compared(*(group("recall", *[0.5] * size) for size in sizes), members=[first, second]).notes
+
+    seeds = grouped({"seed": 1}, {"seed": 2})
+    assert notes(seeds, grouped({}, {"seed": 1}, {"seed": 2}), (2, 3)) == ()
     shared = "share a seed: they are not independent repeats."
-    assert notes([finished_run, again], seeds) == [f"runs of A {shared}"]
-    assert notes(seeds, [finished_run, ARRAY, seeds[0], again]) == [f"runs of B {shared}"]
-    assert notes([ARRAY, ARRAY], seeds) == []
-    (note,) = notes(seeds, [finished_run, other])
+    assert notes(grouped({}, {}), seeds) == (f"runs of A {shared}",)
+    mixed = grouped({"seed": 1}, {"seed": 1})
+    np.save(mixed.replace("*", "array.npy"), noise(100))
+    assert notes(seeds, mixed, (2, 3)) == (f"runs of B {shared}",)
+    (note,) = notes(seeds, grouped({}, {"seed": 3, **settings}))
     assert note.startswith("the runs of B differ in more than their seed: batch_size: 5 -> 7; latent_dim: 3 -> 4; lo")
     assert note.endswith("loss: relativistic -> hinge; ...")
-    other = other_run(finished_run, tmp_path / "three", **dict(list(settings.items())[:3]))
-    (note,) = notes(seeds, [finished_run, other])
+    (note,) = notes(seeds, grouped({}, {"seed": 3, **dict(list(settings.items())[:3])}))
     assert note.endswith("seed: batch_size: 5 -> 7; latent_dim: 3 -> 4; pretraining_steps: 2 -> 1.")
 
 
-def test_a_note_names_the_figures_that_are_not_compared() -> None:
-    reports = [group("recall", 0.5, 0.5), group("coverage", 0.5, 0.5), group("diversity", 0.5, 0.5)]
-    (note,) = comparing._notes([[ARRAY] * 2] * 3, reports, pairs(*reports))
+def test_a_note_names_the_figures_that_are_not_compared(compared: Compared) -> None:
+    (note,) = compared(*(group(name, 0.5, 0.5) for name in ("recall", "coverage", "diversity"))).notes
     assert note == (
         "not compared, because not every subject has them for as many images and classes: "
         "coverage, diversity within class, recall."
     )
 
 
-def test_a_class_without_a_diversity_is_not_noted_again() -> None:
+def test_a_class_without_a_diversity_is_not_noted_again(compared: Compared) -> None:
     """The figures that are not compared say it."""
-    reports = group("recall", 0.5, notes=("diversity is not measured for classes of fewer than 20 images: a.", "odd."))
-    assert list(comparing._notes_of(reports)) == ["made: odd."]
+    one = group("recall", 0.5, notes=("diversity is not measured for classes of fewer than 20 images: a.", "odd."))
+    assert compared(one, group("recall", 0.5)).notes[1:] == ("made: odd.",)
 
 
-@pytest.fixture
-def bars(tmp_path: Path) -> Path:
-    """A data set whose test images are just enough to compare."""
-    rng = np.random.default_rng(0)
-    train, test = rng.integers(0, 256, (2, 128, 12, 12), np.uint8)
-    np.savez(tmp_path / "bars.npz", train_images=train, test_images=test)
-    return tmp_path / "bars.npz"
+def test_a_note_of_many_subjects_is_given_once(compared: Compared) -> None:
+    """It gives one name and how many more there are; a note that begins with its subject's name does not repeat it."""
+    notes = {"a": ("a is odd.", "d: old"), "b": ("b is odd.", "d: old"), "c": ("d: old",)}
+    reports = [group("recall", 0.5, what=what, notes=said) for what, said in notes.items()]
+    assert compared(*reports).notes[1:] == ("a and 1 more: is odd.", "all: d: old")
 
 
 class Measuring:
@@ -346,17 +433,12 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> Measuring:
     return Measuring(monkeypatch)
 
 
-def noise(mean: int, count: int = 200) -> Any:
-    """Images of noise around a mean."""
-    return np.random.default_rng(mean).integers(mean - 20, mean + 20, (count, 12, 12), np.uint8)
-
-
 def test_a_comparison_says_what_it_compared(bars: Path, tmp_path: Path, measuring: Measuring) -> None:
     for at, mean in enumerate((100, 104, 102)):
         np.save(tmp_path / f"seed-{at}.npy", noise(mean))
     told: list[tuple[str, float]] = []
     comparison = inkgan.compare(
-        noise(200), f"{glob.escape(str(tmp_path))}/seed-*", data=bars, seed=3, progress=lambda *call: told.append(call)
+        noise(200), pattern(tmp_path, "seed-*"), data=bars, seed=3, progress=lambda *call: told.append(call)
     )
     assert comparison.subjects == (("array",), tuple(str(tmp_path / f"seed-{at}.npy") for at in range(3)))
     assert (comparison.data, comparison.n, comparison.seed, comparison.features) == ("bars", 128, 3, "f" * 64)
@@ -405,14 +487,26 @@ def test_two_to_twenty_six_subjects_can_be_named(bars: Path, measuring: Measurin
             inkgan.compare(*[array] * count, data=bars)
 
 
-def test_a_name_with_marks_of_a_pattern_may_be_a_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_marks_of_a_pattern_may_be_a_files(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measuring: Measuring
+) -> None:
     """What is there is taken as it is; a pattern's matches come in the order of their names."""
     monkeypatch.chdir(tmp_path)
     for name in ("b[1]", "b1", "b2", "b10"):
-        Path(name).mkdir()
-    assert comparing._members("b[1]") == ["b[1]"]
-    assert comparing._members("b?") == [Path("b1"), Path("b2")]
-    assert comparing._members(Path("b*")) == [Path("b1"), Path("b10"), Path("b2"), Path("b[1]")]
-    assert comparing._members("b3") == ["b3"]
+        np.save(name, noise(100))
+    subjects: list[str | Path] = ["b[1].npy", "b?.npy", Path("b*.npy"), "b2.npy"]
+    members = [("b[1].npy",), ("b1.npy", "b2.npy"), ("b1.npy", "b10.npy", "b2.npy", "b[1].npy"), ("b2.npy",)]
+    assert inkgan.compare(*subjects, data=bars).subjects == tuple(members)
     with pytest.raises(EvaluationError, match="nothing matches 'c\\*'"):
-        comparing._members("c*")
+        inkgan.compare("c*", "b1.npy", data=bars)
+
+
+def test_a_pattern_matches_folders_and_not_bundled_models(
+    finished_run: Path, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measuring: Measuring
+) -> None:
+    """A pattern finds a run that is named like a bundled model, which draws larger images; the name means the model."""
+    monkeypatch.chdir(tmp_path)
+    runs.copy(finished_run, tmp_path / "fast")
+    assert inkgan.compare("fa*", noise(100), data=bars).subjects == (("fast",), ("array",))
+    with pytest.raises(EvaluationError, match="28x28"):
+        inkgan.compare("fast", noise(100), data=bars)
