@@ -15,10 +15,9 @@ from PIL import Image
 import inkgan
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation import shards
 from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of, name_of
 from inkgan.generation.paper import with_look
-from inkgan.generation.shards import digests_of, make_shard
+from inkgan.generation.shards import make_shard, write_shards
 from inkgan.generation.writing import Writing
 
 OPTIONS: dict[str, Any] = {"texts": ["12"], "count": 2, "model": "fast", "height": 24, "legible": 0}
@@ -207,41 +206,43 @@ def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
         inkgan.Spec(**OPTIONS, look="photo", background="transparent")
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_the_manifest_has_the_values(tmp_path: Path) -> None:
     """A manifest holds a look's values even if it has a name. An older one resumes; another look is refused."""
     spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
-    shards._begin(tmp_path, spec, digests_of(spec))
+    write_shards(spec, tmp_path)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
     assert Look(**manifest["look"]) == spec.look
     assert manifest["look"]["turn"] == [-1.5, 1.5]
     for look, said in (("photo", "its look is"), ({"look": "scan", "blur": 1, "noise": 3}, r"its noise is \[0")):
         with pytest.raises(inkgan.OutputError, match=said):
-            shards._begin(tmp_path, inkgan.Spec(**OPTIONS, look=look), digests_of(spec))
+            write_shards(inkgan.Spec(**OPTIONS, look=look), tmp_path)
     del manifest["look"]
     path.write_text(json.dumps(manifest), "utf-8")
-    shards._begin(tmp_path, spec, digests_of(spec))
+    write_shards(spec, tmp_path)
     path.write_text(json.dumps(manifest | {"look": manifest["spec"]["look"] | {"blur": [1, 2]}}), "utf-8")
     with pytest.raises(inkgan.OutputError, match=r"its blur is \[1, 2\], and not \[1.0, 1.0\]"):
-        shards._begin(tmp_path, spec, digests_of(spec))
+        write_shards(spec, tmp_path)
     path.write_text(json.dumps(manifest | {"look": "scan"}), "utf-8")
     with pytest.raises(inkgan.OutputError, match="damaged"):
-        shards._begin(tmp_path, spec, digests_of(spec))
+        write_shards(spec, tmp_path)
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_data_set_from_before_a_knob_goes_on(tmp_path: Path) -> None:
     """A knob missing from an old manifest had no effect, so the data set differs only if the knob has one now."""
     spec = inkgan.Spec(**OPTIONS, look={"look": "scan", "blur": 1})
-    shards._begin(tmp_path, spec, digests_of(spec))
+    write_shards(spec, tmp_path)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
     for knob in ("stroke", "blur"):
         del manifest["look"][knob], manifest["spec"]["look"][knob]
         path.write_text(json.dumps(manifest), "utf-8")
         if knob == "stroke":
-            shards._begin(tmp_path, spec, digests_of(spec))
+            write_shards(spec, tmp_path)
     with pytest.raises(inkgan.OutputError, match=r"its blur is \[0.0, 0.0\], and not \[1.0, 1.0\]"):
-        shards._begin(tmp_path, spec, digests_of(spec))
+        write_shards(spec, tmp_path)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputErr
 from inkgan.files import temporary_folder
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
+from inkgan.generation.formats import Files
 from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, texts_of
 from inkgan.generation.templates import read_template
@@ -280,6 +281,7 @@ def test_every_innermost_folder_of_lmdb_is_a_database(tmp_path: Path) -> None:
     assert all((path / "data.mdb").is_file() for path in innermost)
 
 
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EIO])
 def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """The manifest is then renamed into place; any other failure is an error."""
@@ -290,12 +292,12 @@ def test_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(os, "link", link)
     if code == errno.EIO:
         with pytest.raises(OutputError, match="input/output error"):
-            shards._begin(tmp_path, spec(), {})
+            write_shards(spec(), tmp_path)
         assert not visible(tmp_path)
     else:
-        shards._begin(tmp_path, spec(), {})
-        assert list(visible(tmp_path)) == ["manifest.json"]
-        shards._begin(tmp_path, spec(), {})
+        assert write_shards(spec(), tmp_path) == (4, 0)
+        assert "manifest.json" in visible(tmp_path)
+        assert write_shards(spec(), tmp_path) == (0, 4)
 
 
 @pytest.mark.usefixtures("no_workers")
@@ -563,49 +565,65 @@ def test_a_shared_file_that_is_missing_or_the_users(tmp_path: Path) -> None:
     assert (tmp_path / "a/data.yaml").read_text("utf-8") == "mine"
 
 
-def test_a_foreign_file_in_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shard of a part is a folder in the part's folder, and a user's file in it is never removed."""
-    monkeypatch.setattr(shards, "make_shard", lambda *_: {"train/00000/labels/0.txt": b"7"})
+@pytest.fixture
+def given_files(monkeypatch: pytest.MonkeyPatch, no_workers: None) -> Files:
+    """The files that the first shard consists of, instead of drawn ones."""
+    made: Files = {}
+    monkeypatch.setattr(shards, "make_shard", lambda *_: made)
     monkeypatch.setattr(shards, "digests_of", lambda _: {})
-    whole_spec = spec(split=[{"name": "train", "share": 1}])
-    shards._begin(tmp_path, whole_spec, {})
-    task = partial(shards.put_shard, whole_spec, tmp_path, {})
-    assert [task(0), task(0)] == [True, False]
+    return made
+
+
+def test_a_foreign_file_in_a_part(tmp_path: Path, given_files: Files) -> None:
+    """The shard of a part is a folder in the part's folder, and a user's file in it is never removed."""
+    given_files["train/00000/labels/0.txt"] = b"7"
+    split = spec(shards=1, split=[{"name": "train", "share": 1}])
+    assert [write_shards(split, tmp_path), write_shards(split, tmp_path)] == [(1, 0), (0, 1)]
     (tmp_path / ".00000.sha256").unlink()
     (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
-        task(0)
+        write_shards(split, tmp_path)
 
 
 @pytest.mark.parametrize(("count", "synced"), [(8, 8), (9, 0)])
 def test_the_files_of_a_small_shard_are_synced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, synced: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_files: Files, count: int, synced: int
 ) -> None:
     """The record is always synced, because it says that the shard is done."""
+    given_files.update({f"00000/{one}.png": b"" for one in range(count)})
     calls: list[str] = []
     monkeypatch.setattr(shards, "fsync", lambda path: calls.append(path.name))
-    shards._move_into_place({f"00000/{one}.png": b"" for one in range(count)}, tmp_path, 0, depth=1)
+    write_shards(spec(shards=1), tmp_path)
     assert sum(name.endswith(".png") for name in calls) == synced
     assert "record" in calls
 
 
-def test_another_process_puts_the_same_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_puts_the_same_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_files: Files
+) -> None:
     """If the other process wins the race, its shard stays; any other failure of the move is an error."""
-    for name in ("ours", "there"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "0.png").write_text(name, "utf-8")
+    given_files["00000/0.png"] = b"ours"
+    write_shards(spec(shards=1), tmp_path)
+    (tmp_path / ".00000.sha256").unlink()
+    (tmp_path / "00000/0.png").write_bytes(b"there")
     true = Path.rename
 
     def rename(path: Path, to: Path) -> Path:
-        if path.name == "there":
+        if path == tmp_path / "00000":
             raise FileNotFoundError  # moved by the other, which then puts its own
         return true(path, to)
 
     monkeypatch.setattr(Path, "rename", rename)
-    shards._move(tmp_path / "ours", tmp_path / "there", {"0.png"})
-    assert (tmp_path / "there/0.png").read_text("utf-8") == "there"
-    with pytest.raises(FileNotFoundError):
-        shards._move(tmp_path / "missing", tmp_path / "new", set())
+    write_shards(spec(shards=1), tmp_path)
+    assert (tmp_path / "00000/0.png").read_bytes() == b"there"
+    shutil.rmtree(tmp_path / "00000")
+    monkeypatch.setattr(Path, "rename", rename_that_fails)
+    with pytest.raises(OutputError, match="input/output error"):
+        write_shards(spec(shards=1), tmp_path)
+
+
+def rename_that_fails(*_: Any) -> Path:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_writers_are_dealt_to_parts_by_their_shares() -> None:
