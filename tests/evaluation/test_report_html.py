@@ -68,8 +68,12 @@ def with_pictures(classes: int, side: int = 8) -> Report:
 @pytest.mark.parametrize(("side", "scale"), [(8, 8), (13, 4), (28, 2), (40, 1), (64, 1), (70, 1)])
 def test_the_pictures_of_a_report(side: int, scale: int) -> None:
     """A row of twelve for each class; pairs, four in a row. Small images are enlarged by whole numbers."""
-    kinds, pairs = pictures_in(report_fragment(with_pictures(3, side)))
-    assert cells_of(kinds, side, scale) == [[20] + [0] * 11, [10, 30, 40] + [0] * 9, [50] + [0] * 11]
+    *kinds, pairs = pictures_in(report_fragment(with_pictures(3, side)))
+    assert [row for kind in kinds for row in cells_of(kind, side, scale)] == [
+        [20] + [0] * 11,
+        [10, 30, 40] + [0] * 9,
+        [50] + [0] * 11,
+    ]
     assert pairs_of(pairs, side, scale) == [(1, 101), (2, 102), (3, 103), (0, 0)]
 
 
@@ -89,9 +93,11 @@ def test_pairs_in_several_rows_and_in_colour_are_apart() -> None:
 
 def test_a_report_of_many_classes_shows_a_hundred() -> None:
     shown = report_fragment(with_pictures(101))
-    assert len(cells_of(pictures_in(shown)[0], 8, 8)) == 100
-    assert "name 99. If a row" in shown
-    assert shown.count("<tr><td>name ") == 101  # the table has all
+    assert len(pictures_in(shown)) == 100 + 1
+    assert re.findall(r'<img alt="images predicted as name (\d+)"', shown) == [str(at) for at in range(100)]
+    assert "the feature network predicts, the first 100." in shown
+    assert shown.count('<tr><th scope="row" class="name">name ') == 101 + 100  # the table of figures has all
+    assert "the first" not in report_fragment(with_pictures(100))
 
 
 def test_a_report_shows_only_the_pictures_that_it_has() -> None:
@@ -146,7 +152,7 @@ def test_a_report_has_a_row_for_each_figure() -> None:
     assert shown == report_fragment(report)
     assert shown.count("<svg") == len(report.figures)
     for one in report.figures:
-        assert f"<td>{html.escape(one.title)}</td>" in shown
+        assert f'<th scope="row">{html.escape(one.title)}</th>' in shown
     assert '<td class="n">1.2e-04</td>' in shown
     assert '<td class="n wide">0.7 to 0.8</td>' in shown
     assert '<td class="verdict better">better</td>' in shown

@@ -1,45 +1,25 @@
-// Tests the page in real browsers, from file://. They are $CHROMIUM and $FIREFOX, by default Debian's.
-// Needs build/page.html (npm run page).
+// Tests the page in real browsers, from file://. Needs build/page.html (npm run page).
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import puppeteer from "puppeteer-core";
+import { here, inEachBrowser, overflow, violations } from "./browsers.mjs";
 
-const here = new URL("..", import.meta.url).pathname;
 const address = `file://${here}build/page.html`;
 const shots = `${here}build/screenshots/`;
-const axe = readFileSync(`${here}node_modules/axe-core/axe.min.js`, "utf8");
 const seconds = Number(process.env.LEARN_SECONDS ?? 10);
-const browsers = {
-  chrome: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  firefox: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
-};
 
 mkdirSync(shots, { recursive: true });
-for (const [name, executablePath] of Object.entries(browsers)) {
-  if (existsSync(executablePath)) {
-    describe(name, () => testsIn(name, executablePath));
-  } else {
-    console.log(`${executablePath} is not there, so the page is not tried in ${name}.`);
-  }
-}
+inEachBrowser(testsIn);
 
-function testsIn(name, executablePath) {
-  let browser;
-  before(async () => {
-    const args = name === "chrome" ? ["--no-sandbox"] : [];
-    browser = await puppeteer.launch({ browser: name, executablePath, args, headless: true, protocolTimeout: 300_000 });
-  });
-  after(() => browser.close());
-
+function testsIn(name, browser) {
   for (const [width, language, scheme] of [
     [1280, "en", "light"],
     [390, "zh", "dark"],
   ]) {
     test(`${width} pixels, ${language}, ${scheme}: every view, by pointer and keys`, { timeout: 300_000 }, async () => {
-      const { page, heard } = await open(browser, width, language, scheme);
+      const { page, heard } = await open(browser(), width, language, scheme);
       const shot = (view) =>
         page.screenshot({ path: `${shots}${name}-${width}-${language}-${view}.png`, fullPage: true });
       await writes(page);
@@ -54,15 +34,14 @@ function testsIn(name, executablePath) {
         await (await page.$$("[role=tab]"))[tab].click();
         deepStrictEqual(await violations(page), []);
       }
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      ok(wide <= 0, `the page is ${wide} pixels wider than the screen`);
+      strictEqual(await overflow(page), 0);
       deepStrictEqual(heard, []);
       await page.close();
     });
   }
 
   test("the address opens a view and chooses a language", { timeout: 120_000 }, async () => {
-    const { page, heard } = await open(browser, 390, "zh&hand", "light");
+    const { page, heard } = await open(browser(), 390, "zh&hand", "light");
     strictEqual(await page.$eval("[aria-selected=true]", (one) => one.textContent), "你的笔迹");
     ok(await page.$("#panel-2:not([hidden]) .pad"));
     const credits = await page.$$eval("footer p[lang]", (all) => all.map((one) => [one.lang, one.checkVisibility()]));
@@ -75,7 +54,7 @@ function testsIn(name, executablePath) {
   });
 
   test("the scripting interface draws, writes and inverts", { timeout: 200_000 }, async () => {
-    const { page, heard } = await open(browser, 1280, "en", "light");
+    const { page, heard } = await open(browser(), 1280, "en", "light");
     const done = await page.evaluate(async () => {
       const inkgan = await window.inkgan;
       await inkgan.ready;
@@ -297,11 +276,4 @@ function watchTasks(page) {
       }),
     1000 * seconds - 500,
   );
-}
-
-async function violations(page) {
-  const found = await page.evaluate(
-    `${axe}; axe.run().then((result) => result.violations.map((one) => one.id + ": " + one.nodes.map((node) => node.html).join(" | ")))`,
-  );
-  return found;
 }

@@ -6,5 +6,5 @@ import { existsSync } from "node:fs";
 const here = new URL(".", import.meta.url).pathname;
 const environment = `${here}../../.venv/bin/python`;
 const python = process.env.PYTHON ?? (existsSync(environment) ? environment : "python3");
-const script = process.argv[2] === "page" ? "../benchmarks/make_page.py" : "make.py";
-execFileSync(python, [`${here}${script}`], { stdio: "inherit" });
+const scripts = { page: "../benchmarks/make_page.py", report: "report.py" };
+execFileSync(python, [`${here}${scripts[process.argv[2]] ?? "make.py"}`], { stdio: "inherit" });

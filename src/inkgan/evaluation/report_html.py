@@ -61,8 +61,10 @@ def report_fragment(report: Report) -> str:
         pairs = _embedded(beside, _PAIRS_IN_ROW, _scale_for(pictures.generated))
     if pictures is not None and report.classes:
         classes = min(len(report.classes), _MOST_CLASSES)
-        rows = by_class(pictures.images, pictures.predicted, classes, _COLUMNS)
-        kinds = _embedded(rows, _COLUMNS, _scale_for(rows))
+        images = by_class(pictures.images, pictures.predicted, classes, _COLUMNS)
+        rows = np.split(images, classes)
+        names = [one.name for one in report.classes]
+        kinds = [(name, _embedded(row, _COLUMNS, _scale_for(row))) for name, row in zip(names, rows, strict=False)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         summary=summary(report),
@@ -70,7 +72,6 @@ def report_fragment(report: Report) -> str:
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
         by_class=kinds,
-        rows=_MOST_CLASSES,
         pairs=pairs,
     )
 
