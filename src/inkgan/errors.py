@@ -151,6 +151,8 @@ _LONGEST_VALUE = 80
 #: How similar a word has to be to one that is allowed (``difflib``'s ratio) to be taken for a slip. One wrong letter
 #: in a word of three gives 0.67; two in a word of four, 0.5, make another word: ``nope`` is not a slip of ``mine``.
 _SIMILAR = 0.65
+#: The characters inside words and emoji that say which letters join; they cannot be seen by themselves.
+JOINERS = "\u200c\u200d"
 #: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
 _NOT_UTF8 = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
@@ -171,12 +173,15 @@ def unknown(what: str, given: Any, allowed: Iterable[str]) -> str:
 
 
 def printable(name: Path | str) -> str:
-    """Return a name in full, with escapes for all characters that cannot be printed."""
+    """Return a name in full, with escapes for all characters that cannot be printed.
+
+    The two joiners stay: Persian and Hindi words and many emoji have them, and they move nothing on the screen.
+    """
     try:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a surrogate pair: no file name has one, but text from JSON or a notebook may
         text = str(name)
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(letter if letter.isprintable() or letter in JOINERS else ascii(letter)[1:-1] for letter in text)
 
 
 def shown(path: Path | str) -> str:

@@ -264,6 +264,37 @@ def test_labels_that_are_words(file: Path) -> None:
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
 
 
+def test_names_of_classes_that_are_words_already_are_not_used(file: Path) -> None:
+    words = np.array(["pear", "apple", "fig"])[numbers(30, 3)]
+    data = having(file, images=pixels(30, 8, 8), labels=words, class_names=["pear", "apple", "fig"])
+    assert data.class_names == ("apple", "fig", "pear")
+    assert data.notes == ("arrays that are not used: class_names",)
+    assert having(file, images=pixels(30, 8, 8), labels=words, class_names=sorted(set(words))).notes == ()
+
+
+def framed(count: int, *, dark: bool) -> np.ndarray:
+    """Images of a filled square in the middle, in ink of one kind."""
+    images = np.zeros((count, 12, 12), np.uint8)
+    images[:, 4:8, 4:8] = 255
+    return 255 - images if dark else images
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_split_of_the_contrary_ink_is_reported(file: Path, dark: bool) -> None:
+    notes = having(file, x_train=framed(30, dark=dark), x_test=framed(20, dark=not dark)).notes
+    assert [note for note in notes if note.startswith("test images look like")]
+    alike = having(file, x_train=framed(30, dark=dark), x_test=framed(20, dark=dark)).notes
+    assert not [note for note in alike if note.startswith("test images look like")]
+
+
+def test_grey_images_in_colour_are_reported(file: Path) -> None:
+    grey = np.repeat(pixels(30, 8, 8)[..., None], 3, axis=3)
+    (note,) = having(file, images=grey).notes
+    assert "red, green and blue are equal" in note
+    grey[0, 0, 0, 0] ^= 1
+    assert having(file, images=grey).notes == ()
+
+
 @pytest.mark.parametrize("code", [0x11_0000, 0xFFFF_FFFF], ids=hex)
 def test_words_with_numbers_that_are_no_characters(file: Path, code: int) -> None:
     """Words with numbers that are no Unicode characters mean that the file is damaged."""

@@ -378,6 +378,7 @@ def named(folder: Path, counts: dict[str, int]) -> Path:
         ("train2017", "val2017", "test2017"),
         ("images-training", "images-validation", "images-evaluation"),
         ("TrainData", "ValData", "EvalData"),
+        ("训练集", "验证集", "测试集"),
     ],
 )
 def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test: str) -> None:
@@ -399,6 +400,8 @@ def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test:
         (["val", "test"], "which of them is to train on"),
         (["train", "training", "test"], "two of them are the same split"),
         (["train", "test", "testing"], "two of them are the same split"),
+        (["letters_test", "letters_train"], "are these classes, or splits?"),
+        (["test station", "train station"], "are these classes, or splits?"),
     ],
 )
 def test_folders_that_may_be_splits_or_classes_are_asked_about(folder: Path, folders: list[str], words: str) -> None:
@@ -418,8 +421,42 @@ def test_the_answer_that_they_are_splits(folder: Path) -> None:
 
 
 def test_class_folders_that_only_begin_like_splits(folder: Path) -> None:
-    named(folder, {"trains": 5, "testament": 5, "value": 5, "evaluate me": 5})
-    assert load(str(folder)).class_names == ("evaluate me", "testament", "trains", "value")
+    named(folder, {"trains": 5, "testament": 5, "value": 5, "evaluate me": 5, "trainé": 5})
+    assert load(str(folder)).class_names == ("evaluate me", "testament", "trains", "trainé", "value")
+
+
+def test_splits_with_other_words_are_read_on_demand(folder: Path) -> None:
+    named(folder, {"letters_train/a": 20, "letters_test/a": 6})
+    data = load(str(folder), splits="yes")
+    assert [len(split) for split in data.splits.values()] == [18, 2, 6]
+    assert data.class_names == ("a",)
+
+
+def test_to_read_only_splits_where_there_are_none_is_refused(folder: Path) -> None:
+    named(folder, {"a": 5, "b": 5})
+    complaint(lambda: load(str(folder), splits="yes"), "no folder that is named after a split", "data.splits=yes")
+
+
+def test_splits_inside_of_class_folders_are_not_learned_as_one(folder: Path) -> None:
+    named(folder, {"a/train": 5, "a/test": 3, "b/train": 5, "b/test": 3})
+    complaint(lambda: load(str(folder)), "a, b would be 2 classes", "test, train", "Put the splits on top")
+    data = load(str(folder), splits="no")
+    assert data.class_names == ("a", "b")
+    assert sum(map(len, data.splits.values())) == 16
+
+
+def test_a_folder_around_the_whole_set(folder: Path) -> None:
+    """Archives often unpack to one; its name is no class."""
+    named(folder, {"unpacked/train/a": 9, "unpacked/test/a": 3})
+    complaint(lambda: load(str(folder)), "unpacked would be 1 class", "Name the folder unpacked in it")
+    assert [len(split) for split in load(str(folder / "unpacked")).splits.values()] == [8, 1, 3]
+
+
+def test_a_folder_around_all_classes_is_reported(folder: Path) -> None:
+    named(folder, {"unpacked/a": 9, "unpacked/b": 3})
+    note = "all images are of one class, unpacked, though it has the folders a, b"
+    assert load(str(folder)).notes[0] == note
+    assert note not in load(str(folder / "unpacked")).notes
 
 
 # What is left out
@@ -465,7 +502,52 @@ def test_folders_from_which_nothing_is_read_are_reported(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("names", [("caf\u00e9", "cafe\u0301"), ("a\x01", "a\\x01")])
+def test_empty_folders_are_reported(folder: Path) -> None:
+    """They may be classes whose images are missing."""
+    named(folder, {"train/a": 20, "test/a": 5})
+    (folder / "train" / "c").mkdir()
+    (folder / "val").mkdir()
+    data = load(str(folder))
+    assert data.notes == ("nothing is read from train/c, val, which are empty",)
+    assert data.skipped == {"empty folder": 2}
+
+
+def test_photographs_in_other_formats_are_lost_images(folder: Path) -> None:
+    named(folder, {"a": 10})
+    for number in range(30):
+        (folder / "a" / f"IMG_{number}.HEIC").write_bytes(b"ftypheic")
+    complaint(lambda: load(str(folder)), "10 of 40 images are used", "IMG_0.HEIC", "convert")
+
+
+def test_a_class_in_another_format_does_not_vanish(folder: Path) -> None:
+    named(folder, {"a": 100})
+    grey(folder / "b" / "0.ppm")
+    complaint(lambda: load(str(folder)), "b/0.ppm", "none of 'b'", "convert")
+
+
+def test_originals_beside_their_pictures_are_no_loss(folder: Path) -> None:
+    named(folder, {"a": 10})
+    for number in range(10):
+        (folder / "a" / f"{number}.heic").write_bytes(b"ftypheic")
+    data = load(str(folder))
+    assert data.skipped == {"not an image by its name": 10}
+    assert data.notes[0] == "10 files are not images by their names, such as a/0.heic"
+
+
+def test_images_without_an_ending_are_reported(folder: Path) -> None:
+    named(folder, {"a": 10})
+    for number in range(2):
+        (folder / "a" / f"scan{number}").write_bytes((folder / "a" / "0.png").read_bytes())
+    assert load(str(folder)).notes[0] == "2 files are not images by their names, such as a/scan0"
+
+
+@pytest.mark.parametrize("name", ["می\u200cروم", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"])
+def test_words_and_emoji_with_joiners_keep_their_names(folder: Path, name: str) -> None:
+    named(folder, {"a": 5, name: 5})
+    assert set(load(str(folder)).class_names) == {"a", name}
+
+
+@pytest.mark.parametrize("names", [("caf\u00e9", "cafe\u0301"), ("a\x01", "a\\x01"), ("ab", "a\u200db")])
 def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[str, str]) -> None:
     """Nobody could ask for one of these classes by its name."""
     for name in names:

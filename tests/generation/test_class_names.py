@@ -74,6 +74,20 @@ def test_a_zero_byte_is_part_of_a_name(labels: Any) -> None:
         inkgan.load("fast").labels_for(2, labels)
 
 
+@pytest.mark.parametrize(("folder", "name"), [("a\nb", "a\\nb"), ("\u202ea", "\\u202ea"), ("\udce9", "\\xe9")])
+def test_a_class_can_be_asked_for_by_its_folder(tmp_path: Path, folder: str, name: str) -> None:
+    """A class has its folder's name in printable form; the name itself, which a shell completes, asks for it, too."""
+    model = inkgan.load(renamed_digits(tmp_path / "model", "012", ["x", name, "y"]))
+    np.testing.assert_array_equal(model.labels_for(2, folder), [1, 1])
+
+
+def test_classes_with_joiners_have_folders_of_their_names(tmp_path: Path) -> None:
+    names = ["می\u200cروم", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"]
+    model = renamed_digits(tmp_path / "model", "01", names)
+    assert run(["sample", str(model), "-n", "2", "-o", f"{tmp_path}/images/"]) == 0
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {*names, ".inkgan.json"}
+
+
 def test_half_a_character_is_no_name(tmp_path: Path) -> None:
     """Half a surrogate pair is refused: JSON can hold it, but no valid text can."""
     with pytest.raises(CheckpointError, match="class_names"):

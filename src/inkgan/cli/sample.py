@@ -78,5 +78,5 @@ def sample(
         labels = model.labels_for(count, label)
         write = image_saver(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
-    of_class = "" if label is None else f" of class {label}"
+    of_class = "" if label is None else f" of class {printable(label)}"
     typer.echo(f"{quantity(count, 'image')}{of_class}: {printable(out)}")

@@ -73,7 +73,10 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         }
         class_names = _class_names(members, source)
         if labels and all(array.dtype.kind == "U" for array in labels.values()):
+            given = class_names
             labels, class_names = _numbered(labels, source)
+            if given not in (None, class_names):
+                unused.append(_CLASS_NAMES)  # the labels name the classes
     splits = {
         split: Split(pixels, as_labels(labels[split], len(pixels), source) if split in labels else None)
         for split, pixels in images.items()

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,20 +31,25 @@ import numpy.typing as npt
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
 from inkgan.data.pixels import resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
-from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, as_given, in_bytes, listed, printable, quantity, reason_of, shown
+from inkgan.data.splits import Split, split_from_name, splits_among
+from inkgan.errors import DataError, as_given, in_bytes, listed, quantity, reason_of, shown
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
-_BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
+#: Pictures that are not read. Beside one of the same name that is, such a file is its original and no loss.
+_OTHER_PICTURES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga")
+
 _OTHER_SIZE = "of another size"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
 _HIDDEN = "hidden folder, whose name begins with a dot"
-_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN)
+_EMPTY = "empty folder"
+_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN, _EMPTY)
+#: More files than this share of the images that are not images by their names are told of: they may be meant as images.
+_MANY = 0.1
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
     data = make(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder)]
+    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_one_class(used, folder)]
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
@@ -118,8 +123,13 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
         skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
         # What lies outside the splits comes last: it may hold links to them.
         folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_from_name(name)[0] is None, name))
-        for name in sorted(filter(_visible, files)):
-            if name.lower().endswith(SUFFIXES):
+        if not folders and not files and Path(at) != folder:
+            skipped.add(_EMPTY, Path(at))
+        visible = sorted(filter(_visible, files))
+        read = {Path(name).stem for name in visible if name.lower().endswith(SUFFIXES)}
+        for name in visible:
+            is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
+            if is_lost or name.lower().endswith(SUFFIXES):
                 yield Path(at, name)
             else:
                 skipped.add(_NOT_AN_IMAGE, Path(at, name))
@@ -131,8 +141,8 @@ def _visible(name: str) -> bool:
 
 def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
     """Find each image's split and class from its folders; if there are class folders, skip the images outside them."""
-    tops = dict.fromkeys(path.relative_to(folder).parts[0] for path in paths if path.parent != folder)
-    named = _splits_among(list(tops), splits, folder)
+    places = dict.fromkeys(path.parent.relative_to(folder).parts for path in paths)
+    named = splits_among(list(places), splits, shown(folder))
     found = []
     for path in paths:
         below = path.relative_to(folder).parts[:-1]
@@ -147,42 +157,6 @@ def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skippe
         return found
     skipped.add("outside the class folders", *(file.path for file in found if not file.class_name))
     return classified
-
-
-def _splits_among(tops: Sequence[str], splits: str, folder: Path) -> Mapping[str, str]:
-    """Return the folders that are splits, and which split each is; nothing if all are classes.
-
-    Raises:
-        DataError: some are named as splits and some are not, two are the same split, or none is for training.
-    """
-    named = {}
-    for top in tops:
-        split, words = split_from_name(top)
-        if split is not None and words <= _BESIDE_A_SPLIT:
-            named[top] = split
-    if not named or splits == "no":
-        return {}
-    question = ""
-    if len(named) < len(tops) and splits == "auto":
-        question = "are these classes, or are some of them splits?"
-    elif "train" not in named.values():
-        question = "which of them is to train on?"
-    elif len(set(named.values())) < len(named):
-        question = "two of them are the same split."
-    if question:
-        raise DataError(
-            f"{shown(folder)} has the folders {printable(listed(tops, 5))}: {question} Rename them, or answer with "
-            "--set data.splits=no (all are classes) or data.splits=yes (only the splits are read)."
-        )
-    return named
-
-
-def read_as_splits(names: Sequence[str]) -> bool:
-    """Whether ``auto`` reads folders of these names as splits."""
-    try:
-        return bool(_splits_among(names, "auto", Path()))
-    except DataError:
-        return False
 
 
 def _classes(files: Sequence[_Found]) -> list[str]:
@@ -280,15 +254,35 @@ def _left_out(used: int, skipped: _Skipped, folder: Path) -> list[str]:
 
 
 def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
-    """Describe the folders from which nothing is read because no file in them has an image's name: perhaps a class."""
+    """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
     read = {place for file in used for place in file.path.parents}
-    unread = [path for path in skipped.get(_NOT_AN_IMAGE, ()) if path.parent not in read | {folder}]
-    if not unread:
+    others = skipped.get(_NOT_AN_IMAGE, ())
+    unread = [path for path in others if path.parent not in read | {folder}]
+    notes = []
+    if empty := skipped.get(_EMPTY):
+        are = "which is empty" if len(empty) == 1 else "which are empty"
+        notes.append(f"nothing is read from {listed([shown(path.relative_to(folder)) for path in empty], 3)}, {are}")
+    if unread:
+        places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
+        example = shown(unread[0].name)
+        notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
+    beside = [path for path in others if path.parent in read | {folder}]
+    if len(beside) > _MANY * len(used):
+        are = "file is not an image by its name" if len(beside) == 1 else "files are not images by their names"
+        notes.append(f"{len(beside):,} {are}, such as {shown(beside[0].relative_to(folder))}")
+    return notes
+
+
+def _one_class(used: Sequence[_Found], folder: Path) -> list[str]:
+    """Return a note if all images lie in one class folder that has several folders: perhaps those are the classes."""
+    if len(classes := {file.class_name for file in used}) > 1:
         return []
-    places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
-    return [
-        f"nothing is read from {places}, whose files are not images by their names, such as {shown(unread[0].name)}"
-    ]
+    name = classes.pop()
+    below = [file.path.relative_to(folder).parts[:-1] for file in used]
+    inside = sorted({places[places.index(name) + 1] for places in below if name in places[:-1]})
+    if len(inside) < 2:
+        return []
+    return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(inside, 3))}"]
 
 
 def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
@@ -304,7 +298,7 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
     lost = sum(map(len, skipped.images().values()))
     if classes or splits or 10 * lost >= len(used) + lost:
         sizes = any(reason.startswith(_OTHER_SIZE) for reason in skipped)
-        remedy = "--resize 32 brings all to one size" if sizes else "Repair, move or remove the others"
+        remedy = "--resize 32 brings all to one size" if sizes else "Repair, convert, move or remove the others"
         raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
 
 

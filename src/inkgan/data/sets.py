@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import DataError, as_given, in_bytes, listed, printable, quantity, shortened
+from inkgan.errors import JOINERS, DataError, as_given, in_bytes, listed, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -29,9 +30,13 @@ YesOrNo = Literal["auto", "yes", "no"]
 
 #: Images with a longer side bring a note about the time that training takes.
 _LARGE_SIDE = 128
+#: And if training takes at least this many times as long as on MNIST.
+_LONG = 2
 _MNIST_PIXELS = 28 * 28
 #: If more than this share of the images are clear (see :func:`inkgan.data.pixels.dark_and_light`), it is not by chance.
 _CLEAR_SHARE = 0.1
+#: If more than this share of a split are clear, the split as a whole has such ink.
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,8 @@ def make(
     _require_alike(splits, source)
     if reading.resize is not None:
         splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
+    notes = [] if published else _note_of_contrary_ink(splits)
     splits = _with_all_three(splits, reading, source)
-    notes = []
     if not published:
         notes += require_content(splits["train"].images, source)
         notes += _to_light_ink(splits, reading, source)
@@ -175,6 +180,7 @@ def make(
         _require_every_class(train, names, source)
         _require_short(names, source)
         notes += _note_of_large_images(train)
+        notes += _note_of_equal_channels(train)
     digest = digest_of((train, validation, test))
     return DataSet(name, train, validation, test, names, source, digest=digest, notes=tuple(notes))
 
@@ -199,6 +205,23 @@ def _with_all_three(splits: Mapping[str, Split], reading: Reading, source: str) 
         added = dict.fromkeys(missing, splits["train"][:0])
     complete = {**splits, **added}
     return {part: complete[part] for part in SPLITS}
+
+
+def _note_of_contrary_ink(splits: Mapping[str, Split]) -> list[str]:
+    """Return a note about each split whose ink is dark where that of the training images is light, or the reverse."""
+    looks = {part: dark_and_light(split.images) for part, split in splits.items()}
+    dark, light = looks.pop("train")
+    notes = []
+    for part, (own_dark, own_light) in looks.items():
+        words = ("dark ink on light paper", "light ink on dark")
+        if min(light, own_dark) > _MOST:
+            own, others = words
+        elif min(dark, own_light) > _MOST:
+            others, own = words
+        else:
+            continue
+        notes.append(f"{part} images look like {own}, training images like {others}: invert those of one split")
+    return notes
 
 
 def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
@@ -279,14 +302,22 @@ def _require_short(names: Sequence[str], source: str) -> None:
 def _note_of_large_images(train: Split) -> list[str]:
     """Return a note that says how long training on large images takes; none for others."""
     height, width = train.images.shape[1:3]
-    if max(height, width) <= _LARGE_SIDE:
-        return []
     times = height * width / _MNIST_PIXELS
+    if max(height, width) <= _LARGE_SIDE or times < _LONG:
+        return []
+    hours = f"{times:.0f} minutes" if times < 60 else f"{times / 60:.1f} hours"
     note = (
         f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of a "
-        f"minute takes {times / 60:.1f} hours; --resize 64 makes them smaller"
+        f"minute takes {hours}; --resize 64 makes them smaller"
     )
     return [note]
+
+
+def _note_of_equal_channels(train: Split) -> list[str]:
+    """Return a note if grey images are stored in colour: networks for colour are slower, and ink is not recognised."""
+    if train.images.shape[3] == 1 or np.ptp(train.images, axis=3).any():
+        return []
+    return ["red, green and blue are equal in every pixel: save one of the channels, so that inkgan sees grey images"]
 
 
 def distinct_names(given: Sequence[str], where: str) -> list[str]:
@@ -296,7 +327,8 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
         DataError: two look alike, such as an é of one character and an é of two; or one is empty.
     """
     names = [printable(name) for name in given]
-    alike = [name for name, count in Counter(unicodedata.normalize("NFC", name) for name in names).items() if count > 1]
+    looks = [unicodedata.normalize("NFC", re.sub(f"[{JOINERS}]", "", name)) for name in names]
+    alike = [name for name, count in Counter(looks).items() if count > 1]
     if alike or not all(names):
         which = f": {as_given(alike[0])}" if alike else ""
         raise DataError(f"{where} has a name twice, or an empty name{which}. Give each class its own.")

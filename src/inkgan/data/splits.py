@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import size_text
-from inkgan.errors import DataError, quantity
+from inkgan.errors import DataError, listed, printable, quantity
 from inkgan.images import Images, Labels
 
 SPLITS = ("train", "validation", "test")
 
 _SPLIT_WORD = re.compile(
-    r"(?:(?P<train>tr(?:ai)?n(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?)"
-    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval))(?:sets?|data|images?|imgs?)?\d*"
+    r"(?:(?P<train>tr(?:ai)?n(?:ing)?|训练)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?|验证)"
+    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|测试))(?:sets?|data|images?|imgs?|集|数据集?|图[像片])?\d*"
 )
+_BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,12 +50,94 @@ class Split:
 def split_from_name(name: str) -> tuple[str | None, set[str]]:
     """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
 
-    Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn`` and
-    ``trainset2`` are all ``train``.
+    Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn``,
+    ``trainset2`` and ``训练集`` are all ``train``.
     """
-    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall("[a-z0-9]+", name.lower())}
+    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall(r"[^\W_]+", name.lower())}
     found = [match.lastgroup for match in words.values() if match]
     return found[0] if len(found) == 1 else None, {word for word, match in words.items() if not match}
+
+
+def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) -> Mapping[str, str]:
+    """Return the top folders that are splits, and which split each is; nothing if all are classes.
+
+    Args:
+        places: the folders that hold images, each as the names on its path, such as ``("train", "7")``.
+        splits: ``yes``, ``no`` or ``auto``.
+        source: the folder that all of them are in, for messages.
+
+    Raises:
+        DataError: folders may be splits or classes, two are the same split, or none is for training.
+    """
+    if splits == "no":
+        return {}
+    tops = list(dict.fromkeys(place[0] for place in places if place))
+    named = _named(tops)
+    mentioned = {top: split for top in tops if (split := split_from_name(top)[0])}
+    if not named and _divide(mentioned, tops):
+        if splits == "auto":
+            raise _question(source, tops, "are these classes, or splits?")
+        named = mentioned
+    if not named:
+        _refuse_splits_inside(places, source)
+        if splits == "yes":
+            raise DataError(
+                f"{source} has no folder that is named after a split, such as train or test, so data.splits=yes cannot "
+                "be followed. Rename the folders, or leave it out."
+            )
+        return {}
+    if len(named) < len(tops) and splits == "auto":
+        raise _question(source, tops, "are these classes, or are some of them splits?")
+    if "train" not in named.values():
+        raise _question(source, tops, "which of them is to train on?")
+    if len(set(named.values())) < len(named):
+        raise _question(source, tops, "two of them are the same split.")
+    return named
+
+
+def read_as_splits(names: Sequence[str]) -> bool:
+    """Whether ``auto`` reads folders of these names as splits."""
+    try:
+        return bool(splits_among([(name,) for name in names], "auto", ""))
+    except DataError:
+        return False
+
+
+def _named(folders: Sequence[str]) -> dict[str, str]:
+    """Return the folders whose names say that they are a split, and nothing else; and which split each is."""
+    named = {}
+    for folder in folders:
+        split, words = split_from_name(folder)
+        if split is not None and words <= _BESIDE_A_SPLIT:
+            named[folder] = split
+    return named
+
+
+def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
+    """Whether all of these folders are named, as one split to train on and others."""
+    return len(named) == len(folders) and "train" in named.values() and len(set(named.values())) > 1
+
+
+def _refuse_splits_inside(places: Sequence[tuple[str, ...]], source: str) -> None:
+    """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
+    inner = list(dict.fromkeys(place[1] for place in places if len(place) > 1))
+    if not _divide(_named(inner), inner):
+        return
+    tops = list(dict.fromkeys(place[0] for place in places if place))
+    top = printable(tops[0])
+    remedy = f"Name the folder {top} in it" if len(tops) == 1 else f"Put the splits on top, as in train/{top}"
+    raise DataError(
+        f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the folders "
+        f"{printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with --set data.splits=no (they "
+        "are not splits)."
+    )
+
+
+def _question(source: str, folders: Sequence[str], question: str) -> DataError:
+    return DataError(
+        f"{source} has the folders {printable(listed(folders, 5))}: {question} Rename them, or answer with "
+        "--set data.splits=no (all are classes) or data.splits=yes (only the splits are read)."
+    )
 
 
 def first_twelfth(train: Split, source: str) -> dict[str, Split]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import OutputError, as_given, shown, valid_path
+from inkgan.errors import OutputError, as_given, printable, shown, valid_path
 from inkgan.files import Progress, atomic_write, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.output_folder import OutputFolder
@@ -177,7 +177,7 @@ def _folder_name(name: str) -> str:
     """
     forbidden = "/" in name or "\\" in name or name.startswith(".") or not name.strip()
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
-    if forbidden or too_long or not name.isprintable():
+    if forbidden or too_long or name != printable(name):
         raise OutputError(
             f"the class {as_given(name)} cannot have a folder of that name. Write to an .npz file, which keeps names."
         )
@@ -186,7 +186,7 @@ def _folder_name(name: str) -> str:
 
 def _refuse_splits(path: Path, names: Sequence[str]) -> None:
     """Refuse folders of classes that would be read back as splits of a data set."""
-    from inkgan.data.folder import read_as_splits
+    from inkgan.data.splits import read_as_splits
 
     if read_as_splits(names):
         raise OutputError(
