@@ -80,6 +80,7 @@ def test_mistakes_on_the_command_line(
         ("scan", {"blur": "nan"}, "blur = 'nan' is not allowed"),
         ("scan", {"blur": "1..2..3"}, "blur = '1..2..3' is not allowed"),
         ("scan", {"quality": "50.5"}, "the quality of a JPEG file, in whole numbers"),
+        ("scan", {"quality": "50..60.5"}, "the quality of a JPEG file, in whole numbers"),
         ("scan", {"form": "boxes"}, "Choose from none, line, frame, cells."),
         ("scan", {"pen": "azure"}, "one or several of black, grey, blue,"),
         ("scan", {"tint": "#12345"}, "tint = '#12345' is not allowed"),
@@ -259,6 +260,17 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
         assert picture.height == 8 * 26
     assert run([*words, "-o", "numbers/"]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_how_long_a_data_set_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A preview assumes that its processes work as fast as one alone."""
+    monkeypatch.setattr("inkgan.generation.spec.preview", lambda _: (np.zeros((24, 24, 24), np.uint8), 50.0))
+    assert run(["write", "d", "-n", "30000", "--preview", "--jobs", "3", "-o", f"{tmp_path}/a.png"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "50 images a second in one process; with --jobs 3, all take about 0:03:20.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -672,6 +672,25 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
     assert visible(out) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-n 20000", "2 shards"),
+        ("-n 20001", "3 shards"),
+        ("-n 2000000000", "99,999 shards"),
+        ("-n 20001 --shards 1", "1 shard"),
+        ("-n 20001 --shard 3/64", "64 of 64 shards"),
+    ],
+)
+def test_how_many_shards_there_are(
+    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By default, each has up to 10,000 images; if there is one part for each machine, so is a shard."""
+    monkeypatch.setattr(shards, "write_shards", lambda spec, *_, **__: (spec.shards, 0))
+    assert run(["write", "d", *words.split(), "--format", "npz", "-o", "out/"]) == 0
+    assert capsys.readouterr().out.endswith(f" images, {said}: out/\n")
+
+
 @pytest.mark.parametrize(("given", "jobs"), [(None, 3), (2, 2)])
 def test_shards_are_made_on_all_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, jobs: int

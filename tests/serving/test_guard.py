@@ -111,13 +111,13 @@ def counted(path: str, status: int) -> float:
 
 
 def test_too_many_at_once_are_asked_to_come_back() -> None:
-    """Accepted requests are still answered; meanwhile the server reports that it is healthy, but not ready."""
+    """Accepted requests are still answered; meanwhile the server says that it is healthy, not ready, and how busy."""
 
     async def crowd() -> None:
         gate = asyncio.Event()
 
         async def wait(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["path"] != "/healthz":
+            if scope["path"] not in {"/healthz", "/metrics"}:
                 await gate.wait()
             await Response("")(scope, receive, send)
 
@@ -127,7 +127,8 @@ def test_too_many_at_once_are_asked_to_come_back() -> None:
         for path in ("/", "/readyz"):
             status, headers = await ask(bounded, path)
             assert (status, headers[b"retry-after"]) == (503, b"1")
-        assert (await ask(bounded, "/healthz"))[0] == 200
+        for path in ("/healthz", "/metrics"):
+            assert (await ask(bounded, path))[0] == 200
         gate.set()
         assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
         assert (await ask(bounded))[0] == 200
