@@ -236,25 +236,30 @@ def test_a_description_that_names_no_folder_stays(config: Any) -> None:
     assert saved._without_folders({"config": config}) == {"config": config}
 
 
-def test_cards_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cards_that_are_not_read(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A card is read only from a short text file, and not through a link, which may lead anywhere."""
-    card = tmp_path / "README.md"
-    assert saved._card_in(tmp_path) is None
+    inkgan.export(finished_run, f"{tmp_path}/mine/")
+    card = tmp_path / "mine" / "README.md"
+
+    def is_read() -> bool:
+        return not saved.read(tmp_path / "mine", "latest").card.startswith("# mine: a generator\n")
+
     card.write_text("# A card", "utf-8")
     monkeypatch.setattr(saved, "_LARGEST_CARD", 8)
-    assert saved._card_in(tmp_path) == "# A card"
+    assert is_read()
     card.write_text("# A card.", "utf-8")
-    assert saved._card_in(tmp_path) is None
+    assert not is_read()
     (tmp_path / "other").write_text("secret", "utf-8")
     card.unlink()
-    card.symlink_to("other")
-    assert saved._card_in(tmp_path) is None
+    assert not is_read()
+    card.symlink_to("../other")
+    assert not is_read()
     card.unlink()
     card.write_bytes(b"\xff")
-    assert saved._card_in(tmp_path) is None
+    assert not is_read()
     card.unlink()
     os.mkfifo(card)  # a reader would wait for ever
-    assert saved._card_in(tmp_path) is None
+    assert not is_read()
 
 
 def test_what_a_card_says_stays_in_its_cell() -> None:
