@@ -1,4 +1,4 @@
-"""The scripts in scripts/: each says what it does before it does it."""
+"""The scripts in scripts/ and the benchmarks: each says what it does before it does it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from pathlib import Path
 
 import pytest
 
-_SCRIPTS = sorted(Path(__file__).parents[1].joinpath("scripts").glob("*.py"), key=lambda path: path.stem)
+_ROOT = Path(__file__).parents[1]
+_SCRIPTS = sorted((_ROOT / "scripts").glob("*.py"), key=lambda path: path.stem)
+#: Those that are commands. One needs TensorFlow, for which another benchmark sets up an environment.
+_BENCHMARKS = [
+    path
+    for path in sorted((_ROOT / "benchmarks").glob("*.py"))
+    if "__main__" in path.read_text("utf-8") and path.stem not in {"contestant", "tensorflow_tutorial"}
+]
 
 
-@pytest.mark.parametrize("script", _SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", [*_SCRIPTS, *_BENCHMARKS], ids=lambda path: path.stem)
 def test_help_prints_the_docstring_and_does_nothing(
     script: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(script), "--help"])
+    monkeypatch.syspath_prepend(script.parent)
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), run_name="__main__")
     said = capsys.readouterr().out
