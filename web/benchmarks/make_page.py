@@ -1,15 +1,32 @@
-"""Write build/page.html (the page as last built, with a bundled model, by default ``best``) and build/digits.bin."""
+"""Write the page as last built, with models, to build/: page.html, named.html and digits.bin.
+
+page.html has a bundled model, by default ``best``; named.html has one with twelve classes that are no digits.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from inkgan.data import idx
 from inkgan.exporting import page
-from inkgan.exporting.saved import read
+from inkgan.exporting.saved import SavedModel, read
 
 MNIST = Path(idx.__file__).parent / "mnist"
+
+
+def with_names() -> SavedModel:
+    """Return ``fast`` with twelve named classes; it draws 0 and 1 for the last two."""
+    saved = read("fast", "latest")
+    embedding = saved.weights["embedding"]
+    return saved._replace(
+        name="garments",
+        description={**saved.description, "num_classes": 12},
+        weights={**saved.weights, "embedding": np.concatenate([embedding, embedding[:2]])},
+        class_names=("T-shirt or top", *(f"garment {number}" for number in range(2, 12)), "Ankle boot"),
+    )
 
 
 def main(name: str) -> None:
@@ -19,6 +36,7 @@ def main(name: str) -> None:
     labels = idx.read_labels(MNIST / "train-labels-idx1-ubyte.gz", len(images))
     filled = page.web_page(read(name, "latest"))
     (build / "digits.bin").write_bytes(page.pack_digits(*page.choose_digits(images, labels)))
+    (build / "named.html").write_bytes(page.web_page(with_names()))
     out = build / "page.html"
     out.write_bytes(filled)
     sys.stdout.write(f"{out}: {len(filled):,} bytes\n")

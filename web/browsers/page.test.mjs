@@ -1,12 +1,11 @@
-// Tests the page in real browsers, from file://. Needs build/page.html (npm run page).
+// Tests the page in real browsers, from file://. Needs build/page.html and build/named.html (npm run page).
 
-import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { here, inEachBrowser, overflow, violations } from "./browsers.mjs";
+import { forceColours, here, inEachBrowser, overflow, violations } from "./browsers.mjs";
 
-const address = `file://${here}build/page.html`;
 const shots = `${here}build/screenshots/`;
 const seconds = Number(process.env.LEARN_SECONDS ?? 10);
 
@@ -53,6 +52,52 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("every class of a model that cannot write has its name below its image", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 360, "en", "light", "named");
+    const names = await page.$$eval(".digits button", (all) => all.map((one) => one.textContent));
+    deepStrictEqual([names.length, names[0], names[11]], [12, "T-shirt or top", "Ankle boot"]);
+    await until(page, `(${inked})(".digits button:last-child canvas") > 20`);
+    deepStrictEqual(
+      [await page.title(), await page.$eval("h1", (one) => one.textContent)],
+      Array(2).fill("A GAN draws"),
+    );
+    ok(!/writ/.test(await page.$eval("#panel-0 h2", (one) => one.textContent)));
+    strictEqual(await overflow(page), 0);
+    deepStrictEqual(await violations(page), []);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("on a telephone the four views are in one row, and values stand at the right", {
+    timeout: 120_000,
+  }, async () => {
+    const { page } = await open(browser(), 360, "en", "light");
+    const tops = await page.$$eval("[role=tab]", (all) => all.map((one) => one.offsetTop));
+    strictEqual(new Set(tops).size, 1);
+    const width = await page.$eval("html", (one) => one.clientWidth); // without a scroll bar
+    const right = await page.$$eval("output", (all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
+    deepStrictEqual(new Set(right), new Set([width - 16]));
+    await page.close();
+  });
+
+  if (name === "chrome") {
+    test("where the system chooses the colours, what is chosen shows, and ink has paper", {
+      timeout: 120_000,
+    }, async () => {
+      const { page } = await open(browser(), 1280, "en", "light");
+      await forceColours(page);
+      await page.click(".switches button"); // to dark: ink is light now
+      const background = (one) => getComputedStyle(one).backgroundColor;
+      const [chosen, other] = await page.$$eval("[role=tab]", (all) =>
+        all.map((one) => getComputedStyle(one).backgroundColor),
+      );
+      notStrictEqual(chosen, other);
+      strictEqual(await page.$eval(".paper", background), "rgb(29, 31, 36)");
+      strictEqual(await page.$eval(".writing", background), "rgb(29, 31, 36)");
+      await page.close();
+    });
+  }
+
   test("the scripting interface draws, writes and inverts", { timeout: 200_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en", "light");
     const done = await page.evaluate(async () => {
@@ -89,7 +134,7 @@ function until(page, isTrue, ...given) {
 }
 
 /** Open a new page. `heard` collects its console messages, errors and network requests; there should be none. */
-async function open(browser, width, language, scheme) {
+async function open(browser, width, language, scheme, file = "page") {
   const page = await browser.newPage();
   const heard = [];
   page.on("console", (message) => heard.push(`console: ${message.text()}`));
@@ -104,7 +149,7 @@ async function open(browser, width, language, scheme) {
   if (scheme === "dark" && browser.process()?.spawnfile.includes("chromium")) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
   }
-  await page.goto(`${address}#lang=${language}`);
+  await page.goto(`file://${here}build/${file}.html#lang=${language}`);
   await page.waitForSelector("[role=tab]");
   if (scheme === "dark" && !browser.process()?.spawnfile.includes("chromium")) {
     await page.click(".switches button");
@@ -165,19 +210,47 @@ async function looksAround(page) {
   const tabs = await page.$$("[role=tab]");
   await tabs[0].focus();
   await page.keyboard.press("ArrowRight");
-  strictEqual(await page.evaluate(() => document.activeElement.id), "tab-1");
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  strictEqual(await focused(), "tab-1");
+  for (const [key, tab] of [
+    ["End", "tab-3"],
+    ["ArrowRight", "tab-0"],
+    ["ArrowLeft", "tab-3"],
+    ["Home", "tab-0"],
+    ["ArrowRight", "tab-1"],
+  ]) {
+    await page.keyboard.press(key);
+    strictEqual(await focused(), tab);
+  }
   await until(page, `(${inked})(".digits canvas") > 20`);
   await page.focus(".plane");
   const place = () => page.evaluate(() => document.querySelector(".dot").style.left);
   const was = await place();
   await page.keyboard.press("ArrowLeft");
   await until(page, (before) => document.querySelector(".dot").style.left !== before, was);
+  await drags(page, place);
+}
+
+/** The point follows the pointer while a button is down. Without one, it stays: the pointer is on its way elsewhere. */
+async function drags(page, place) {
+  const { x, y, width } = await (await page.$(".plane")).boundingBox();
+  const was = await place();
+  await page.mouse.move(x + 10, y + 10);
+  await page.mouse.move(x + width / 4, y + 20, { steps: 4 });
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 200)));
+  strictEqual(await place(), was);
+  await page.mouse.down();
+  await until(page, () => Math.abs(Number.parseFloat(document.querySelector(".dot").style.left) - 25) < 1);
+  await page.mouse.move(x + width / 2, y + 20, { steps: 4 });
+  await until(page, () => Math.abs(Number.parseFloat(document.querySelector(".dot").style.left) - 50) < 1);
+  await page.mouse.up();
 }
 
 async function drawsByHand(page) {
   await (await page.$$("[role=tab]"))[2].click();
   const pad = await page.waitForSelector(".pad");
   await pad.scrollIntoView();
+  strictEqual(await page.evaluate(() => document.querySelector(".pair select").value), ""); // nothing was drawn
   const box = await pad.boundingBox();
   const scale = box.width / 280;
   const stroke = [
@@ -210,9 +283,30 @@ async function learns(page) {
   );
   console.log(`${steps} steps in ${seconds} s, ${rate} a second at the end; longest task ${await longest} ms`);
   await until(page, `(${inked})("#panel-3 .sheet") > 100`); // it, too, comes later on a busy machine
+  deepStrictEqual(await buttons(page), { main: [3], pressed: [0], idle: [] });
   const [, , , pause] = await page.$$("#panel-3 .buttons button");
   await pause.click();
+  await until(page, () => document.querySelector("#panel-3 .buttons button").classList.contains("main"));
+  deepStrictEqual(await buttons(page), { main: [0], pressed: [], idle: [3] });
+  await sharpCharts(page);
   await replays(page);
+}
+
+/** Which of the buttons of a training stands out, which is pressed, and which does nothing now. */
+function buttons(page) {
+  return page.$$eval("#panel-3 .buttons button", (all) => {
+    const numbers = (selector) => all.flatMap((one, number) => (one.matches(selector) ? [number] : []));
+    return { main: numbers(".main"), pressed: numbers("[aria-pressed=true]"), idle: numbers("[aria-disabled=true]") };
+  });
+}
+
+/** A chart has a pixel for each of the screen's, so that its numbers are as large as they should be. */
+async function sharpCharts(page) {
+  const sizes = await page.$$eval(".chart", (all) => all.map((one) => [one.width, one.clientWidth * devicePixelRatio]));
+  strictEqual(sizes.length, 3);
+  for (const [drawn, shown] of sizes) {
+    ok(Math.abs(drawn - shown) <= 1, `a chart of ${drawn} pixels is ${shown} pixels wide`);
+  }
 }
 
 /** A seed that is not a number starts nothing, and a sentence below the buttons says why. */

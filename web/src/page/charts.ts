@@ -4,20 +4,56 @@ import { colour, context } from "./dom";
 
 const css = (name: "ink" | "more" | "muted" | "discriminator" | "generator") => `rgb(${colour(name)})`;
 
+const HEIGHT = 140;
 /** The width of the margin of a chart that holds the numbers of its axis, in pixels. */
-const AXIS = 36;
+const AXIS = 44;
+/** The height of the margin below bars that holds their names. */
+const NAMES = 18;
+/** The width of a canvas that is not shown yet. */
+const USUAL_WIDTH = 400;
+
+/** Clear a canvas, and let it have a pixel for each of the screen's. The pen draws in pixels of CSS. */
+function cleared(canvas: HTMLCanvasElement): { readonly pen: CanvasRenderingContext2D; readonly width: number } {
+  const pen = context(canvas);
+  const width = canvas.clientWidth || USUAL_WIDTH;
+  canvas.width = Math.round(width * devicePixelRatio);
+  canvas.height = Math.round(HEIGHT * devicePixelRatio);
+  pen.scale(devicePixelRatio, devicePixelRatio);
+  pen.font = "12px system-ui, sans-serif";
+  return { pen, width };
+}
+
+/** Write the numbers of the axis on the left, and draw a thin line at each. */
+function axis(
+  pen: CanvasRenderingContext2D,
+  width: number,
+  marks: readonly (readonly [name: string, y: number])[],
+): void {
+  pen.fillStyle = css("ink");
+  pen.strokeStyle = css("muted");
+  pen.lineWidth = 0.5;
+  pen.textAlign = "right";
+  for (const [name, y] of marks) {
+    pen.fillText(name, AXIS - 5, y + 4);
+    pen.beginPath();
+    pen.moveTo(AXIS, y);
+    pen.lineTo(width, y);
+    pen.stroke();
+  }
+  pen.textAlign = "start";
+}
 
 /** Draw the losses over steps, on one scale, the newest on the right, in the colours of the lessons. */
 export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
-  const pen = context(canvas);
-  const { width, height } = canvas;
-  pen.clearRect(0, 0, width, height);
+  const { pen, width } = cleared(canvas);
   const finite = series.flat().filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...finite), Math.max(1, ...finite)];
-  const y = (value: number) => height - 2 - ((height - 4) * (value - low)) / (high - low);
-  pen.strokeStyle = css("muted");
-  pen.lineWidth = 1;
-  pen.strokeRect(AXIS + 0.5, 0.5, width - AXIS - 1, height - 1);
+  const y = (value: number) => HEIGHT - 8 - ((HEIGHT - 16) * (value - low)) / (high - low);
+  axis(
+    pen,
+    width,
+    [low, (low + high) / 2, high].map((value) => [value.toFixed(1), y(value)]),
+  );
   (["generator", "discriminator"] as const).forEach((name, number) => {
     const values = series[number] ?? [];
     pen.strokeStyle = css(name);
@@ -30,42 +66,49 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
     pen.stroke();
   });
   pen.setLineDash([]);
-  pen.fillStyle = css("ink");
-  pen.font = "12px sans-serif";
-  pen.textAlign = "right";
-  pen.fillText(high.toFixed(1), AXIS - 4, 11);
-  pen.fillText(low.toFixed(1), AXIS - 4, height - 2);
-  pen.textAlign = "start";
 }
 
-/** Draw bars of heights in [0, 1] with a name under each; with one name more than bars, names are under their edges. */
-export function bars(canvas: HTMLCanvasElement, heights: readonly number[], names: readonly string[]): void {
-  const pen = context(canvas);
-  const { width, height } = canvas;
-  pen.clearRect(0, 0, width, height);
-  const step = width / heights.length;
-  const room = height - 16;
-  pen.font = "12px sans-serif";
+/**
+ * Draw shares as bars with a name under each; with one name more than bars, names are under their edges. `most` is the
+ * end of the scale, by default the largest share.
+ */
+export function bars(
+  canvas: HTMLCanvasElement,
+  shares: readonly number[],
+  names: readonly string[],
+  most = Math.max(...shares),
+): void {
+  const { pen, width } = cleared(canvas);
+  const step = (width - AXIS) / shares.length;
+  const y = (share: number) => 8 + (HEIGHT - NAMES - 8) * (1 - share / (most || 1));
+  axis(
+    pen,
+    width,
+    [0, most / 2, most].map((share) => [`${Math.round(100 * share)} %`, y(share)]),
+  );
   pen.fillStyle = css("more");
-  heights.forEach((share, i) => {
-    pen.fillRect(i * step + 1, room * (1 - share), Math.max(1, step - 2), room * share);
+  shares.forEach((share, i) => {
+    pen.fillRect(AXIS + i * step + 1, y(share), Math.max(1, step - 2), y(0) - y(share));
   });
-  const edges = names.length > heights.length;
+  const edges = names.length > shares.length;
   pen.fillStyle = css("ink");
   names.forEach((name, i) => {
-    pen.textAlign = edges && i === 0 ? "left" : edges && i === heights.length ? "right" : "center";
-    pen.fillText(name, (edges ? i : i + 0.5) * step, height - 3);
+    const x = AXIS + (edges ? i : i + 0.5) * step;
+    pen.textAlign = edges && i === shares.length ? "right" : "center";
+    pen.fillText(name, x, HEIGHT - 4);
+    if (edges && name === "0") {
+      pen.fillRect(x - 0.5, 0, 1, HEIGHT - NAMES);
+    }
   });
   pen.textAlign = "start";
 }
 
-/** How many values lie in each of `parts` equal parts of a range, relative to the fullest; others go to the ends. */
+/** Which share of values lies in each of `parts` equal parts of a range; others go to the ends. */
 export function histogram(values: ArrayLike<number>, low: number, high: number, parts: number): number[] {
   const counts = Array.from({ length: parts }, () => 0);
   for (const value of Array.from(values)) {
     const part = Math.floor(((value - low) / (high - low)) * parts);
     counts[Math.min(parts - 1, Math.max(0, part))]++;
   }
-  const most = Math.max(1, ...counts);
-  return counts.map((count) => count / most);
+  return counts.map((count) => count / Math.max(1, values.length));
 }

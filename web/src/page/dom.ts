@@ -41,6 +41,14 @@ export function button(key: TextKey, act: () => void, attributes: Attributes = {
   return element;
 }
 
+/** A button that shows a sign; its name is a sentence, which also appears beside the pointer. */
+export function signButton(sign: string, key: TextKey, act: () => void): HTMLButtonElement {
+  const element = make("button", { type: "button" }, make("span", { "aria-hidden": "true" }, sign));
+  label(element, key);
+  element.addEventListener("click", act);
+  return element;
+}
+
 /** A control under its name. */
 export function field(key: TextKey, control: HTMLElement): HTMLLabelElement {
   return make("label", { class: "field" }, said("span", key), control);

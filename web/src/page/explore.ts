@@ -6,22 +6,28 @@ import { asColours, button, colour, context, make, paintSheet, picture, said } f
 import { label, say } from "./texts";
 import { latestOnly } from "./write";
 
+const MOST = 100; // classes that are drawn at once
 const REACH = 1.5; // the plane goes this far, in standard deviations, to each side
 
 /** The view. `trainer` returns the training in progress, if there is one; it is null on a page that cannot train. */
 export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null) | null): HTMLElement {
   const { classes, image, latent, names = [] } = inkgan.description;
-  const count = Math.min(classes || 1, 10);
+  const count = Math.min(classes || 1, MOST);
   const labels = Array.from({ length: count }, (_, i) => i);
   let [x, y, seed, chosen] = [0.6, -0.4, 1, Math.min(3, count - 1)];
+  const shownNames = !inkgan.canWrite && names.length > 0; // nobody needs to be told which digit a digit is
   const plane = make("div", { class: "plane", tabindex: 0, role: "application" });
   const dot = make("span", { class: "dot" });
   plane.append(dot);
-  const digits = make("div", { class: "digits" });
+  const digits = make("div", { class: shownNames ? "digits named" : "digits" });
   const cells = labels.map((one) => {
     const canvas = make("canvas", { width: image.width, height: image.height });
     const cell = make("button", { type: "button", "aria-pressed": String(one === chosen) }, canvas);
-    cell.setAttribute("aria-label", names[one] ?? String(one));
+    if (shownNames) {
+      cell.append(make("span", {}, names[one]));
+    } else {
+      cell.setAttribute("aria-label", names[one] ?? String(one));
+    }
     cell.addEventListener("click", () => {
       chosen = one;
       cells.forEach(({ cell: other }, i) => {
@@ -85,15 +91,21 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     y = Math.min(REACH, Math.max(-REACH, newY));
     redraw();
   };
-  plane.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "mouse" || event.buttons) {
+  // Not without a button: on its way to the images, the pointer would take the point with it.
+  const follow = (event: PointerEvent) => {
+    if (event.buttons) {
       const box = plane.getBoundingClientRect();
       moveTo(
         ((event.clientX - box.left) / box.width - 0.5) * 2 * REACH,
         ((event.clientY - box.top) / box.height - 0.5) * 2 * REACH,
       );
     }
+  };
+  plane.addEventListener("pointerdown", (event) => {
+    plane.setPointerCapture(event.pointerId);
+    follow(event);
   });
+  plane.addEventListener("pointermove", follow);
   plane.addEventListener("keydown", (event) => {
     const steps: Record<string, [number, number]> = {
       ArrowLeft: [-0.1, 0],
@@ -114,11 +126,13 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   });
   const hint = make("p", { class: "hint" });
   say(hint, "exploreHint", { count: latent });
+  const first = make("p", { class: "hint" });
+  say(first, "firstClasses", { count, all: classes });
   redraw();
   return make(
     "section",
     {},
-    said("h2", "exploreTitle"),
+    said("h2", inkgan.canWrite ? "exploreTitle" : "exploreTitleOfPictures"),
     hint,
     make(
       "div",
@@ -129,6 +143,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
         {},
         said("h3", "digitsHere"),
         digits,
+        ...(count < classes ? [first] : []),
         ...(trainer ? [make("label", { class: "check" }, asks, said("span", "critic")), note] : []),
       ),
       make("div", {}, said("h3", "neighbours"), neighbours, said("p", "neighboursHint", { class: "hint" })),

@@ -22,7 +22,8 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const found = picture("found", 28, 28, "sheet");
   const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
   const written = picture("yourText", 300, 96, "writing");
-  const which = make("select", {}, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
+  const none = make("option", { value: "", hidden: true }, "–"); // until something is drawn
+  const which = make("select", {}, none, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
   const count = said("p", "kept", { class: "hint" });
   say(count, "kept", { count: 0 });
   say(status, "nothingDrawn");
@@ -30,6 +31,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const rewrite = latestOnly(async () => {
     const problem = wrongWith(text.input.value);
     tell(text.problem, problem);
+    text.input.setAttribute("aria-invalid", String(problem !== null));
     if (hand && !problem && text.input.value.trim()) {
       paintWriting(written, await inkgan.write(text.input.value, { hand, height: 96 }));
     }
@@ -88,6 +90,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const clear = () => {
     pad.clear();
     now = null;
+    which.value = "";
   };
   const forget = () => {
     clear();

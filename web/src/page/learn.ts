@@ -57,12 +57,33 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       const series = [history.generator, history.discriminator];
       paint(screen.losses, () => lines(screen.losses, series));
       const margins = figures.logitsReal.map((real, i) => real - figures.logitsFake[i]);
-      const counts = histogram(margins, -8, 8, 16);
-      paint(screen.margins, () => bars(screen.margins, counts, MARGIN_NAMES));
+      const shares = histogram(margins, -8, 8, 16);
+      paint(screen.margins, () => bars(screen.margins, shares, MARGIN_NAMES));
     }
   };
-  const run = async (between: number) => {
-    await (await started())?.run({ between, news });
+  let runs = 0;
+  const run = async (pressed: HTMLButtonElement, between: number) => {
+    const trainer = await started();
+    if (trainer) {
+      const mine = ++runs;
+      showRunning(pressed);
+      try {
+        await trainer.run({ between, news });
+      } finally {
+        if (mine === runs) {
+          showRunning(null);
+        }
+      }
+    }
+  };
+  /** Mark the button that let it run, and the one to press next: to pause while it runs, else to run. */
+  const showRunning = (pressed: HTMLButtonElement | null) => {
+    for (const one of [fast, slow]) {
+      one.setAttribute("aria-pressed", String(one === pressed));
+    }
+    fast.classList.toggle("main", pressed === null);
+    pause.classList.toggle("main", pressed !== null);
+    pause.setAttribute("aria-disabled", String(pressed === null)); // not disabled, which would take the focus from it
   };
   const oneStep = async () => {
     const progress = await (await started())?.step();
@@ -86,6 +107,10 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       tell(problem, faultOf(error));
     }
   };
+  const fast = button("run", () => run(fast, 0));
+  const slow = button("slow", () => run(slow, 900));
+  const pause = button("pause", () => handle?.pause());
+  showRunning(null);
   const files = make("input", { type: "file", multiple: true, accept: ".gz" });
   files.addEventListener("change", () => takeFiles(files.files));
   const element = make(
@@ -93,15 +118,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     {},
     said("h2", "learnTitle"),
     said("p", "learnHint", { class: "hint" }),
-    make(
-      "div",
-      { class: "buttons" },
-      button("run", () => run(0), { class: "main" }),
-      button("slow", () => run(900)),
-      button("oneStep", oneStep),
-      button("pause", () => handle?.pause()),
-      button("reset", reset),
-    ),
+    make("div", { class: "buttons" }, fast, slow, button("oneStep", oneStep), pause, button("reset", reset)),
     refusal,
     screen.element,
     controls.element,
@@ -202,8 +219,7 @@ function makeScreen() {
     make(
       "div",
       { class: "panels" },
-      panel("drawings", drawings),
-      panel("doctor", verdict),
+      make("div", { class: "panel first" }, said("h3", "drawings"), drawings, said("h3", "doctor"), verdict),
       panel("losses", losses, legend, said("p", "lossesHint", { class: "hint" })),
       panel("margins", margins, said("p", "marginsHint", { class: "hint" })),
       panel("wishes", wishes, said("p", "wishesHint", { class: "hint" })),
@@ -221,7 +237,7 @@ function makeScreen() {
     show: (shown: Shown) => {
       paintSheet(drawings, { width: 28, height: 28, channels: 1, pixels: shown.images }, 10);
       paintWishes(wishes, shown.wishes);
-      paint(read, () => bars(read, shown.agreement, [..."0123456789"]));
+      paint(read, () => bars(read, shown.agreement, [..."0123456789"], 1));
       say(verdict, `doctor.${shown.verdict}`);
     },
     clear: () => {

@@ -2,7 +2,7 @@
 
 import workerSource from "worker-source";
 import { Inkgan } from "./api";
-import { button, make, repaint, said } from "./dom";
+import { button, make, repaint, said, signButton } from "./dom";
 import { contentsOfPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
@@ -22,7 +22,7 @@ type View = readonly [name: string, key: TextKey, make: () => HTMLElement];
 /** What the address asks for after its #: a view, a language (`lang=zh`), or both with & between them. */
 const asked = new URLSearchParams(location.hash.slice(1));
 
-/** Tabs, one of them open. Arrow keys go from one to the next. Views are made when they are first opened. */
+/** Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. Views are made when they are first opened. */
 function tabs(views: readonly View[]): HTMLElement {
   const list = make("div", { role: "tablist", class: "tabs" });
   label(list, "tabs");
@@ -40,6 +40,7 @@ function tabs(views: readonly View[]): HTMLElement {
       one.tabIndex = i === chosen ? 0 : -1;
       panels[i].hidden = i !== chosen;
     }
+    repaint(); // what was painted while hidden did not know its width
     if (focus) {
       heads[chosen].focus();
     }
@@ -48,14 +49,19 @@ function tabs(views: readonly View[]): HTMLElement {
     const head = said("button", key, { type: "button", role: "tab", id: `tab-${i}`, "aria-controls": `panel-${i}` });
     head.addEventListener("click", () => open(i, false));
     head.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) {
-        open((i + step + views.length) % views.length, true);
+      const count = views.length;
+      const next = { ArrowRight: (i + 1) % count, ArrowLeft: (i + count - 1) % count, Home: 0, End: count - 1 }[
+        event.key
+      ];
+      if (next !== undefined) {
+        event.preventDefault();
+        open(next, true);
       }
     });
     return head;
   });
   list.append(...heads);
+  list.hidden = views.length === 1; // there is nothing to choose
   open(
     Math.max(
       0,
@@ -67,33 +73,38 @@ function tabs(views: readonly View[]): HTMLElement {
 }
 
 function header(): HTMLElement {
-  const language = button("language", () => speak(spokenLanguage() === "en" ? "zh" : "en"), { class: "quiet" });
-  const theme = button(
-    "theme",
-    () => {
-      const root = document.documentElement;
-      const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-      root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
-      repaint();
-    },
-    { class: "quiet" },
-  );
+  const language = button("language", () => speak(spokenLanguage() === "en" ? "zh" : "en"));
+  const theme = signButton("◐", "theme", () => {
+    const root = document.documentElement;
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
+    repaint();
+  });
   return make(
     "header",
     {},
-    make("div", { class: "switches" }, theme, language),
     said("h1", "title"),
+    make("div", { class: "switches" }, theme, language),
     said("p", "intro"),
   );
+}
+
+/** Give the page its title: in the tab of the browser, and at its top. */
+function entitle(key: TextKey): void {
+  for (const place of document.querySelectorAll("title, h1")) {
+    say(place, key);
+  }
 }
 
 async function start(place: HTMLElement): Promise<Inkgan> {
   const main = make("main", {}, said("p", "loading", { role: "status" }));
   place.replaceChildren(header(), main);
+  entitle("title");
   try {
     const contents = await contentsOfPage();
     const inkgan = new Inkgan(workerSource, contents);
     const kernel = await inkgan.ready;
+    entitle(inkgan.canWrite ? "title" : "titleOfPictures");
     const views: View[] = [];
     const learn = inkgan.digits ? learnView(inkgan, contents.replay) : null;
     if (inkgan.canWrite) {
@@ -125,6 +136,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+addEventListener("resize", repaint); // charts are as wide as their place
 const language = asked.get("lang");
 speak(language === "zh" || language === "en" ? language : preferredLanguage());
 const place = document.getElementById("inkgan");

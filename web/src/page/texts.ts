@@ -2,6 +2,7 @@
 
 const english = {
   title: "A GAN writes",
+  titleOfPictures: "A GAN draws",
   intro: "A small network learned to draw from pictures alone. All of it runs on this page: nothing is sent anywhere.",
   tabs: "Views",
   tabWrite: "Write",
@@ -29,13 +30,15 @@ const english = {
   saveSvg: "Save as SVG",
   writtenAs: "The text {text} in handwriting",
   exploreTitle: "Every point on the plane is a way of writing",
+  exploreTitleOfPictures: "Every point on the plane is a way of drawing",
   exploreHint:
-    "Move over the plane, or focus it and use the arrow keys. All images at a point share one latent: {count} numbers that describe it.",
+    "Drag the point, click elsewhere, or focus the plane and use the arrow keys. All images at a point share one latent: {count} numbers that describe it.",
   plane: "Plane of latents: point {x}, {y}",
   otherPlane: "Another plane",
   digitsHere: "What this latent draws",
+  firstClasses: "The first {count} of {all} classes.",
   neighbours: "Its neighbours",
-  neighboursHint: "A small step in eight random directions. Choose a digit to see its neighbours.",
+  neighboursHint: "A small step in eight random directions. Choose an image to see its neighbours.",
   neighboursOf: "Neighbours of {label}",
   critic: "Ask the discriminator that is learning on the page Learn",
   criticNone: "No discriminator has learned yet. Start one on the page Learn.",
@@ -98,12 +101,11 @@ const english = {
   lossesHint: "The last 400 steps at most, the newest on the right.",
   margins: "The discriminator's margins",
   marginsHint:
-    "How much more real a real digit looks than a drawn one. To the right of 0 the discriminator is right, to the left it is wrong.",
+    "Across: how much more real a real digit looks than a drawn one. Up: the share of such pairs in the batch. To the right of 0 the discriminator is right, to the left it is wrong.",
   wishes: "What the discriminator wants changed",
   wishesHint: "Blue: more ink here. Red: less.",
   read: "How its drawings are read",
-  readHint:
-    "The share of the drawings of each digit that a classifier reads as that digit; a bar of full height is all of them.",
+  readHint: "The share of the drawings of each digit that a classifier reads as that digit.",
   doctor: "Diagnosis",
   "doctor.waiting": "Too early to tell.",
   "doctor.healthy": "It is learning.",
@@ -130,6 +132,7 @@ export type TextKey = keyof typeof english;
 
 const chinese: Readonly<Record<TextKey, string>> = {
   title: "会写字的 GAN",
+  titleOfPictures: "会画画的 GAN",
   intro: "一个小小的网络，只看图片就学会了画画。一切都在本页内运行，不会向外发送任何数据。",
   tabs: "选择内容",
   tabWrite: "书写",
@@ -157,13 +160,14 @@ const chinese: Readonly<Record<TextKey, string>> = {
   saveSvg: "保存为 SVG",
   writtenAs: "手写的 {text}",
   exploreTitle: "平面上的每一点都是一种笔迹",
-  exploreHint:
-    "用鼠标或手指在平面上移动，或者选中平面再按方向键。同一点上的图像共用一个隐变量，它的 {count} 个数描述一种笔迹。",
+  exploreTitleOfPictures: "平面上的每一点都是一种画法",
+  exploreHint: "拖动圆点，点按别处，或者选中平面再按方向键。同一点上的图像共用一个隐变量：描述它们的 {count} 个数。",
   plane: "隐变量平面：位置 {x}，{y}",
   otherPlane: "换一个平面",
-  digitsHere: "这个隐变量画出的数字",
+  digitsHere: "这个隐变量画出的图像",
+  firstClasses: "共有 {all} 个类别，这里显示前 {count} 个。",
   neighbours: "它的近邻",
-  neighboursHint: "沿八个随机方向各走一小步。点一个数字，就看它的近邻。",
+  neighboursHint: "沿八个随机方向各走一小步。点一幅图像，就看它的近邻。",
   neighboursOf: "{label} 的近邻",
   critic: "请“学习过程”页上的判别器来评判",
   criticNone: "还没有训练过的判别器。请先到“学习过程”页上开始训练。",
@@ -225,11 +229,12 @@ const chinese: Readonly<Record<TextKey, string>> = {
   lossDiscriminator: "判别器",
   lossesHint: "最多显示最近 400 步，最新的在右边。",
   margins: "判别器的间隔",
-  marginsHint: "真实数字比画出的数字“更真”多少。在 0 的右边，判别器判断对了；在左边，判断错了。",
+  marginsHint:
+    "横轴：真实数字比画出的数字“更真”多少。纵轴：这样的一对数字在一批中的比例。在 0 的右边，判别器判断对了；在左边，判断错了。",
   wishes: "判别器希望怎样修改",
   wishesHint: "蓝色：这里多一点墨。红色：少一点。",
   read: "画出的数字被认成什么",
-  readHint: "画每个数字得到的图中，分类器认对的比例；柱子顶到头，就是全部认对。",
+  readHint: "画每个数字得到的图中，分类器认对的比例。",
   doctor: "诊断",
   "doctor.waiting": "现在判断还太早。",
   "doctor.healthy": "学习正常。",
@@ -299,7 +304,6 @@ export function label(element: Element, key: TextKey, values: Values = {}): void
 export function speak(chosen: Language): void {
   language = chosen;
   document.documentElement.lang = chosen === "zh" ? "zh-Hans" : "en";
-  document.title = sentence("title");
   for (const [place, { key, values }] of spoken) {
     if (Array.isArray(place)) {
       place[0].setAttribute(place[1], sentence(key, values));

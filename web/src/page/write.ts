@@ -27,11 +27,12 @@ export function wrongWith(text: string): Sentence | null {
 export function textField(key: "writeText" | "yourText", value: string, changed: () => void) {
   const input = make("input", { type: "text", value, inputmode: "text", autocomplete: "off", spellcheck: "false" });
   input.addEventListener("input", changed);
-  const problem = make("p", { class: "problem", role: "alert" });
+  const problem = make("p", { class: "problem", role: "alert", id: `${key}-problem` });
+  input.setAttribute("aria-describedby", `${key}-hint ${key}-problem`);
   return {
     input,
     problem,
-    element: make("div", {}, field(key, input), said("p", "writeHint", { class: "hint" }), problem),
+    element: make("div", {}, field(key, input), said("p", "writeHint", { class: "hint", id: `${key}-hint` }), problem),
   };
 }
 
@@ -60,8 +61,11 @@ export function writeView(inkgan: Inkgan): HTMLElement {
   let shown: Writing | null = null;
   const redraw = latestOnly(async () => {
     const [wanted, number] = [text.input.value, seedIn(seed)]; // the fields may change while this waits
-    const problem: Sentence | null = wrongWith(wanted) ?? (number === null ? ["seedWrong"] : null);
+    const wrong = wrongWith(wanted);
+    const problem: Sentence | null = wrong ?? (number === null ? ["seedWrong"] : null);
     tell(text.problem, problem);
+    text.input.setAttribute("aria-invalid", String(wrong !== null));
+    seed.setAttribute("aria-invalid", String(number === null));
     if (problem || number === null || !wanted.trim()) {
       return;
     }
