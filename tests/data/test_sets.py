@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,19 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 )
 def test_unknown_names(name: str, words: str) -> None:
     complaint(lambda: load(name), words)
+
+
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set that is there, but out of reach, is not said to be missing."""
+    real = Path.stat
+
+    def refusing(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    complaint(lambda: load(tmp_path / "locked" / "x.npz"), "x.npz: permission denied", "Check its permissions")
 
 
 def test_a_file_that_is_no_set(tmp_path: Path) -> None:

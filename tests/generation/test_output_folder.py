@@ -115,6 +115,33 @@ def test_nothing_is_written_into_a_run_or_a_data_set_in_shards(tmp_path: Path, w
     assert content(tmp_path) == {"2.png": "new"}
 
 
+@pytest.mark.parametrize("place", ["checkpoints", "pictures/mine", "tensorboard"])
+def test_nothing_is_written_into_a_part_of_a_run(tmp_path: Path, place: str) -> None:
+    """It would keep --force from replacing the run. Other folders beside its parts are the user's."""
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    fill(tmp_path / "pictures", {"0.png": "new"})
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(OutputError, match="belongs to the run in"):
+        fill(tmp_path / place, {"1.png": "new"}, force=True)
+    fill(tmp_path / "mine", {"2.png": "new"})
+
+
+def test_a_folder_that_another_process_makes_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.rename
+
+    def late(path: Path, target: Path) -> Path:
+        target.mkdir(exist_ok=True)
+        (target / "first.png").write_text("first", "utf-8")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(OutputError, match="another process filled"):
+        fill(tmp_path / "a", {"0.png": "new"})
+    assert content(tmp_path) == {"a/first.png": "first"}
+
+
 def test_a_folder_is_filled_from_within(tmp_path: Path) -> None:
     """The parent of an existing folder need not be writable; a missing folder is prepared beside its place."""
     (tmp_path / "there").mkdir()

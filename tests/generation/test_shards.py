@@ -995,7 +995,7 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot run -1 jobs"),
         ("--split train=1 -o a.npz", "a.npz is the name of a file"),
-        ("--shards 1 -o a --force", "--force does not replace a data set"),
+        ("--shards 1 -o a --force", "--force does not replace a data set. Name a folder that does not exist yet"),
         ("--format zip -o a", "no such format"),
         ("--engine rey -o a", "Did you mean 'ray'"),
         ("--preview --engine rey -o a.png", "unknown engine 'rey'"),  # as without --preview

@@ -385,7 +385,12 @@ def test_settings_that_may_differ(tmp_path: Path) -> None:
 def test_other_images_are_refused(tmp_path: Path) -> None:
     """The images must be those that the run learned from."""
     run = made(tmp_path / "run")
-    refusal(lambda: run.require_same(run.saved_config(), "e" * 64), "other images", "digest", kind=CheckpointError)
+    saved = run.saved_config()
+    refusal(lambda: run.require_same(saved, "e" * 64), "other images", "digest", kind=CheckpointError)
+    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
+    refusal(lambda: run.require_same(moved, "e" * 64), "other images", "/elsewhere/x.npz", kind=CheckpointError)
+    inverted = moved.model_copy(update={"data": moved.data.model_copy(update={"ink": "dark"})})
+    refusal(lambda: run.require_same(inverted, "e" * 64), "data.ink: auto -> dark", kind=ConfigError)
 
 
 def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:

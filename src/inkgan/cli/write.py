@@ -232,7 +232,7 @@ def _write_data_set(
             "leave out --format, --shards, --split, --shard, --jobs and --engine."
         )
     if force:
-        raise ConfigError("--force does not replace a data set. Name another folder, or remove this one.")
+        raise ConfigError("--force does not replace a data set. Name a folder that does not exist yet.")
     with progress_line() as progress:
         try:
             made, kept = write_shards(spec, out, part=part, jobs=jobs, engine=engine, progress=progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,8 +124,18 @@ def _required_path(name: str, directory: Path | None) -> Path:
 def _own_path(name: str, directory: Path | None) -> Path | None:
     """Return the path of a user's own set, or None if there is no such file or folder."""
     places = [*_below(name, directory), expanded(name)]
-    # Path.exists raises an error for a name that is too long.
-    return next((path for path in places if name and os.path.exists(path)), None)  # noqa: PTH110
+    return next((path for path in places if name and _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a :class:`DataError` if its folder may not be looked into."""
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+    except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
+        return False
+    return True
 
 
 def _below(name: str, directory: Path | None) -> list[Path]:

@@ -8,6 +8,7 @@ included: if a new file would take its place, the write is refused before any wo
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -32,6 +33,8 @@ _WHAT = "files that inkgan wrote here: --force replaces or removes these while t
 _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
+#: The folders in that of a run; see inkgan.runs.folder.
+_PARTS_OF_A_RUN = ("checkpoints", "pictures", "tensorboard")
 
 #: A file's name in the folder, with / after a subfolder, and its SHA-256.
 Entry = tuple[str, str]
@@ -91,7 +94,23 @@ class OutputFolder:
                 self._move_in(new, temporary / _ASIDE)
             else:
                 _write_manifest(new, _entries(new))
-                new.rename(self._path)
+                self._appear(new)
+
+    def _appear(self, new: Path) -> None:
+        """Give a finished folder its name.
+
+        Raises:
+            OutputError: another process has just made a folder of this name.
+        """
+        try:
+            new.rename(self._path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise OutputError(
+                f"another process filled {shown(self._path)} at the same moment, so nothing is written there. "
+                "Name another folder."
+            ) from None
 
     def _refuse_files(self, *besides: str) -> None:
         """Without ``force``, refuse a folder that holds anything else than what has these names."""
@@ -192,13 +211,24 @@ class OutputFolder:
 
 def _refuse_runs_and_data_sets(path: Path) -> None:
     """Refuse the folder of a run or of a data set in shards, which has a manifest of its own."""
-    if (path / "config.json").is_file() and (path / "checkpoints").is_dir():
+    if _is_run(path):
         raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
+    whole = path.absolute()
+    for folder in whole.parents:
+        if whole.relative_to(folder).parts[0] in _PARTS_OF_A_RUN and _is_run(folder):
+            raise OutputError(
+                f"{shown(path)} belongs to the run in {shown(folder)}, so nothing is written into it. Name another "
+                "folder."
+            )
     if (path / "manifest.json").is_file() and holds_records(path):
         raise OutputError(
             f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name another "
             "folder; `inkgan write` with --shards makes shards that are missing."
         )
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.json").is_file() and (path / "checkpoints").is_dir()
 
 
 def holds_records(path: Path) -> bool:

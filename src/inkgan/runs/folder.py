@@ -184,7 +184,7 @@ class RunFolder:
         """
         if not self.is_run:
             raise CheckpointError(
-                f"{shown(self.path)} is not the folder of a run: {self._no_run()}. `inkgan train` prints the folder "
+                f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. `inkgan train` prints the folder "
                 "of its run."
             )
         try:
@@ -194,8 +194,8 @@ class RunFolder:
                 raise CheckpointError(str(error)) from None
             raise CheckpointError(f"{shown(self.config_file)} {error}") from None
 
-    def _no_run(self) -> str:
-        """Return why this is not the folder of a run."""
+    def why_no_run(self) -> str:
+        """Return why this is not the folder of a run, for a message."""
         if os.path.isfile(self.path):  # noqa: PTH113 - Path.is_file raises an error for a long name
             return "it is a file"
         if not os.path.isdir(self.path):  # noqa: PTH112
@@ -239,8 +239,12 @@ class RunFolder:
         newest, state = self._newest_state()
         if newest:
             self._require_unedited(saved, newest, state)
+        others = digest if newest and state.get("digest", digest) != digest else None
         if digest is None or state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
+        elif others is not None:  # that is what matters, wherever they are
+            place = {"name": asked.data.name, "directory": asked.data.directory}
+            saved = saved.model_copy(update={"data": saved.data.model_copy(update=place)})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
             saved = saved.model_copy(update={"precision": asked.precision})
         changed = differences(saved, asked)
@@ -250,10 +254,10 @@ class RunFolder:
                 f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
                 f"Resume without these options, or start a new run with --out.{longer}"
             )
-        if digest is not None and newest and state.get("digest", digest) != digest:
+        if others is not None:
             raise CheckpointError(
                 f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
-                f"{str(state['digest'])[:16]}, now it is {digest[:16]}. Put back the images, or start a new run with "
+                f"{str(state['digest'])[:16]}, now it is {others[:16]}. Put back the images, or start a new run with "
                 "--out."
             )
 
