@@ -1,6 +1,6 @@
 """How often is the doctor wrong? Fit thresholds on some healthy and ill runs, count false alarms and finds on others.
 
-    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--runs FOLDER ...] [--refit] [--record]
+    python benchmarks/doctor.py [--work FOLDER] [--workers 2] [--runs FOLDER ...] [--refit] [--write] [--record]
 
 It trains short runs, healthy and with planted faults (``doctor_cases.py``), and keeps the series that each logged as
 JSON in the work folder. Runs that are there already are not trained again, so it can be stopped at any time. It fits
@@ -335,7 +335,10 @@ def main() -> None:
     options = parser.parse_args()
     if not options.refit:
         collect(options.work, options.workers)
-    runs = read_all(options.work) + read_folders(options.runs)
+    short_runs = read_all(options.work)
+    if not short_runs:
+        parser.error(f"{options.work} holds no runs to fit. Train them: leave out --refit.")
+    runs = short_runs + read_folders(options.runs)
     thresholds = fit(runs)
     remedies = try_remedies(options.work, options.workers, thresholds, train=not options.refit)
     text = report(runs, thresholds, remedies)

@@ -68,7 +68,7 @@ def main() -> None:
     """Train all, measure and report."""
     parser = parser_for(__doc__ or "")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=400, help="of a run; two of the faults begin at step 200")
     options: argparse.Namespace = parser.parse_args()
     reference = Reference()
     rows = [["planted", "--heal", "broke down", "Fréchet digit distance", "healings"]]

@@ -47,6 +47,15 @@ def test_a_threshold_lies_half_way(doctor: ModuleType) -> None:
     assert doctor.between(_MEMORY, [0.5], [9.0]) == pytest.approx(1.0)
 
 
+def test_a_refit_needs_runs(
+    doctor: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["doctor.py", "--refit", "--work", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        doctor.main()
+    assert capsys.readouterr().err.endswith("holds no runs to fit. Train them: leave out --refit.\n")
+
+
 def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
     doctor: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
