@@ -744,7 +744,7 @@ def test_a_foreign_network(tmp_path: Path, network: Any) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"network": network}), "utf-8")
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
     sign(tmp_path)
-    assert len(complaint(lambda: inkgan.load(tmp_path), "network of another kind")) < 300
+    assert len(complaint(lambda: inkgan.load(tmp_path), "network of another kind")) < 250 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize(
