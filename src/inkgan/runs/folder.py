@@ -254,7 +254,7 @@ class RunFolder:
                 f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
                 f"Resume without these options, or start a new run with --out.{longer}"
             )
-        if others is not None:
+        if newest and others is not None:
             raise CheckpointError(
                 f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
                 f"{str(state['digest'])[:16]}, now it is {others[:16]}. Put back the images, or start a new run with "
