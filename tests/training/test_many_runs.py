@@ -18,7 +18,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.cli.many_runs import last_step, table
-from inkgan.errors import ConfigError, DivergenceError, OutputError
+from inkgan.errors import ConfigError, DivergenceError, OutputError, printable
 from inkgan.generation import engines
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
@@ -273,6 +273,17 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert last_step(tmp_path / "none") == ""
     (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
     assert last_step(tmp_path) == ""
+
+
+@pytest.mark.parametrize("name", ["[hinge]-1", "[/]-1", "[bold", "a\x1b[31m"])
+def test_the_table_shows_a_folder_by_its_own_name(name: str) -> None:
+    """Brackets are no markup, and control characters are escaped."""
+    console = Console(file=io.StringIO(), width=200)
+    ill = Outcome(2, Result(Path(name), 5, 1.0, complete=True, sheet=None), "", ill=("[/]",))
+    console.print(table({1: Path(name), 2: Path(name)}, {2: ill}, 10.0))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert printed.count(f" {printable(name)} ") == 2
+    assert "complete, ill: [/] (inkgan doctor" in printed
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from inkgan.cli.progress import time_left
 from inkgan.errors import DivergenceError, printable, quantity
@@ -94,7 +95,8 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) ->
         else:
             step = last_step(folder)
             state = "training" if step else ""
-        shown.add_row(str(seed), str(folder), step, state)
+        # Text, not a string: a folder's name is not markup.
+        shown.add_row(str(seed), Text(printable(folder)), step, Text(state))
     return shown
 
 
