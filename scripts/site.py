@@ -63,6 +63,7 @@ _FRAME = {
     "Auto light/dark, in dark mode": "自动，现为深色",
     "Auto light/dark, in light mode": "自动，现为浅色",
     "Back to top": "回到顶部",
+    "Contents of this page": "本页目录",
     "Contents": "本页目录",
     "Dark mode": "深色",
     "Expand": "展开",
@@ -76,17 +77,19 @@ _FRAME = {
     "Menu": "菜单",
     "Next": "下一页",
     "On this page": "本页目录",
+    "Pages of this site": "全站目录",
     "Previous": "上一页",
     "Reference": "参考（英文）",
     "Search": "搜索",
     "Skip to content": "跳到正文",
     "The project": "项目（英文）",
     "Toggle Light / Dark / Auto color theme": "切换浅色、深色或自动",
-    "Toggle hidden content": "展开或收起",
     "Toggle site navigation sidebar": "展开或收起全站目录",
     "Toggle table of contents sidebar": "展开或收起本页目录",
     "What we found": "实测结果（英文）",
 }
+#: What a screen reader says about a picture that the code of a lesson drew; the text around it says what it shows.
+_DRAWN = {"en": "a picture that the code above draws", "zh": "上面的代码画出的图"}
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -100,8 +103,9 @@ def main() -> None:
         sys.exit(done.returncode)
     for page in SITE.glob("html/**/*.html"):
         text = page.read_text("utf-8")
-        if re.search(r'<html[^>]* lang="zh-CN"', text):
-            page.write_text(framed_in_chinese(text), "utf-8")
+        chinese = re.search(r'<html[^>]* lang="zh-CN"', text) is not None
+        text = for_screen_readers(text, "zh" if chinese else "en")
+        page.write_text(framed_in_chinese(text) if chinese else text, "utf-8")
     found = list(broken(SITE / "html"))
     if found:
         sys.exit("links that lead nowhere:\n" + "\n".join(found))
@@ -184,7 +188,7 @@ def commands_page() -> str:
     names = group.list_commands(None)  # type: ignore[attr-defined]
     parts = ["# The command line\n\n`inkgan COMMAND --help` says the same; `inkgan help` explains subjects.\n"]
     for name in names:
-        environment = {"COLUMNS": "100", "NO_COLOR": "1", "TERMINAL_WIDTH": "100"}
+        environment = {"COLUMNS": "92", "NO_COLOR": "1", "TERMINAL_WIDTH": "92"}  # fits the narrowest usual column
         shown = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="inkgan")
         parts.append(f"## inkgan {name}\n\n```text\n{shown.output.rstrip()}\n```\n")
     return "\n".join(parts)
@@ -211,6 +215,20 @@ def _index(kept: set[Path]) -> str:
     for word, found in groups.items():
         text = text.replace(f"\n{word}\n", "".join(f"\n{path.with_suffix('').as_posix()}" for path in found) + "\n")
     return text
+
+
+def for_screen_readers(page: str, language: str) -> str:
+    """Name what Sphinx and its theme leave without a name, or with one that only repeats the name of a file.
+
+    Pictures that code drew, the two side bars, and the levels of captions in the contents are named. What unfolds a
+    solution is known by its own words, not by those of the theme, which say neither what it is nor which one.
+    """
+    page = re.sub(r'(<img )alt="[^"]*_images/\w{64}\.\w+"', rf'\1alt="{_DRAWN[language]}"', page)
+    page = re.sub(r"<img (?![^>]*\balt=)", f'<img alt="{_DRAWN[language]}" ', page)
+    page = page.replace('<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">')
+    for sidebar, name in (("sidebar-drawer", "Pages of this site"), ("toc-drawer", "Contents of this page")):
+        page = page.replace(f'<aside class="{sidebar}">', f'<aside class="{sidebar}" aria-label="{name}">')
+    return page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 
 
 def framed_in_chinese(page: str) -> str:

@@ -71,6 +71,26 @@ def test_chinese_pages_are_framed_in_chinese() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "drawn"), [("en", "a picture that the code above draws"), ("zh", "上面的代码画出的图")]
+)
+def test_screen_readers_are_told_what_things_are(language: str, drawn: str) -> None:
+    """No picture is named after its file, or not at all; what has a name keeps it."""
+    name = f"../../_images/{'0a' * 32}.png"
+    page = (
+        f'<img alt="{name}" src="{name}" /><img src="data:image/png;base64,0" style="a"><img alt="two" src="b.png">'
+        '<aside class="sidebar-drawer"><p class="caption" role="heading">a</p></aside>'
+        '<aside class="toc-drawer"></aside>'
+        '<summary aria-label="Toggle hidden content">\n<p>Solution</p></summary>'
+    )
+    assert site["for_screen_readers"](page, language) == (
+        f'<img alt="{drawn}" src="{name}" /><img alt="{drawn}" src="data:image/png;base64,0" style="a">'
+        '<img alt="two" src="b.png"><aside class="sidebar-drawer" aria-label="Pages of this site">'
+        '<p class="caption" role="heading" aria-level="2">a</p></aside>'
+        '<aside class="toc-drawer" aria-label="Contents of this page"></aside><summary>\n<p>Solution</p></summary>'
+    )
+
+
 def test_readers_stay_in_their_language() -> None:
     """The page before and the page after are the nearest ones that the reader can read."""
     conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))

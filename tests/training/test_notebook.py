@@ -58,6 +58,8 @@ def test_a_kernel_shows_lines_and_pictures(
     pictures = [re.search(r"base64,([^\"]+)", html) for html in kernel.shown]
     sizes = [Image.open(io.BytesIO(base64.b64decode(match[1]))).size for match in pictures if match]
     assert sizes[0] == (168, 168)
+    alternatives = [alt for html in kernel.shown for alt in re.findall(r'<img alt="([^"]*)" src="data', html)]
+    assert alternatives == ["what the generator draws"] * len(sizes)
     assert sizes[-1] == (280, 280)
     assert "done after 6 steps" in kernel.shown[-1]
     assert capsys.readouterr() == ("", "")

@@ -45,7 +45,10 @@ class NotebookWatcher(Watcher):
     def _repr_html_(self) -> str:
         text = html.escape(repr(self))
         data = base64.b64encode(self._picture).decode()
-        picture = f'<img src="data:image/png;base64,{data}" style="image-rendering: pixelated">' if data else ""
+        if not data:
+            return f"<pre>{text}</pre>"
+        alternative = "what the generator draws"
+        picture = f'<img alt="{alternative}" src="data:image/png;base64,{data}" style="image-rendering: pixelated">'
         return f"<pre>{text}</pre>{picture}"
 
     def preparing(self, doing: str, done: float) -> None:
