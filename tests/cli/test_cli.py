@@ -747,6 +747,23 @@ def test_warnings_have_one_form(
     assert capsys.readouterr().err == warning * 2 + "inkgan: enough.\n"
 
 
+def test_a_variable_that_pytorch_refuses_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PyTorch reads it when it is imported, so it takes a process of its own."""
+    monkeypatch.setenv("TORCH_LOGS", "nonsense")
+    ended = subprocess.run(
+        [sys.executable, "-m", "inkgan", "train", "--steps", "2", "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("inkgan: TORCH_LOGS='nonsense' is not allowed by PyTorch")
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory")], ids=str
 )

@@ -18,8 +18,10 @@ import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.cli.many_runs import last_step, table
+from inkgan.config import as_toml
 from inkgan.errors import ConfigError, DivergenceError, OutputError, printable
 from inkgan.generation import engines
+from inkgan.runs.folder import RunFolder
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 from inkgan.training.watching import Result
@@ -155,8 +157,16 @@ def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Pa
     """The command that made it may be repeated, and then trains nothing; another length is still refused."""
     runs.copy(finished_run, tmp_path / "a-0")
     runs.train(tmp_path / "a-0", small_data, steps=None, extend=2)
-    (again,) = train_many(task(tmp_path / "a", small_data), [0])
-    assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
+    tables = tmp_path / "same.toml"
+    tables.write_text(as_toml(RunFolder(finished_run).saved_config()), "utf-8")
+    for same in (
+        {},
+        {"steps": None, "settings": [*runs.SETTINGS, f"steps = {runs.STEPS}"]},
+        {"steps": None, "settings": {"steps": runs.STEPS}},
+        {"steps": None, "settings": None, "config": tables},
+    ):
+        (again,) = train_many(task(tmp_path / "a", small_data, **same), [0])
+        assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
     with pytest.raises(ConfigError):
         train_many(task(tmp_path / "a", small_data, steps=runs.STEPS - 1), [0])
 

@@ -24,6 +24,7 @@ from inkgan.errors import (
     InkganError,
     InkganWarning,
     Interrupted,
+    as_given,
     missing_extra,
     printable,
     reason_of,
@@ -148,11 +149,12 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
         return None if missing is None else (str(missing), missing.exit_code)
     if isinstance(error, typer.TyperException):
         return _of_wrong_words(error), 2
+    if "Invalid log settings" in str(error):  # from the import of PyTorch
+        given = as_given(os.environ.get("TORCH_LOGS"))
+        return f"TORCH_LOGS={given} is not allowed by PyTorch. Unset it, or set it to help to see what it takes.", 2
     if _is_out_of_memory(error):
         return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
-    if isinstance(error, OSError):
-        return _of_system_error(error)
-    return None
+    return _of_system_error(error) if isinstance(error, OSError) else None
 
 
 def _of_wrong_words(error: typer.TyperException) -> str:

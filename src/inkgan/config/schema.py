@@ -283,8 +283,8 @@ class Config(_Settings):
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
             raise ValueError(
-                f"a run that was extended at step {self.extended_from[-1]} (extended_from) is longer than that, and "
-                "its length is a number of steps. Only `inkgan train --extend` changes it"
+                f"a run that was extended at step {self.extended_from[-1]} is longer than that, and its length is a "
+                "number of steps. Leave out steps and seconds: only `inkgan train --extend` changes its length"
             )
         return self
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from inkgan.config import differences
+from inkgan.config import Config, differences, keys_of
 from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
@@ -73,8 +74,11 @@ class TrainingTask:
         """Return the options of a seed's run, which resumes if it is there; one that was extended keeps its length."""
         run = RunFolder(self.folder(seed))
         given: TrainingOptions = {**self.options, "seed": seed, "out": run.path, "resume": run.is_run}
-        if run.is_run and given.get("steps") in run.saved_config().extended_from:
-            given["steps"] = None
+        if run.is_run and (saved := run.saved_config()).extended_from:
+            new: TrainingOptions = {**given, "resume": False}
+            asked, _ = configure(complete_options(self.recipe, **new))
+            if asked.steps in saved.extended_from:
+                given |= _without_length(given, asked, saved)
         return given
 
     def __call__(self, seed: int) -> Outcome:
@@ -93,6 +97,25 @@ class TrainingTask:
             step = run.newest_step() or 0
             return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
         return Outcome(seed, result, ill=_illnesses(run), healings=number_of_healings(run.saved_config()))
+
+
+def _without_length(given: TrainingOptions, asked: Config, saved: Config) -> TrainingOptions:
+    """Return the options that state a run's first length, without it; a file whose other settings it has is left out.
+
+    Args:
+        given: the options.
+        asked: the settings that they make.
+        saved: those of the run, which was extended since.
+    """
+    settings = given.get("settings") or ()
+    rest: dict[str, Any] | list[str]
+    if isinstance(settings, Mapping):
+        rest = {key: value for key, value in settings.items() if key != "steps"}
+    else:
+        rest = [text for text in settings if keys_of([text]) != ["steps"]]
+    longer = asked.model_copy(update={"steps": saved.steps, "extended_from": saved.extended_from})
+    has_file = bool(differences(saved, longer))
+    return {"steps": None, "settings": rest, "config": given.get("config") if has_file else None}
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:
