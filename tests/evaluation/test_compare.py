@@ -115,8 +115,9 @@ def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Compari
     found = inkgan.compare(*arrays, n=N)
     assert [pair.differences for pair in found.pairs] == [pair.differences for pair in single.pairs]
     with pytest.warns(InkganWarning, match="n is 200, not 300: array has 200 images"):
-        found = inkgan.compare(inkgan.load("fast"), arrays[0], n=300)
+        found = inkgan.compare(inkgan.load("fast"), arrays[0], n=300, seed=np.int64(4))  # type: ignore[arg-type]
     assert found.subjects == (("fast",), ("array",))
+    assert json.loads(found.as_json())["seed"] == 4
 
 
 @pytest.mark.parametrize(

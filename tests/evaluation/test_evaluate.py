@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 import inkgan
+import made_reports as made
 import tiny_runs as runs
 from inkgan import cli
 from inkgan.cli.evaluate import _outputs
@@ -411,6 +412,24 @@ def test_the_command(
     assert cli.run(arguments) == 2
     assert "--force" in capsys.readouterr().err
     assert cli.run([*arguments, "--force"]) == 0
+
+
+def test_the_figures_are_printed_if_a_file_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring takes minutes, and meanwhile the place may be taken, or the disk full."""
+    measured = made.report({"coverage": 0.7})
+
+    def evaluate(*_: object, **__: object) -> Report:
+        (tmp_path / "a.json").write_text("other", "utf-8")
+        return measured
+
+    monkeypatch.setattr("inkgan.evaluation.evaluate.evaluate", evaluate)
+    assert cli.run(["evaluate", "fast", "--json", str(tmp_path / "a.json")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == f"{report_text(measured)}\n"
+    assert "a.json exists already" in printed.err
+    assert (tmp_path / "a.json").read_text("utf-8") == "other"
 
 
 @pytest.mark.parametrize("name", ["report.json", "report.html"])

@@ -130,16 +130,21 @@ def compare(
 def _measure_and_write(
     measure: Callable[..., T], as_text: Callable[[T], str], outputs: Mapping[Path, Callable[[T], str]], *, force: bool
 ) -> None:
-    """Measure, write the files, and print the result as text."""
+    """Measure, write the files, and print the result as text.
+
+    Measuring takes minutes, so the text is printed even if a file cannot be written.
+    """
     from inkgan.files import refuse_to_overwrite, write_bytes
 
     for path in outputs:
         refuse_to_overwrite(path, force=force)
     with progress_line() as progress:
         result = measure(progress=progress)
-    for path, content in outputs.items():
-        write_bytes(path, content(result).encode(), force=force)
-    typer.echo(as_text(result))
+    try:
+        for path, content in outputs.items():
+            write_bytes(path, content(result).encode(), force=force)
+    finally:
+        typer.echo(as_text(result))
     for path in outputs:
         typer.echo(f"written: {printable(path)}")
 

@@ -202,7 +202,7 @@ def compare(
         data_digest=real.digest,
         features=reports[0][0].features,
         n=n,
-        seed=seed,
+        seed=samples[0][0].seed,
         subjects=tuple(tuple(subject.name for subject in group) for group in groups),
         pairs=pairs,
         notes=(*limits, *_notes(members, reports, pairs)),
