@@ -43,7 +43,8 @@ from torch.nn import functional
 from inkgan import data
 from inkgan.device import resolve_device, resolve_precision
 from inkgan.evaluation.metrics.intervals import difference_of_means
-from inkgan.generation.spec import Spec, texts_of, write_many
+from inkgan.generation.spec import Spec, write_many
+from inkgan.generation.templates import Templates
 from inkgan.generation.writing import Writing, in_batches
 
 Pixels = NDArray[np.uint8]
@@ -170,7 +171,7 @@ def specs(source: Source, lines: int, seed: int) -> list[Spec]:
 
 def with_real_digits(spec: Spec, digits: RealDigits) -> Iterator[Writing]:
     """Return the lines of a data set, with real digits in place of the generated ones."""
-    texts = texts_of(spec)
+    texts = Templates(spec.texts)
     asked = ((texts.text(spec.seed, number), number) for number in range(spec.count))
     return in_batches(
         asked, model=digits, seed=spec.seed, style=spec.style, slant=spec.slant, height=spec.height, legible=0,

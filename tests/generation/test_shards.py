@@ -38,8 +38,8 @@ from inkgan.files import temporary_folder
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import Task
 from inkgan.generation.formats import Files
-from inkgan.generation.shards import is_done, make_shard, split_of, write_shards
-from inkgan.generation.spec import Spec, preview, samples, texts_of
+from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, write_shards
+from inkgan.generation.spec import Spec, preview, samples, sources_of
 from inkgan.generation.templates import read_template
 from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
@@ -74,6 +74,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def made(spec: Spec, number: int) -> Files:
+    """Make the files of a shard from what its specification names now."""
+    return make_shard(spec, sources_of(spec), number)
+
+
 def copied(whole: Path, to: Path) -> Path:
     """Copy a data set."""
     return shutil.copytree(whole, to)
@@ -82,11 +87,9 @@ def copied(whole: Path, to: Path) -> Path:
 @pytest.mark.slow
 def test_an_image_depends_on_its_number_alone() -> None:
     """Image i is what ``write`` draws for text i and writer i, in whichever shard it is."""
-    found = {
-        name: content for k in range(4) for name, content in entries(make_shard(spec(), k)[f"0000{k}.tar"]).items()
-    }
+    found = {name: content for k in range(4) for name, content in entries(made(spec(), k)[f"0000{k}.tar"]).items()}
     assert sorted(found) == [f"{i:012d}.{end}" for i in range(10) for end in ("json", "png")]
-    assert found == entries(make_shard(spec(shards=1), 0)["00000.tar"])
+    assert found == entries(made(spec(shards=1), 0)["00000.tar"])
     for i in (0, 3, 9):
         text = read_template(TEXTS[i % 2]).text(rng(7, Stream.TEXT, i))
         written = inkgan.write(text, model="fast", seed=7, writer=i, height=24)
@@ -146,7 +149,23 @@ def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     templates = [read_template(text) for text in TEXTS]
     expected = [(templates[i % 2].text(rng(7, Stream.TEXT, i)), i, 7) for i in range(10)]
     assert parts == [expected[part::3] for part in range(3)]
-    assert [sample.number for sample in samples(spec(), [3, 9])] == [3, 9]
+    assert [sample.number for sample in samples(spec(), sources_of(spec()), [3, 9])] == [3, 9]
+
+
+@pytest.mark.parametrize("name", ["texts.txt", "texts.toml"])
+def test_every_pass_reads_the_texts_and_the_model_anew(tmp_path: Path, name: str) -> None:
+    """In a notebook, texts are edited and models trained further between two passes over the same specification."""
+    form = '[[texts]]\ntemplate = "{}"\n' if name.endswith(".toml") else "{}\n"
+    path, model = tmp_path / name, tmp_path / "model"
+    changing = spec(texts=(), texts_file=str(path), count=1, shards=1, model=str(model), legible=0)
+    passes = []
+    for text, network in (("1", "fast"), ("22", "fast"), ("22", "best")):
+        path.write_text(form.format(text), "utf-8")
+        inkgan.export(network, f"{model}/", force=True)
+        (written,) = inkgan.write_many(changing)
+        assert written.text == text
+        passes.append(written.image)
+    assert not np.array_equal(passes[1], passes[2])
 
 
 def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +205,7 @@ def test_a_folder(whole: Path) -> None:
     checked = subprocess.run(["sha256sum", "--check", *records], cwd=whole, check=True, capture_output=True)
     assert checked.stdout.count(b"OK") == 4
     for k in range(4):
-        assert (whole / f"0000{k}.tar").read_bytes() == make_shard(spec(), k)[f"0000{k}.tar"]
+        assert (whole / f"0000{k}.tar").read_bytes() == made(spec(), k)[f"0000{k}.tar"]
 
 
 @pytest.mark.slow
@@ -321,8 +340,8 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     small = spec(count=3, shards=2, format=name, split=[{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}])
     write_shards(small, tmp_path / "whole")
     expected = visible(tmp_path / "whole")
-    made = [make_shard(small, k) for k in range(2)]
-    monkeypatch.setattr(shards, "make_shard", lambda _, k: made[k])
+    both = [made(small, k) for k in range(2)]
+    monkeypatch.setattr(shards, "make_shard", lambda _, __, k: both[k])
     true_rename, true_write, true_replace = Path.rename, Path.write_bytes, Path.replace
     calls = itertools.count()
 
@@ -440,7 +459,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     ):
         with pytest.raises(OutputError, match=said):
             write_shards(spec(**changes), whole)
-    monkeypatch.setattr("inkgan.generation.shards.digests_of", lambda _: {"model": "another"})
+    monkeypatch.setattr("inkgan.generation.shards.digests_of", lambda *_: {"model": "another"})
     with pytest.raises(OutputError, match=r"its model is one with the SHA-256 '.*', and not 'another'"):
         write_shards(spec(), whole)
     monkeypatch.undo()
@@ -487,8 +506,6 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(one, out)
         for path in (Path("texts.txt"), Path("codes.txt")):
             path.write_text(path.read_text("utf-8") + "3\n", "utf-8")
-        for cached in (texts_of, shards.digests_of):
-            cached.cache_clear()  # as in another process
         with pytest.raises(OutputError, match=r"its (texts|codes).txt is"):
             write_shards(one, out)
     with pytest.raises(ConfigError, match="standard input"):
@@ -570,7 +587,7 @@ def given_files(monkeypatch: pytest.MonkeyPatch, no_workers: None) -> Files:
     """The files that the first shard consists of, instead of drawn ones."""
     made: Files = {}
     monkeypatch.setattr(shards, "make_shard", lambda *_: made)
-    monkeypatch.setattr(shards, "digests_of", lambda _: {})
+    monkeypatch.setattr(shards, "digests_of", lambda *_: {})
     return made
 
 
@@ -647,10 +664,10 @@ def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) 
     """A shard's images go, in order, to the file of their writer's part; no part has an empty file."""
     divided = spec(count=40, shards=4, split=[{"name": name, "share": 0.25} for name in ("d", "a", "c", "b")])
     monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: samples})
-    monkeypatch.setattr(shards, "samples", lambda _, numbers: numbers)
+    monkeypatch.setattr(shards, "samples", lambda _, __, numbers: numbers)
     found: dict[str, Any] = {}
     for shard in range(4):
-        found |= make_shard(divided, shard)
+        found |= made(divided, shard)
     expected: dict[str, list[int]] = {}
     for number in range(40):
         expected.setdefault(f"{split_of(divided, number)}/0000{number // 10}", []).append(number)
@@ -664,8 +681,8 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
     out = copied(whole, tmp_path / "a")
     (out / ".00002.sha256").unlink()
     before = visible(out)
-    task = partial(shards.put_shard, spec(), out, shards.digests_of(spec()))
-    monkeypatch.setattr(shards, "digests_of", lambda _: {"model": "another"})
+    task = partial(shards.put_shard, spec(), out, digests_of(spec(), sources_of(spec())))
+    monkeypatch.setattr(shards, "digests_of", lambda *_: {"model": "another"})
     assert not task(1)
     with pytest.raises(OutputError, match=r"texts of .*/a changed while it was written. Name another folder"):
         task(2)
@@ -712,7 +729,7 @@ def test_shards_are_made_on_all_cores(
 def test_a_folder_that_another_command_took_over(whole: Path, tmp_path: Path) -> None:
     """A command whose folder was removed, or removed and begun anew with another spec, adds nothing to it."""
     out = copied(whole, tmp_path / "a")
-    task = partial(shards.put_shard, spec(), out, shards.digests_of(spec()))
+    task = partial(shards.put_shard, spec(), out, digests_of(spec(), sources_of(spec())))
     shutil.rmtree(out)
     with pytest.raises(OutputError, match="was removed while it was written"):
         task(2)

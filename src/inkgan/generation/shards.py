@@ -44,7 +44,7 @@ from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import holds_records
-from inkgan.generation.spec import MOST_SHARDS, Spec, model_of, samples, texts_of
+from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, samples, sources_of
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
@@ -106,7 +106,7 @@ def write_shards(
     if is_new:  # earlier versions allowed larger shards, and what they began can go on
         require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
-    digests = digests_of(spec)
+    digests = digests_of(spec, sources_of(spec))
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
     made = 0
@@ -145,9 +145,7 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
     """
     if is_done(out, number):
         return False
-    if digests_of(spec) != digests:
-        raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
-    files = make_shard(spec, number)
+    files = make_shard(spec, _unchanged_sources(spec, out, tuple(digests.items())), number)
     if not (out / MANIFEST).exists():
         raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was.")
     _require_same(_read(out / MANIFEST), _manifest_of(spec, digests), out)
@@ -155,16 +153,29 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
     return True
 
 
-def make_shard(spec: Spec, number: int) -> Files:
+@lru_cache(maxsize=1)  # a process makes one shard after another
+def _unchanged_sources(spec: Spec, out: Path, digests: tuple[tuple[str, str], ...]) -> Sources:
+    """Return the sources of a data set in a process that makes some of its shards.
+
+    Raises:
+        OutputError: they have other digests than at the beginning.
+    """
+    sources = sources_of(spec)
+    if digests_of(spec, sources) != dict(digests):
+        raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
+    return sources
+
+
+def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
     """Make the files of a shard, by their names in the data set's folder: a pure function.
 
     Args:
         spec: the data set.
+        sources: its model and texts.
         number: the number of the shard, 0 to ``spec.shards - 1``.
 
     Raises:
         ConfigError: a text cannot be written.
-        CheckpointError: the model cannot write.
     """
     pack = packer(spec.format)
     folders: dict[str, list[int]] = {}
@@ -173,7 +184,7 @@ def make_shard(spec: Spec, number: int) -> Files:
         folders.setdefault(folder, []).append(image)
     files: Files = {}
     for folder, images in sorted(folders.items()):
-        files |= pack(f"{folder}{number:05d}", samples(spec, images))
+        files |= pack(f"{folder}{number:05d}", samples(spec, sources, images))
     return files
 
 
@@ -291,19 +302,18 @@ def versions_for(form: str) -> dict[str, str]:
     return {name: metadata.version(name) for name in names if name is not None}
 
 
-@lru_cache(maxsize=2)
-def digests_of(spec: Spec) -> dict[str, str]:
+def digests_of(spec: Spec, sources: Sources) -> dict[str, str]:
     """Return the SHA-256 of the model's weights and of each file that texts come from."""
     files = {}
     lines = [] if spec.texts_file is None else [Path(spec.texts_file)]
-    for path in lines + texts_of(spec).files:
+    for path in lines + sources.texts.files:
         try:
             files[str(path)] = sha256_of(path)
         except OSError as error:
             raise ConfigError(
                 f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
             ) from None
-    return {"model": model_of(spec).weights_digest, **files}
+    return {"model": sources.model.weights_digest, **files}
 
 
 def is_done(out: Path, number: int) -> bool:

@@ -6,9 +6,8 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -156,24 +155,43 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
         Images part, part + parts, part + 2 · parts, ... of the data set.
 
     Raises:
-        ConfigError: a text cannot be written, there is no such part, or ``spec`` is not a :class:`Spec`.
-        CheckpointError: the model cannot write.
+        ConfigError: the texts cannot be read or written, there is no such part, or ``spec`` is not a :class:`Spec`.
+        CheckpointError: there is no such model, or it cannot write.
     """
     if not isinstance(spec, Spec):
         raise ConfigError(f"{as_given(spec)} is not a data set. Give an inkgan.Spec.")
     parts = whole_number(parts, "there cannot be {} parts. Give 1 or more.", 1, 2**31)
     part = whole_number(part, f"there is no part {{}} of {parts}. Parts are numbered from 0.", 0, parts - 1)
-    return (sample.writing for sample in samples(spec, range(part, spec.count, parts)))
+    return (sample.writing for sample in samples(spec, sources_of(spec), range(part, spec.count, parts)))
 
 
-def samples(spec: Spec, numbers: Sequence[int]) -> Iterator[Sample]:
+class Sources(NamedTuple):
+    """What the images of a data set come from besides its specification, read once."""
+
+    model: Model
+    texts: Texts
+
+
+def sources_of(spec: Spec) -> Sources:
+    """Load the model and read the texts of a data set.
+
+    Raises:
+        CheckpointError: there is no such model, or it cannot write.
+        ConfigError: the texts cannot be read or written, or come from standard input, which cannot be read twice.
+    """
+    if spec.texts_file == "-":
+        raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
+    model = load_model(spec.model)
+    load_for_writing(model)
+    return Sources(model, Templates(spec.texts) if spec.texts_file is None else read_texts(spec.texts_file))
+
+
+def samples(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[Sample]:
     """Draw some images of a data set, on one thread: the number of threads affects the rounding of matrix products."""
-    model = model_of(spec)
-    texts = texts_of(spec)
     threads = ThreadpoolController()
     writings = writing.in_batches(
-        ((texts.text(spec.seed, number), number) for number in numbers),
-        model=model,
+        ((sources.texts.text(spec.seed, number), number) for number in numbers),
+        model=sources.model,
         **spec.model_dump(include={"seed", *writing.WritingOptions.__optional_keys__}),
     )
     for number in numbers:
@@ -190,38 +208,13 @@ def preview(spec: Spec) -> tuple[Images, float]:
         the number of images that one process draws and packs as PNG in a second.
 
     Raises:
-        ConfigError: a text cannot be written.
-        CheckpointError: the model cannot write.
+        ConfigError: the texts cannot be read or written.
+        CheckpointError: there is no such model, or it cannot write.
     """
     numbers = range(min(_PREVIEWED, spec.count))
-    list(samples(spec, numbers[:1]))  # loading the model does not count
+    sources = sources_of(spec)
+    list(samples(spec, sources, numbers[:1]))  # what is loaded for the first image does not count
     start = time.perf_counter()
-    drawn = [(sample.writing, sample.png) for sample in samples(spec, numbers)]
+    drawn = [(sample.writing, sample.png) for sample in samples(spec, sources, numbers)]
     seconds = time.perf_counter() - start
     return padded_to_widest([written.image for written, _ in drawn]), len(drawn) / seconds
-
-
-@lru_cache(maxsize=2)
-def model_of(spec: Spec) -> Model:
-    """Load the model of a data set.
-
-    Raises:
-        CheckpointError: there is none, or it cannot write.
-    """
-    model = load_model(spec.model)
-    load_for_writing(model)
-    return model
-
-
-@lru_cache(maxsize=2)
-def texts_of(spec: Spec) -> Texts:
-    """Read the texts of a data set.
-
-    Raises:
-        ConfigError: they cannot be read or written, or come from standard input, which cannot be read twice.
-    """
-    if spec.texts_file is None:
-        return Templates(spec.texts)
-    if spec.texts_file == "-":
-        raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
-    return read_texts(spec.texts_file)
