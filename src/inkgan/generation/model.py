@@ -166,7 +166,8 @@ class Model:
             n: the number of images, 1 to 1,000,000.
             seed: 0 to 2^63 - 1; the same seed gives the same images.
             labels: one class for all or one for each; by default the classes in turn. See :meth:`labels_for`.
-            statistics: ``standing``, or ``batch`` for the tutorial's own behaviour: images depend on each other.
+            statistics: ``standing`` normalises with fixed statistics, so that images do not depend on each other;
+                ``batch`` with those of the images drawn, as the tutorial did.
             legible: 0 to 0.9999; digits that the bundled readers read with a lower probability are drawn again,
                 closer to the mean of their class, until they pass. 0 takes images as they come; measure generators
                 with 0.
