@@ -38,8 +38,8 @@ def sample(
         str,
         typer.Option(
             metavar="standing|batch",
-            help="How the tutorial's model normalises: standing takes fixed statistics, so that images do not depend on "
-            "each other; batch takes those of all images drawn, as the tutorial did.",
+            help="How the tutorial's model normalises: standing takes fixed statistics, so that images do not depend "
+            "on each other; batch takes those of all images drawn, as the tutorial did.",
         ),
     ] = "standing",
     legible: Annotated[
