@@ -338,6 +338,17 @@ def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) 
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+def test_files_in_the_current_folder_are_not_executed(tmp_path: Path, small_data: Path) -> None:
+    """The other processes, too, do not take ``queue.py`` in the user's folder for the module that PyTorch imports."""
+    (tmp_path / "queue.py").write_text("open('executed', 'w')\nraise SystemExit(1)\n")
+    words = command(tmp_path / "run", small_data, "--processes", 2, "--quiet", steps=2)
+    words.insert(1, "-P")  # like the installed command, whose first folder for modules is its own
+    subprocess.run(words, check=True, cwd=tmp_path, timeout=SECONDS)
+    assert not (tmp_path / "executed").exists()
+
+
 def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many processes hang, the run ends a few seconds after giving up."""
     monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_END", 0.5)

@@ -341,10 +341,12 @@ def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
         "OMP_NUM_THREADS": threads,
+        "PYTHONPATH": os.pathsep.join(sys.path),
         "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # as in inkgan.__main__
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "inkgan.training.follower"],
+        # -P: otherwise Python would first look for modules in the current folder, and execute a queue.py there.
+        [sys.executable, "-P", "-m", "inkgan.training.follower"],
         stdin=subprocess.PIPE,
         env=os.environ | {name: str(value) for name, value in variables.items()},
         start_new_session=True,  # Ctrl-C is for the first process, which stops all of them in order
