@@ -28,11 +28,14 @@ from inkgan.errors import CheckpointError, ConfigError, InkganWarning
 from inkgan.runs import checkpoint
 from inkgan.training.compact import Compact
 from inkgan.training.processes import disagreement
-from inkgan.training.recipe import Recipe
+from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.start import _shared_facts, build
 from inkgan.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("fast_saves")
+
+#: The network of a recipe that each function of a module builds and that learns.
+_LEARNER = {"generator": "learner", "discriminator": "discriminator"}
 
 
 class Generator(nn.Module):
@@ -103,6 +106,56 @@ def _weights(folder: Path) -> dict[str, Any]:
 def _initial(run: Path) -> dict[str, Any]:
     first = runs.steps_saved(run)[0]
     return _weights(run / "checkpoints" / checkpoint.checkpoint_name(first))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex64, torch.float16, torch.uint8, torch.bool])
+def test_a_buffer_of_any_type_is_saved(tmp_path: Path, small_data: Path, mine: Any, dtype: torch.dtype) -> None:
+    """NumPy's functions return float64, so a buffer that was computed with them often is of this type."""
+    make = mine.build_generator
+
+    def with_buffer(about: Any) -> nn.Module:
+        generator: nn.Module = make(about)
+        generator.register_buffer("grid", torch.linspace(0, 1, 3).to(dtype))
+        return generator
+
+    mine.build_generator = with_buffer
+    options: dict[str, Any] = {"settings": ["network=mine"], "steps": 2}
+    runs.train(tmp_path / "run", small_data, stop_at=1, **options)
+    assert runs.train(tmp_path / "run", small_data, resume=True, **options).complete
+    assert inkgan.load(tmp_path / "run").sample(3).shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_a_network_that_cannot_be_saved_is_refused(mine: Any, role: str) -> None:
+    make = getattr(mine, f"build_{role}")
+
+    def with_buffer(about: Any) -> nn.Module:
+        network: nn.Module = make(about)
+        network.register_buffer("grid", torch.zeros(3, dtype=torch.bfloat16))
+        return network
+
+    setattr(mine, f"build_{role}", with_buffer)
+    with pytest.raises(ConfigError, match=rf"^the network 'mine' cannot be saved: grid of its {role} is "):
+        built()
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_a_frozen_parameter_stays_as_it_is(mine: Any, role: str) -> None:
+    make = getattr(mine, f"build_{role}")
+
+    def partly_frozen(about: Any) -> nn.Module:
+        network: nn.Module = make(about)
+        next(network.parameters()).requires_grad_(False)
+        return network
+
+    setattr(mine, f"build_{role}", partly_frozen)
+    recipe = built()
+    before = {name: one.detach().clone() for name, one in recipe.networks[_LEARNER[role]].named_parameters()}
+    recipe.step(StepInfo(0, 0, 0.0), torch.rand(64, 5, 4, 3), None)
+    now = dict(recipe.networks[_LEARNER[role]].named_parameters())
+    frozen, *others = before
+    assert torch.equal(now[frozen], before[frozen])
+    assert not any(torch.equal(now[name], before[name]) for name in others)
 
 
 def test_the_seed_of_the_run_decides_the_initial_weights() -> None:

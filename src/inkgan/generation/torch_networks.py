@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHUNK = 32
 _AT_ONCE = 256
 
-#: The shapes of a network's arrays by name, and the types of those that are not floating-point.
+#: The shapes of a network's arrays by name, and the types of those that are neither float32 nor shorter floats.
 Layout = tuple[dict[str, tuple[int, ...]], dict[str, np.dtype[Any]]]
 Draw = Callable[[NDArray[np.float32], Labels | None], NDArray[np.float32]]
 
@@ -29,7 +29,8 @@ def layout_of(build: Callable[[Mapping[str, Any]], nn.Module], description: Mapp
     with networks.building():
         tensors = build(description).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return shapes, {name: tensor.numpy().dtype for name, tensor in tensors.items() if not tensor.is_floating_point()}
+    others = {name: one for name, one in tensors.items() if one.itemsize > 4 or not one.is_floating_point()}
+    return shapes, {name: tensor.numpy().dtype for name, tensor in others.items()}
 
 
 def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Draw:

@@ -174,7 +174,8 @@ class Compact(Recipe):
         self._graphs = Graphs() if graphs and may_record else None
 
         def adam(network: nn.Module, learning_rate: float) -> Adam:
-            return Adam(network.parameters(), learning_rate, _BETAS, capturable=self._graphs is not None)
+            learning = (parameter for parameter in network.parameters() if parameter.requires_grad)
+            return Adam(learning, learning_rate, _BETAS, capturable=self._graphs is not None)
 
         self.optimizers: dict[str, Adam] = {
             "discriminator": adam(self.discriminator, config.discriminator.learning_rate),

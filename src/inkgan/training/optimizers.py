@@ -112,7 +112,8 @@ class MixedPrecision:
 
     Micikevicius et al., "Mixed Precision Training", 2018, section 3.1: the optimiser updates the network's own float32
     weights, the master copy; the network computes with a copy of them in ``dtype``, and gradients are taken with
-    respect to that copy. In float32 the copy shares the master's memory.
+    respect to that copy. In float32 the copy shares the master's memory. Parameters that are frozen (``requires_grad``
+    is off) stay as they are.
 
     Args:
         network: holds the master weights.
@@ -123,7 +124,11 @@ class MixedPrecision:
         self._network = network
         self._dtype = dtype
         self._masters = dict(network.named_parameters())
-        self._weights = {name: master.detach().to(dtype).requires_grad_() for name, master in self._masters.items()}
+        self._weights = {
+            name: master.detach().to(dtype).requires_grad_(master.requires_grad)
+            for name, master in self._masters.items()
+        }
+        self._learning = [name for name, master in self._masters.items() if master.requires_grad]
         self._frozen = {name: weight.detach() for name, weight in self._weights.items()}
         self._separate = [
             name for name, weight in self._weights.items() if weight.data_ptr() != self._masters[name].data_ptr()
@@ -142,20 +147,20 @@ class MixedPrecision:
         return functional_call(self._network, weights, given)
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
-        """Return the gradient of a loss for each parameter, in the master weight's precision and memory layout.
+        """Return the gradient of a loss for each parameter that learns, in its master's precision and memory layout.
 
         Convolutions return gradients that are channels last in memory whatever their weights are, while the fused Adam
         kernel walks memory in order.
         """
-        gradients = torch.autograd.grad(loss, list(self._weights.values()))
-        return [_laid_out_like(master, g) for master, g in zip(self._masters.values(), gradients, strict=True)]
+        gradients = torch.autograd.grad(loss, [self._weights[name] for name in self._learning])
+        return [_laid_out_like(self._masters[name], g) for name, g in zip(self._learning, gradients, strict=True)]
 
     def unused(self, loss: Tensor) -> list[str]:
-        """Return the names of the parameters that a loss does not depend on."""
+        """Return the names of the parameters that should learn, but that a loss does not depend on."""
         if not loss.requires_grad:
-            return list(self._weights)
-        gradients = torch.autograd.grad(loss, list(self._weights.values()), allow_unused=True)
-        return [name for name, gradient in zip(self._weights, gradients, strict=True) if gradient is None]
+            return self._learning
+        gradients = torch.autograd.grad(loss, [self._weights[name] for name in self._learning], allow_unused=True)
+        return [name for name, gradient in zip(self._learning, gradients, strict=True) if gradient is None]
 
     @torch.no_grad()
     def refresh(self) -> None:

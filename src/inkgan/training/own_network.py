@@ -29,7 +29,7 @@ def require_trainable(
     dtype: torch.dtype,
     processes: int,
 ) -> None:
-    """Refuse networks that cannot be called, return wrong shapes, or cannot be trained with their losses and penalty.
+    """Refuse networks that cannot be called or saved, return wrong shapes, or do not learn from losses and penalty.
 
     Args:
         description: what both were built from; see :mod:`inkgan.networks`.
@@ -42,6 +42,8 @@ def require_trainable(
         ConfigError: they cannot be trained.
     """
     name, num_classes = description["network"], description["num_classes"]
+    _require_savable(name, "generator", generator)
+    _require_savable(name, "discriminator", discriminator)
     labels = torch.zeros(_IMAGES, dtype=torch.int64) if num_classes else None
     latents = torch.zeros(_IMAGES, description["latent_dim"])
     tried_generator = copy.deepcopy(generator)
@@ -78,6 +80,19 @@ def require_trainable(
         _require_second_gradient(name, tried_discriminator, mixed_discriminator, images.detach(), labels)
 
 
+def _require_savable(name: str, kind: str, network: nn.Module) -> None:
+    """Refuse a network with a tensor that NumPy, and so a checkpoint, cannot hold."""
+    for key, value in network.state_dict().items():
+        try:
+            value.numpy(force=True)
+        except (AttributeError, TypeError):
+            found = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise ConfigError(
+                f"the network {name!r} cannot be saved: {key} of its {kind} is {found}, which NumPy does not have. "
+                "Use a tensor of another type, such as float32."
+            ) from None
+
+
 def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:
     """Sum all outputs that the losses use, to find parameters without effect; class scores count only with labels."""
     return logits.sum() if class_scores is None or labels is None else logits.sum() + class_scores.sum()
@@ -112,7 +127,7 @@ def _require_second_gradient(
         unused = mixed.unused(input_gradients(logits, images).square().sum())
     except Exception as error:
         raise _no_second_gradient(name, reason_in(name, error).rstrip(".")) from error
-    if len(unused) == len(list(discriminator.parameters())):
+    if len(unused) == sum(parameter.requires_grad for parameter in discriminator.parameters()):
         raise _no_second_gradient(name, "none reaches a parameter")
 
 

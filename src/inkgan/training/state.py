@@ -182,9 +182,9 @@ def _load(run: PreparedRun, step: int) -> RunState:
     for stem, group in as_arrays(run.recipe).items():
         shapes = {name: array.shape for name, array in group.items()}
         # For example, the number of batches that batch normalisation has seen.
-        whole_numbers = {name: array.dtype for name, array in group.items() if array.dtype.kind in "biu"}
+        others = {name: array.dtype for name, array in group.items() if array.dtype != np.float32}
         try:
-            loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, whole_numbers)
+            loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, others)
         except CheckpointError as error:
             changed = note_of_change(checkpoint.read_document(folder, "model"), run.folder.path)
             if changed is None:
