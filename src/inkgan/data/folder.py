@@ -48,7 +48,7 @@ _READ_ALREADY = "folder that was read already (a link)"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _EMPTY = "empty folder"
 _NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN, _EMPTY)
-#: More files than this share of the images that are not images by their names are told of: they may be meant as images.
+#: If there are more other files than this share of the images, some may be meant as images, so a note says so.
 _MANY = 0.1
 
 

@@ -30,7 +30,7 @@ YesOrNo = Literal["auto", "yes", "no"]
 
 #: Images with a longer side bring a note about the time that training takes.
 _LARGE_SIDE = 128
-#: And if training takes at least this many times as long as on MNIST.
+#: They do so only if training takes at least this many times as long as on MNIST.
 _LONG = 2
 _MNIST_PIXELS = 28 * 28
 #: If more than this share of the images are clear (see :func:`inkgan.data.pixels.dark_and_light`), it is not by chance.
@@ -305,10 +305,10 @@ def _note_of_large_images(train: Split) -> list[str]:
     times = height * width / _MNIST_PIXELS
     if max(height, width) <= _LARGE_SIDE or times < _LONG:
         return []
-    hours = f"{times:.0f} minutes" if times < 60 else f"{times / 60:.1f} hours"
+    duration = f"{times:.0f} minutes" if times < 60 else f"{times / 60:.1f} hours"
     note = (
         f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of a "
-        f"minute takes {hours}; --resize 64 makes them smaller"
+        f"minute takes {duration}; --resize 64 makes them smaller"
     )
     return [note]
 

@@ -239,10 +239,10 @@ class RunFolder:
         newest, state = self._newest_state()
         if newest:
             self._require_unedited(saved, newest, state)
-        others = digest if newest and state.get("digest", digest) != digest else None
+        other_digest = digest if newest and state.get("digest", digest) != digest else None
         if digest is None or state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
-        elif others is not None:  # that is what matters, wherever they are
+        elif other_digest is not None:  # say that the images differ, and not that they have another name
             place = {"name": asked.data.name, "directory": asked.data.directory}
             saved = saved.model_copy(update={"data": saved.data.model_copy(update=place)})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
@@ -254,11 +254,11 @@ class RunFolder:
                 f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
                 f"Resume without these options, or start a new run with --out.{longer}"
             )
-        if newest and others is not None:
+        if newest and other_digest is not None:
             raise CheckpointError(
                 f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
-                f"{str(state['digest'])[:16]}, now it is {others[:16]}. Put back the images, or start a new run with "
-                "--out."
+                f"{str(state['digest'])[:16]}, now it is {other_digest[:16]}. Put back the images, or start a new "
+                "run with --out."
             )
 
     def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
