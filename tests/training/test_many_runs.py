@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import sys
@@ -283,6 +284,36 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert last_step(tmp_path / "none") == ""
     (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
     assert last_step(tmp_path) == ""
+
+
+def test_the_runs_go_on_if_the_terminal_goes_away(
+    tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code and the last message tell how the runs ended, and not that the table could not be printed."""
+
+    class Terminal(io.StringIO):
+        is_gone = False
+
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            if self.is_gone:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(text)
+
+    terminal = Terminal()
+
+    def trained(task: TrainingTask, seeds: list[int], **_: object) -> Iterator[Outcome]:
+        terminal.is_gone = True
+        for seed in seeds:
+            yield Outcome(seed, Result(task.folder(seed), 5, 1.0, complete=False, sheet=None), "the loss is NaN.")
+
+    monkeypatch.setattr("inkgan.cli.many_runs.train_many", trained)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-1")) == 3
+    assert "2 of 2 runs diverged" in capsys.readouterr().err
+    assert terminal.getvalue(), "the table had begun"
 
 
 @pytest.mark.parametrize("name", ["[hinge]-1", "[/]-1", "[bold", "a\x1b[31m"])

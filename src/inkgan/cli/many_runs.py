@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -49,9 +49,7 @@ def train_seeds(
     live: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     has_table = sys.stdout.isatty() and not (plain or quiet)
     if has_table:
-        folders = {seed: task.folder(seed) for seed in seeds}
-        start = time.monotonic()
-        live = Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1)
+        live = _live_table({seed: task.folder(seed) for seed in seeds}, ended)
     with live:
         try:
             for outcome in runs:
@@ -65,6 +63,21 @@ def train_seeds(
     if diverged:
         named = ", ".join(str(outcome.result.folder) for outcome in diverged)
         raise DivergenceError(f"{len(diverged)} of {len(ended)} runs diverged: {named}. {diverged[0].trouble}")
+
+
+@contextlib.contextmanager
+def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator[None]:
+    """Keep the table on the terminal up to date. If the terminal goes away, the runs go on."""
+    start = time.monotonic()
+    live = Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1)
+    live.start()
+    try:
+        yield
+    finally:
+        try:
+            live.stop()
+        except OSError:
+            sys.stdout = None  # else Python would flush it at exit, and fail again
 
 
 def line_of(outcome: Outcome) -> str:
