@@ -250,6 +250,12 @@ def listed(words: Sequence[str], most: int, separator: str = ", ") -> str:
     return separator.join([*words[:most], *more])
 
 
+def listed_names(names: Sequence[str], most: int) -> str:
+    """Return the first names of classes as text; a name with a comma, or with a space at an end, is in quotes."""
+    quoted = [as_given(name) if "," in name or name != name.strip() else shown(name) for name in names[:most]]
+    return listed([*quoted, *names[most:]], most)
+
+
 def quantity(count: float, noun: str, form: str = "") -> str:
     """Return a number with its noun: ``"1 image"``, ``"12 images"``; ``form`` formats the number, such as ``,``."""
     plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"

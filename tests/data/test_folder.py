@@ -668,3 +668,15 @@ def test_transparent_ink_is_on_paper(folder: Path) -> None:
         Image.merge("LA", [Image.new("L", (28, 28)), Image.fromarray(digit)]).save(folder / f"{number:02}.png")
     got = {image.tobytes() for split in load(str(folder)).splits.values() for image in split.images}
     assert got == {digit.tobytes() for digit in digits}
+
+
+def test_white_ink_on_nothing_is_not_lost(folder: Path) -> None:
+    """On white paper it could not be seen. A picture without any ink, in which nothing can be seen, stays paper."""
+    digits = load("mnist").test.images[:30, :, :, 0]
+    folder.mkdir()
+    for number, digit in enumerate(digits):
+        Image.merge("LA", [Image.new("L", (28, 28), 255), Image.fromarray(digit)]).save(folder / f"{number:02}.png")
+    Image.new("LA", (28, 28), 0).save(folder / "nothing.png")
+    data = load(str(folder))
+    got = {image.tobytes() for split in data.splits.values() for image in split.images}
+    assert got == {*(digit.tobytes() for digit in digits), bytes([255]) * 28 * 28}

@@ -104,6 +104,11 @@ def test_images_of_another_size_are_refused() -> None:
         EvaluationError, match=r"array has images of 8x9x1, strokes has 8x8x1\. Convert them to that size, or"
     ):
         number_to_measure([open_subject(strokes(128)), open_subject(wide)], 128, data())
+    with pytest.raises(EvaluationError, match=r"--set data\.resize=8x8 fits the images of files into it"):
+        number_to_measure([open_subject(wide)], 128, data())
+    coloured = np.zeros((128, SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(EvaluationError, match=r"imitate\.$"):
+        number_to_measure([open_subject(coloured)], 128, data())
 
 
 @pytest.mark.parametrize(

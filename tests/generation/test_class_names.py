@@ -74,6 +74,11 @@ def test_a_zero_byte_is_part_of_a_name(labels: Any) -> None:
         inkgan.load("fast").labels_for(2, labels)
 
 
+def test_names_that_a_list_would_hide_are_in_quotes(tmp_path: Path) -> None:
+    model = inkgan.load(renamed_digits(tmp_path / "model", "0123", [" a", "b, c", "d e", "f"]))
+    assert "classes ' a', 'b, c', d e, f" in repr(model)
+
+
 @pytest.mark.parametrize(("folder", "name"), [("a\nb", "a\\nb"), ("\u202ea", "\\u202ea"), ("\udce9", "\\xe9")])
 def test_a_class_can_be_asked_for_by_its_folder(tmp_path: Path, folder: str, name: str) -> None:
     """A class has its folder's name in printable form; the name itself, which a shell completes, asks for it, too."""

@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, OutputError, as_given, listed, printable, shown
+from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -107,7 +107,7 @@ def check(
     for note in data.notes:
         typer.echo(f"  note: {note}")
     if data.class_names:
-        typer.echo(f"  classes: {len(data.class_names)} ({listed(data.class_names, 26)})")
+        typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")
     if missing := shortage(data):
         typer.echo(f"  {missing}")

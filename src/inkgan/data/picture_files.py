@@ -2,7 +2,7 @@
 
 - Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
 - A difference of one step between a pixel's channels is the rounding of WEBP, not a colour.
-- Transparent pixels become white, as on paper.
+- Transparent pixels become white, as on paper; but black, if all of the ink is white and could not be seen.
 - The orientation that cameras record in JPEG, TIFF and WEBP files is applied.
 - CMYK and other colour models become RGB.
 - Files with several frames cannot be used, since nothing says which frame is meant. (Phones add a preview to a JPEG,
@@ -65,13 +65,21 @@ def pixels_of(path: Path) -> npt.NDArray[Any]:
         if image.mode.startswith("I;16"):
             return np.asarray(image).astype(np.uint16)[..., None]
         if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = _on_paper(image.convert("RGBA"))
         image = image.convert("RGB")
         colour = np.asarray(image)
         if np.ptp(colour, axis=2).max() <= _ROUNDING:
             return np.asarray(image.convert("L"))[..., None]
     return colour
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    """Put a picture with transparent pixels on white paper, or on black if white paper would hide it."""
+    on_white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    is_empty = not np.asarray(image)[..., 3].any()
+    if is_empty or np.asarray(on_white)[..., :3].min() < 255:
+        return on_white
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import JOINERS, DataError, as_given, in_bytes, listed, printable, quantity, shortened
+from inkgan.errors import JOINERS, DataError, as_given, in_bytes, listed_names, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -271,7 +271,7 @@ def _with_class_names(
         return splits, names, []
     splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
     have = "has" if len(names) == 1 else "have"
-    return splits, names, [f"{len(names)} of {quantity(len(given), 'class')} {have} images: {listed(names, 10)}"]
+    return splits, names, [f"{len(names)} of {quantity(len(given), 'class')} {have} images: {listed_names(names, 10)}"]
 
 
 def _require_every_class(train: Split, names: Sequence[str], source: str) -> None:

@@ -304,10 +304,13 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
         if subject.image_shape != data.image_shape:
+            size, channels = size_text(data.image_shape[:2]), data.image_shape[2]
+            can_resize = subject.kind != "model" and subject.image_shape[2] == channels
             raise EvaluationError(
                 f"{subject.name} has images of {size_text(subject.image_shape)}, {data.name} has "
                 f"{size_text(data.image_shape)}. Convert them to that size, or name with --data real images of their "
                 "own size, such as those that they imitate."
+                + (f" --set data.resize={size} fits the images of files into it." if can_resize else "")
             )
         if subject.available is not None:
             limits[f"{subject.name} has {subject.available:,} images"] = subject.available

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, printable, quantity, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, listed_names, printable, quantity
 from inkgan.images import Labels
 
 #: The classes of images: a name, an index, or one of them for each image.
@@ -78,7 +78,7 @@ def shown_classes(names: Sequence[str]) -> str:
     if list(names) == [str(index) for index in range(len(names))]:
         return f"0 to {len(names) - 1}"
     more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(shown(name) for name in names[:_NAMES_SHOWN]) + more
+    return listed_names(names[:_NAMES_SHOWN], _NAMES_SHOWN) + more
 
 
 def are_unequal(counts: NDArray[np.int64]) -> bool:

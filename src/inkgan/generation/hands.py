@@ -13,7 +13,7 @@ from typing import Protocol, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, listed, quantity, shown, whole_number
+from inkgan.errors import CheckpointError, ConfigError, listed_names, quantity, whole_number
 from inkgan.generation.legibility import DIGITS, LEGIBLE, made_legible, valid_legible
 from inkgan.generation.model import load
 from inkgan.images import Images
@@ -56,8 +56,7 @@ def load_for_writing(model: str | Path | Generator) -> Generator:
         model = load(model)  # type: ignore[arg-type]  # load refuses what is not a name
     names = model.class_names
     if sorted(names) != list(DIGITS):
-        known = listed([shown(name) for name in names], 12)
-        classes = f"its classes are {known}" if names else "it draws without labels"
+        classes = f"its classes are {listed_names(names, 12)}" if names else "it draws without labels"
         raise CheckpointError(
             f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as "
             f"{DEFAULT_MODEL}."
