@@ -169,12 +169,13 @@ def test_a_comparison_has_a_row_for_each_difference() -> None:
     shown = comparison_fragment(comparison)
     assert shown == comparison._repr_html_()
     assert shown.count("<tr") == 1 + 3
-    for text in ("<li>A: &lt;one&gt;</li>", "<li>B: two and 1 more: a group over seeds</li>", "<th>B - A, 95 %</th>"):
-        assert text in shown
+    for subject in ("<li>A: &lt;one&gt;</li>", "<li>B: two and 1 more: a group over seeds</li>"):
+        assert subject in shown
+    titles = "".join(f'<th class="n">{title}</th>' for title in ("A", "B", "B - A, 95 %", "floor"))
+    assert f"<tr><th>figure</th>{titles}<th>verdict</th></tr>" in shown
     assert "<h2>B against A, over all figures: A is better (1 A is better, 2 indistinguishable).</h2>" in shown
-    assert (
-        "<td>recall</td><td>0.75</td><td>0.2</td><td>-0.6207 to -0.4793</td><td>0.5</td><td>A is better</td>" in shown
-    )
+    numbers = "".join(f'<td class="n">{number}</td>' for number in ("0.75", "0.2", "-0.6207 to -0.4793", "0.5"))
+    assert f'<tr><th scope="row">recall</th>{numbers}<td>A is better</td></tr>' in shown.replace("\n", "")
     assert "Setting: loss: &lt;a&gt; -&gt; b" in shown
     assert "<li>&lt;i&gt;odd</li>" in shown
     assert "more seeds narrow them" in shown

@@ -1,7 +1,7 @@
 // Tests the page in real browsers, from file://. Needs build/page.html and build/named.html (npm run page).
 
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { forceColours, here, inEachBrowser, overflow, violations } from "./browsers.mjs";
@@ -66,6 +66,22 @@ function testsIn(name, browser) {
     deepStrictEqual(await violations(page), []);
     deepStrictEqual(heard, []);
     await page.close();
+  });
+
+  test("a damaged file and half a file say that they are to be fetched again", { timeout: 120_000 }, async () => {
+    const whole = readFileSync(`${here}build/page.html`, "utf8");
+    const weights = whole.indexOf("inkgan-weights") + 200;
+    const damaged = `${whole.slice(0, weights)}AAAAAAAA${whole.slice(weights + 8)}`;
+    for (const [text, place, words] of [
+      [damaged, "[role=alert]", "its file is damaged or incomplete. Get it again."],
+      [whole.slice(0, whole.length / 2), "#inkgan p", "the file is incomplete: get it again."],
+    ]) {
+      writeFileSync(`${shots}damaged.html`, text);
+      const page = await browser().newPage();
+      await page.goto(`file://${shots}damaged.html#lang=en`);
+      await until(page, (one, end) => document.querySelector(one)?.textContent.endsWith(end), place, words);
+      await page.close();
+    }
   });
 
   test("on a telephone the four views are in one row, and values stand at the right", {

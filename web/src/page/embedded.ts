@@ -5,6 +5,9 @@ import { unpackDigits } from "../digits";
 import { unpackReplay } from "../replay";
 import type { Contents } from "./api";
 
+/** Part of what the page should hold is missing, or is not as it was written. */
+export class DamagedPage extends Error {}
+
 /** Decompress bytes. The page holds zlib's format ("deflate"), files hold gzip's. */
 export async function unzipped(blob: Blob, format: CompressionFormat = "gzip"): Promise<Uint8Array> {
   const stream = blob.stream().pipeThrough(new DecompressionStream(format));
@@ -20,12 +23,16 @@ async function bytesOf(name: string): Promise<Uint8Array | null> {
   if (!text) {
     return null;
   }
-  const characters = atob(text.trim());
-  const bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = characters.charCodeAt(i); // `Uint8Array.from` with a function would block the page for 0.1 s
+  try {
+    const characters = atob(text.trim());
+    const bytes = new Uint8Array(characters.length);
+    for (let i = 0; i < bytes.length; i++) {
+      bytes[i] = characters.charCodeAt(i); // `Uint8Array.from` with a function would block the page for 0.1 s
+    }
+    return await unzipped(new Blob([bytes]), "deflate");
+  } catch (error) {
+    throw new DamagedPage(`its ${name}: ${error}`); // the browsers' own words are about something else
   }
-  return unzipped(new Blob([bytes]), "deflate");
 }
 
 interface About {
@@ -43,7 +50,7 @@ export async function contentsOfPage(): Promise<Contents> {
   const about = JSON.parse(textOf("model") ?? "null") as About | null;
   const weights = await bytesOf("weights");
   if (!about || !weights) {
-    throw new Error("it holds no model");
+    throw new DamagedPage("it holds no model");
   }
   const [height, width, channels] = about.image_shape;
   const description: Description = {

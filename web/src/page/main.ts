@@ -3,7 +3,7 @@
 import workerSource from "worker-source";
 import { Inkgan } from "./api";
 import { button, make, repaint, said, signButton } from "./dom";
-import { contentsOfPage } from "./embedded";
+import { contentsOfPage, DamagedPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
 import { learnView } from "./learn";
@@ -129,7 +129,8 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     return inkgan;
   } catch (error) {
     const broken = make("p", { role: "alert" });
-    say(broken, "broken", { reason: error instanceof Error ? error.message : String(error) });
+    const reason = error instanceof Error ? error.message : String(error);
+    say(broken, error instanceof DamagedPage ? "damaged" : "broken", { reason });
     main.replaceChildren(broken);
     throw error;
   }
