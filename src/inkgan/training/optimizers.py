@@ -91,7 +91,7 @@ class Adam:
 
 
 class TensorFlowAdam(Adam):
-    """Adam as defined by TensorFlow: epsilon is outside the bias correction ("epsilon hat").
+    """Adam as defined by TensorFlow: epsilon is added before the bias correction ("epsilon hat").
 
     Kingma and Ba, 2015, end of section 2: ``θ -= lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε̂)``. Algorithm 1 divides by
     ``√(v / (1 - β₂ᵗ)) + ε``; the two are equal with ``ε = ε̂ / √(1 - β₂ᵗ)``, which each step sets.
