@@ -317,13 +317,16 @@ def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: s
 def test_to_a_sheet(tutorial_run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A .png is a sheet: dark ink on white paper, twice the size."""
     out = tmp_path / "new" / "digits.png"
-    assert sampled(tutorial_run, "-n", 6, "--seed", 2, "--columns", 3, "-o", out) == 0
+    assert sampled(tutorial_run, "-n", 6, "--seed", 2, "--columns", 2, "-o", out) == 0
     assert capsys.readouterr().out == f"6 images: {out}\n"
     with Image.open(out) as picture:
         pixels = np.asarray(picture)
-    assert pixels.shape == (2 * 30 * 2, 3 * 30 * 2)
-    fourth = pixels[60:, :60][2:-2:2, 2:-2:2]
+    assert pixels.shape == (3 * 30 * 2, 2 * 30 * 2)
+    fourth = pixels[60:120, 60:][2:-2:2, 2:-2:2]
     np.testing.assert_array_equal(255 - fourth, model.sample(6, seed=2)[3])
+    assert sampled(tutorial_run, "-n", 6, "--seed", 2, "-o", out, "--force") == 0
+    with Image.open(out) as picture:
+        assert picture.size == (3 * 30 * 2, 2 * 30 * 2)  # without --columns it is about square
 
 
 def test_to_arrays(tutorial_run: Path, model: Model, tmp_path: Path) -> None:
