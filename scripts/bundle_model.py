@@ -57,8 +57,7 @@ Made by `python scripts/bundle_model.py`. SHA-256 of the files: manifest.json.
 
 _TUTORIAL = {
     "network": "the tutorial's generator: latents [N, 100] from N(0, 1) to images [N, 28, 28, 1]; no labels",
-    "sampling": "with fixed statistics of 20 batches of 50 latents; `--statistics batch` samples as the tutorial "
-    "did",
+    "sampling": "with fixed statistics of 20 batches of 50 latents; `--statistics batch` samples as the tutorial did",
     "limits": "It has no labels, so it cannot draw a digit on request. Its quality is what the tutorial's method "
     "reaches.",
 }
