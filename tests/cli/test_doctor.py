@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,24 @@ def test_a_rule_without_a_first_step_names_none(tmp_path: Path, capsys: pytest.C
     shown = capsys.readouterr().out
     assert "it needs 5 values, and the run logged 1\n" in shown
     assert "-1000000000" not in shown
+
+
+def test_lines_end_at_the_edge_of_a_narrow_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but those with settings, which stay whole so that they can be copied."""
+    lines = [{"step": step, **_SOUND, "loss_generator": 1e9} for step in range(0, 90, 10)]
+    monkeypatch.chdir(tmp_path)
+    folder = run_folder(Path("run"), lines)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(["doctor", folder]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if len(line) > 60 and "--set " not in line] == []
+    (copied,) = (line for line in said if "--set " in line)
+    assert copied.strip().startswith("Start again with --set ")
+    reasons = [at for at, line in enumerate(said) if "not judged  the run logged no signal" in line]
+    assert reasons
+    start = said[reasons[0]].index("the run")
+    assert said[reasons[0] + 1][:start].isspace()
+    assert said[reasons[0] + 1][start] != " "

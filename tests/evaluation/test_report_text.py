@@ -200,6 +200,33 @@ def test_a_table_shortens_its_first_column_to_fit() -> None:
     assert "…" in table([("name", "value"), ("n" * 94, "1"), ("m", "2")])[1]
 
 
+def test_a_table_wraps_its_first_column_between_words() -> None:
+    rows = [("figure", "value"), ("accuracy of the class asked for", "0.5"), ("recall", "10")]
+    assert table(rows, 25) == [
+        "figure           value",
+        "accuracy of the   0.5",
+        "class asked for",
+        "recall           10",
+    ]
+
+
+def test_in_a_window_without_room_for_names_each_has_a_line() -> None:
+    rows = [("figure", "value"), ("accuracy of the class asked for", "0.5"), ("recall", "10")]
+    assert table(rows, 18) == ["figure", "  value", "accuracy of the class asked for", "   0.5", "recall", "  10"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_reports_and_comparisons_fit_into_the_window(columns: int) -> None:
+    values = {"frechet_digit_distance": 1.23456, "accuracy": 0.98765, "near_copies": 0.9}
+    classes = (ClassFigures("three", 48, 50.0, made.figure("diversity/0", 0.25), made.figure("accuracy/0", 0.75)),)
+    texts = [
+        report_text(made.report(values, "a" * 60, notes=("a long note " * 20,), classes=classes), columns),
+        comparison_text(comparison_of(WORSE), columns),
+    ]
+    for text in texts:
+        assert columns - 20 < max(map(len, text.splitlines())) <= columns
+
+
 def test_columns_of_a_table_are_two_spaces_apart() -> None:
     assert table([("a", "values", "b"), ("x", "1", "y"), ("x", "10.25 to 11", "-"), ("x", "-", "z")]) == [
         "a       values  b",

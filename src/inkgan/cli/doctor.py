@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inkgan.cli.window import WIDEST, columns
 from inkgan.errors import CheckpointError, printable
 
 if TYPE_CHECKING:
     from inkgan.training.doctor import Diagnosis
-
-#: The width to which sentences are wrapped.
-_WIDTH = 100
 
 
 def doctor(
@@ -44,7 +42,7 @@ def doctor(
         diagnoses, last = _examine(run)
         states = {one.state for one in diagnoses}
         all_healthy &= "ill" not in states and states != {"not judged"}
-        for line in report(diagnoses, ill_only=len(runs) > 1):
+        for line in report(diagnoses, ill_only=len(runs) > 1, width=columns()):
             typer.echo(line)
         gap = "" if len(runs) > 1 else "\n"
         typer.echo(f"{gap}{printable(run)}: {summary(diagnoses)}{'' if last is None else f', at step {last}'}")
@@ -71,14 +69,16 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
     return judged(config, lines, folder.class_names()).diagnoses(), last
 
 
-def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
+def report(diagnoses: list[Diagnosis], *, ill_only: bool = False, width: int = WIDEST) -> list[str]:
     """Return a line for each rule, followed by the sentence and the remedy if there is a finding.
 
     Args:
         diagnoses: those of all rules.
         ill_only: leave out rules that were healthy all along, or not judged.
+        width: where lines are wrapped, except those with settings, so that they can be copied.
     """
-    width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
+    name_width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
+    indent = " " * (name_width + 2)
     lines = []
     for one in diagnoses:
         if ill_only and one.state not in {"ill", "was ill"}:
@@ -88,13 +88,20 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False) -> list[str]:
         detail = one.reason
         if not detail and one.value is not None:
             detail = f"{_short(one.value)} (ill {sign} {_short(one.threshold)}{times})"
-        lines.append(f"{one.rule.name:{width}}  {one.state:10}  {detail}")
+        lines += _wrapped(detail, width, f"{one.rule.name:{name_width}}  {one.state:10}  ")
         if one.finding is not None:
-            indent = " " * (width + 2)
-            sentence = f"at step {one.finding.step}: {one.finding.sentence}."
-            lines += textwrap.wrap(sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-            lines.append(f"{indent}{one.finding.remedy}")  # in one line, so that its settings can be copied
+            lines += _wrapped(f"at step {one.finding.step}: {one.finding.sentence}.", width, indent)
+            remedy = one.finding.remedy
+            if remedy.settings:
+                lines.append(f"{indent}{remedy._replace(advice='')}")
+            if remedy.advice:
+                lines += _wrapped(remedy.advice, width, indent)
     return lines
+
+
+def _wrapped(text: str, width: int, start: str) -> list[str]:
+    """Wrap a text that follows ``start``; its further lines begin below its first word."""
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start)) or [start.rstrip()]
 
 
 def _short(value: float) -> str:

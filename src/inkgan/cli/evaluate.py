@@ -12,6 +12,7 @@ import typer
 
 from inkgan.cli.options import Force, Settings, require_once
 from inkgan.cli.progress import progress_line
+from inkgan.cli.window import columns
 from inkgan.errors import OutputError, printable, shown
 
 if TYPE_CHECKING:
@@ -128,7 +129,11 @@ def compare(
 
 
 def _measure_and_write(
-    measure: Callable[..., T], as_text: Callable[[T], str], outputs: Mapping[Path, Callable[[T], str]], *, force: bool
+    measure: Callable[..., T],
+    as_text: Callable[[T, int], str],
+    outputs: Mapping[Path, Callable[[T], str]],
+    *,
+    force: bool,
 ) -> None:
     """Measure, write the files, and print the result as text.
 
@@ -144,7 +149,7 @@ def _measure_and_write(
         for path, content in outputs.items():
             write_bytes(path, content(result).encode(), force=force)
     finally:
-        typer.echo(as_text(result))
+        typer.echo(as_text(result, columns()))
     for path in outputs:
         typer.echo(f"written: {printable(path)}")
 

@@ -1,4 +1,4 @@
-"""Reports and comparisons as text of at most 100 columns."""
+"""Reports and comparisons as text of at most 100 columns, or fewer where the window has fewer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from inkgan.evaluation.report import ClassFigures, Figure, Report
 
 COLUMNS = 100
+#: The least room for the names of a table; if there is less, each name gets a line of its own.
+_NARROWEST_NAMES = 12
 #: Shortens a name or a path in a sentence.
 _short = partial(shortened, longest=34)
 
@@ -25,14 +27,14 @@ FIGURE_TITLES = ("figure", "value", "95 % interval", "floor", "better", "verdict
 CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy", "floor")
 
 
-def report_text(report: Report) -> str:
-    """Return a report as lines for a terminal."""
-    lines = [*wrapped(summary(report)), ""]
-    lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)])
+def report_text(report: Report, columns: int = COLUMNS) -> str:
+    """Return a report as lines for a terminal of so many columns."""
+    lines = [*wrapped(summary(report), columns), ""]
+    lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)], columns)
     if any(one.diversity or one.accuracy for one in report.classes):
-        lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)])]
-    lines += ["", *(line for paragraph in _only_in_text(report) for line in wrapped(paragraph))]
-    lines += _notes(report.notes)
+        lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)], columns)]
+    lines += ["", *(line for paragraph in _only_in_text(report) for line in wrapped(paragraph, columns))]
+    lines += _notes(report.notes, columns)
     return "\n".join(lines)
 
 
@@ -125,17 +127,18 @@ def class_cells(one: ClassFigures) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Return a comparison as lines for a terminal."""
-    lines = [line for one in subject_lines(comparison) for line in wrapped(one)]
+def comparison_text(comparison: Comparison, columns: int = COLUMNS) -> str:
+    """Return a comparison as lines for a terminal of so many columns."""
+    lines = [line for one in subject_lines(comparison) for line in wrapped(one, columns)]
     for pair in comparison.pairs:
         rows = [difference_cells(one, pair) for one in pair.differences]
         # The table is wide, and the line below it names the data.
         rows = [(re.sub(r" \(.* features\)$", "", title), *cells) for title, *cells in rows]
-        lines += ["", *wrapped(verdict_line(pair)), "", *table([difference_titles(pair), *rows])]
-        lines += [line for one in pair.settings for line in wrapped(f"setting: {one}")]
-    lines += ["", *(line for paragraph in comparison_explanations(comparison) for line in wrapped(paragraph))]
-    lines += _notes(comparison.notes)
+        lines += ["", *wrapped(verdict_line(pair), columns), "", *table([difference_titles(pair), *rows], columns)]
+        lines += [line for one in pair.settings for line in wrapped(f"setting: {one}", columns)]
+    explained = comparison_explanations(comparison)
+    lines += ["", *(line for paragraph in explained for line in wrapped(paragraph, columns))]
+    lines += _notes(comparison.notes, columns)
     return "\n".join(lines)
 
 
@@ -217,18 +220,32 @@ def interval_text(interval: Interval) -> str:
     return f"{number(interval.low)} to {number(interval.high)}"
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Format rows of equal length as lines of at most 100 columns.
+def table(rows: Sequence[tuple[str, ...]], most: int = COLUMNS) -> list[str]:
+    """Format rows of equal length as lines of at most ``most`` columns.
 
-    Numbers are aligned at their points. If a row would be too long, its first cell is shortened.
+    Numbers are aligned at their points. If a row would be too long, its first cell is wrapped between words, and a
+    longer word is shortened. In a narrow window that has no room for it at all, it gets a line of its own.
     """
     first, *others = zip(*rows, strict=True)
     columns = [_column(column) for column in others]
-    room = COLUMNS - sum(2 + len(column[0]) for column in columns)
-    names = [shortened(name, max(12, room)) for name in first]
-    width = max(map(len, names))
-    columns.insert(0, [name.ljust(width) for name in names])
-    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    room = most - sum(2 + len(column[0]) for column in columns)
+    if room < _NARROWEST_NAMES and most < COLUMNS:
+        cells = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+        return [line for name, rest in zip(first, cells, strict=True) for line in (name, f"  {rest}")]
+    room = max(_NARROWEST_NAMES, room)
+    names = [_in_lines(name, room) for name in first]
+    width = max(len(line) for name in names for line in name)
+    lines = []
+    for name, *cells in zip(names, *columns, strict=True):
+        lines.append("  ".join([name[0].ljust(width), *cells]).rstrip())
+        lines += name[1:]
+    return lines
+
+
+def _in_lines(name: str, width: int) -> list[str]:
+    """Wrap a name between words; a word that is too long loses its middle."""
+    lines = textwrap.wrap(name, width, break_long_words=False, break_on_hyphens=False)
+    return [shortened(line, width) for line in lines] or [""]
 
 
 def _column(cells: Sequence[str]) -> list[str]:
@@ -256,10 +273,10 @@ def _before_point(cell: str) -> int | None:
     return len(first.partition(".")[0].partition("e")[0])
 
 
-def wrapped(text: str) -> list[str]:
-    """Wrap a paragraph in lines of at most 100 columns."""
-    return textwrap.wrap(text, COLUMNS, break_on_hyphens=False)
+def wrapped(text: str, columns: int = COLUMNS) -> list[str]:
+    """Wrap a paragraph in lines of at most so many columns."""
+    return textwrap.wrap(text, columns, break_on_hyphens=False)
 
 
-def _notes(notes: Iterable[str]) -> list[str]:
-    return [line for note in notes for line in textwrap.wrap(f"note: {note}", COLUMNS, subsequent_indent="      ")]
+def _notes(notes: Iterable[str], columns: int) -> list[str]:
+    return [line for note in notes for line in textwrap.wrap(f"note: {note}", columns, subsequent_indent="      ")]
