@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
@@ -17,7 +18,7 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.config import CHANGEABLE, Config, resolve
 from inkgan.errors import ConfigError
-from inkgan.training.doctor import Doctor, judged, read_thresholds
+from inkgan.training.doctor import Doctor, judged, read_thresholds, rules
 from inkgan.training.doctor.judgement import Finding
 from inkgan.training.doctor.rules import (
     RULES,
@@ -191,6 +192,14 @@ def test_a_class_number_of_a_damaged_file(number: float) -> None:
     lines = [{"step": 30 * index, **HEALTHY, **line} for index in range(2, 9)]
     (finding,) = [one for one in judged(_CONFIG, lines, ["a", "b"]).findings if one.rule.name == "class-dropped"]
     assert finding.sentence.startswith(f"class number {number:.0f} is drawn")
+
+
+def test_settings_of_a_recipe_are_not_resolved_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of the tutorial logs ten thousand lines, and whoever resumes or examines it waits for the doctor."""
+    resolving = Mock(wraps=resolve)
+    monkeypatch.setattr(rules, "resolve", resolving)
+    judged(_CONFIG, series(*[{}] * 50))
+    assert resolving.call_count <= 1
 
 
 def test_the_same_offset_of_all_logits_changes_nothing() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from inkgan.config import Config, resolve
@@ -202,7 +203,13 @@ def own_rates(config: Config) -> dict[str, float]:
 
 def usual_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of the run's recipe by setting."""
-    return own_rates(resolve(overrides={"recipe": config.recipe}))
+    return own_rates(_usual_settings(config.recipe))
+
+
+@cache
+def _usual_settings(recipe: str) -> Config:
+    """Return the settings of a recipe; the doctor needs them for every line, and resolving them takes longer."""
+    return resolve(overrides={"recipe": recipe})
 
 
 def _rate_ratios(config: Config) -> dict[str, float]:
