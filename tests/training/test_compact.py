@@ -15,6 +15,7 @@ from torch.nn import functional as F
 import inkgan
 import tiny_runs as runs
 from inkgan.config import resolve
+from inkgan.config.schema import PenaltySettings
 from inkgan.data import Split
 from inkgan.errors import ConfigError, DivergenceError, OutputError
 from inkgan.seeds import Stream, latents, rng
@@ -109,7 +110,7 @@ def test_the_terms_are_what_the_losses_say() -> None:
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
-    (terms, _), logits = recipe.discriminator_losses(0, Batch(real, labels, torch.empty(0), None), fake)
+    (terms, _), logits = recipe.discriminator_losses(Batch(real, labels, torch.empty(0), None), fake, None)
     assert terms["loss_discriminator"].item() == pytest.approx(game.discriminator(logits_real, logits_fake).item())
     assert terms["loss_class_real"].item() == pytest.approx(0.7 * F.cross_entropy(scores_real, labels).item())
     logits_fake, scores_fake = recipe.discriminator(fake, labels)
@@ -246,7 +247,7 @@ def test_the_penalty_is_what_the_papers_say(kind: str, pixels: str, unit: float)
     )
     network.float()
     part = Batch(real, labels, torch.empty(0), mixing if kind == "wgan-gp" else None)
-    (terms, _), _ = recipe.discriminator_losses(0, part, fake)
+    (terms, _), _ = recipe.discriminator_losses(part, fake, recipe._config.penalty)
     expected = {
         "both": (of_real.mean() + of_fake.mean()) / 2,
         "real": of_real.mean() / 2,
@@ -274,20 +275,20 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
     losses = recipe.discriminator_losses
 
-    def noting(number: int, part: Batch, fake: torch.Tensor) -> tuple[Losses, torch.Tensor]:
-        seen.append((number, part, fake))
-        return losses(number, part, fake)
+    def noting(part: Batch, fake: torch.Tensor, penalty: PenaltySettings | None) -> tuple[Losses, torch.Tensor]:
+        seen.append((part, fake, penalty))
+        return losses(part, fake, penalty)
 
     monkeypatch.setattr(recipe, "discriminator_losses", noting)
     terms = recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real, real / 2]), torch.cat([labels] * 3))
-    assert [number for number, _, _ in seen] == [6, 7, 8]
-    for (_, part, _), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
+    assert [penalty is not None for _, _, penalty in seen] == [False, False, True]  # of the updates 6, 7 and 8
+    for (part, _, _), expected in zip(seen, (real, 1 - real, real / 2), strict=True):
         assert torch.equal(part.real, expected)
         assert part.labels is not None
         assert torch.equal(part.labels, labels)
-    assert len({fake.detach().numpy().tobytes() for _, _, fake in seen}) == 3
-    for number, part, drawn in seen:  # the same by hand
-        found, logits_real = alone.discriminator_losses(number, part, drawn)
+    assert len({fake.detach().numpy().tobytes() for _, fake, _ in seen}) == 3
+    for part, drawn, penalty in seen:  # the same by hand
+        found, logits_real = alone.discriminator_losses(part, drawn, penalty)
         expected_terms = alone._update_network("discriminator", alone._mixed_discriminator, [found])
     latents_of_last = latents(0, Stream.GENERATOR_LATENTS, 8, 6, 4)
     fake = alone._mixed_generator.forward(torch.from_numpy(latents_of_last), labels)
@@ -309,9 +310,9 @@ def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.Monkey
         losses = recipe.discriminator_losses
         seen: list[torch.Tensor | None] = []
 
-        def noting(number: int, part: Batch, fake: torch.Tensor, losses: Any = losses, seen: list[Any] = seen) -> Any:
+        def noting(part: Batch, *rest: Any, losses: Any = losses, seen: list[Any] = seen) -> Any:
             seen.append(part.mixing)
-            return losses(number, part, fake)
+            return losses(part, *rest)
 
         monkeypatch.setattr(recipe, "discriminator_losses", noting)
         recipe.step(StepInfo(2, 2, 0.0), torch.cat([real, 1 - real]), torch.cat([labels] * 2))

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inkgan.config import Config
+from inkgan.config.schema import PenaltySettings
 from inkgan.device import to_device
 from inkgan.networks import build_discriminator, build_generator, building, own_network_sha256
 from inkgan.networks.compact import at_least_float32
@@ -142,7 +143,6 @@ class Compact(Recipe):
         graphs: bool = True,
     ) -> None:
         self._config = config
-        self._penalty_settings = config.penalty  # at the current step; healing changes the weight during a run
         self._team = team or Team()
         self._image_shape = image_shape
         self._dtype = dtype
@@ -185,7 +185,6 @@ class Compact(Recipe):
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """Update both networks once; see :class:`inkgan.training.recipe.Recipe`."""
         config = self._config.at(info.step)
-        self._penalty_settings = config.penalty
         labels = labels if self.num_classes else None
         factor = schedule_factor(info, config.fade)
         self.optimizers["discriminator"].learning_rate = config.discriminator.learning_rate * factor
@@ -193,17 +192,14 @@ class Compact(Recipe):
 
         first = info.number * config.critic_steps
         numbers = range(first, first + config.critic_steps)
+        penalties = [due_penalty(config.penalty, number) for number in numbers]
         inputs = self._stacked_batches(numbers, real, labels)
         is_joint = info.step >= 0
 
         def compute(*tensors: Any) -> dict[str, Tensor]:
-            return self._update_networks(numbers, Batch(*tensors), with_generator=is_joint)
+            return self._update_networks(numbers, penalties, Batch(*tensors), with_generator=is_joint)
 
-        if self._graphs is None:
-            terms = compute(*inputs)
-        else:
-            kind = (is_joint, tuple(self._penalty_is_due(number) for number in numbers), config)
-            terms = self._graphs.run(kind, compute, inputs)
+        terms = compute(*inputs) if self._graphs is None else self._graphs.run((is_joint, *penalties), compute, inputs)
         if is_joint:
             update_ema(self.ema_generator, self.generator, half_life_steps=config.ema_half_life * (info.step + 1))
         return terms
@@ -228,18 +224,22 @@ class Compact(Recipe):
             mixing,
         )
 
-    def _update_networks(self, numbers: range, batches: Batch, *, with_generator: bool) -> dict[str, Tensor]:
+    def _update_networks(
+        self, numbers: range, penalties: Sequence[PenaltySettings | None], batches: Batch, *, with_generator: bool
+    ) -> dict[str, Tensor]:
         """Update the discriminator once for each number, each time on another batch, and then the generator."""
         terms: dict[str, Tensor] = {}
-        for update, number in enumerate(numbers):
-            own_terms, scored = self._update_discriminator(number, batches.at(update))
+        for update, (number, penalty) in enumerate(zip(numbers, penalties, strict=True)):
+            own_terms, scored = self._update_discriminator(number, penalty, batches.at(update))
             terms |= own_terms
         if with_generator:
             # On the images of the discriminator's last update, so that they are drawn only once.
             terms |= self._update_generator(number, scored)
         return terms
 
-    def _update_discriminator(self, number: int, batch: Batch) -> tuple[dict[str, Tensor], list[Scored]]:
+    def _update_discriminator(
+        self, number: int, penalty: PenaltySettings | None, batch: Batch
+    ) -> tuple[dict[str, Tensor], list[Scored]]:
         """Update the discriminator once, and return the slices of the batch that this process has scored."""
         count = len(batch.real) // self._config.slices
         losses, scored = [], []
@@ -247,7 +247,7 @@ class Compact(Recipe):
             part = batch.at(slice(index * count, (index + 1) * count))
             with self._seeded_layers(number, index, "discriminator"):
                 fake = self._mixed_generator.forward(part.latents, part.labels)
-                own_losses, logits_real = self.discriminator_losses(number, part, fake)
+                own_losses, logits_real = self.discriminator_losses(part, fake, penalty)
             losses.append(own_losses)
             scored.append(Scored(index, part.labels, fake, logits_real))
         return self._update_network("discriminator", self._mixed_discriminator, losses), scored
@@ -275,19 +275,17 @@ class Compact(Recipe):
             torch.manual_seed(int(rng(self._config.seed, Stream.LAYERS, place).integers(2**63)))
             yield
 
-    def discriminator_losses(self, number: int, part: Batch, fake: Tensor) -> tuple[Losses, Tensor]:
+    def discriminator_losses(self, part: Batch, fake: Tensor, penalty: PenaltySettings | None) -> tuple[Losses, Tensor]:
         """Return the losses that the discriminator minimises, and the logits [N] of the real images, detached.
 
         Args:
-            number: the number of updates of the discriminator before this one.
             part: the real images and their classes; a batch or a slice of it.
             fake: the generated images [N, H, W, C] that they are paired with.
+            penalty: the penalty of this update; None if it has none.
         """
-        penalty = self._penalty_settings
         n = len(part.real)
         images = torch.cat([part.real, fake.detach().to(self._dtype)])
-        penalty_is_due = self._penalty_is_due(number)
-        images.requires_grad_(penalty_is_due and not self._loss.one_centered)
+        images.requires_grad_(penalty is not None and not self._loss.one_centered)
 
         both_labels = None if part.labels is None else torch.cat([part.labels, part.labels])
         logits, class_scores = split_output(self._mixed_discriminator.forward(images, both_labels))
@@ -295,10 +293,10 @@ class Compact(Recipe):
         terms = {"loss_discriminator": self._loss.discriminator(logits_real, logits_fake)}
         if class_scores is not None and part.labels is not None:
             terms["loss_class_real"] = self._config.class_weight * F.cross_entropy(class_scores[:n], part.labels)
-        if penalty_is_due:
+        if penalty is not None:
             # γ/2 E[‖∇D(x)‖²] + γ/2 E[‖∇D(G(z))‖²] or λ E[(‖∇D(x̂)‖ - 1)²], times the updates that it stands for:
             # "lazy regularization", Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, 3.1.
-            terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part)
+            terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part, penalty)
 
         logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
         figures = comparison(logits_real, logits_fake)
@@ -306,23 +304,17 @@ class Compact(Recipe):
             figures |= scores(logits_real, logits_fake)
         return Losses(terms, figures), logits_real
 
-    def _penalty_is_due(self, number: int) -> bool:
-        """Return whether the discriminator's update ``number`` includes the penalty."""
-        penalty = self._penalty_settings
-        return penalty.weight > 0 and number % penalty.every == 0
-
-    def _penalty(self, images: Tensor, logits: Tensor, part: Batch) -> Tensor:
+    def _penalty(self, images: Tensor, logits: Tensor, part: Batch, settings: PenaltySettings) -> Tensor:
         """Return the gradient penalty without γ or λ: WGAN-GP's in its game, else R1 + R2, or R1 alone."""
         n = len(images) // 2
-        pixels = self._penalty_settings.pixels
         if part.mixing is not None:
             real, fake = images[:n], images[n:]
             between = torch.lerp(real, fake, part.mixing.to(images)).requires_grad_()  # x̂ = (1 - ε) x + ε G(z)
             logits_between, _ = split_output(self._mixed_discriminator.forward(between, part.labels))
-            return one_centered_penalty(input_gradients(logits_between, between, pixels))  # E[(‖∇D(x̂)‖ - 1)²]
-        gradients = input_gradients(logits, images, pixels)
+            return one_centered_penalty(input_gradients(logits_between, between, settings.pixels))  # E[(‖∇D(x̂)‖ - 1)²]
+        gradients = input_gradients(logits, images, settings.pixels)
         r1 = zero_centered_penalty(gradients[:n]) / 2  # ½ E[‖∇D(x)‖²]
-        if self._penalty_settings.on == "real":
+        if settings.on == "real":
             return r1
         r2 = zero_centered_penalty(gradients[n:]) / 2  # ½ E[‖∇D(G(z))‖²]
         return r1 + r2
@@ -421,6 +413,11 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train()
+
+
+def due_penalty(settings: PenaltySettings, number: int) -> PenaltySettings | None:
+    """Return the settings of the penalty if the discriminator's update ``number`` includes it; else None."""
+    return settings if settings.weight > 0 and number % settings.every == 0 else None
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:
