@@ -165,9 +165,15 @@ def output_errors(path: Path) -> Iterator[None]:
                 f"cannot write {shown(path)}: the disk is full ({_free(path)}). What was there is kept; "
                 "free some space and try again."
             ) from error
-        raise OutputError(
-            f"cannot write {shown(path)}: {reason_of(error)}. Choose a place that can be written."
-        ) from error
+        link = _link_to_nothing(path) if isinstance(error, FileExistsError) else None
+        reason = reason_of(error) if link is None else f"{shown(link)} is a link to nothing"
+        raise OutputError(f"cannot write {shown(path)}: {reason}. Choose a place that can be written.") from error
+
+
+def _link_to_nothing(path: Path) -> Path | None:
+    """Return the link that keeps a path's folders from being made; None if there is none."""
+    places = (path, *path.parents)
+    return next((place for place in places if place.is_symlink() and not os.path.exists(place)), None)  # noqa: PTH110
 
 
 def _free(path: Path) -> str:

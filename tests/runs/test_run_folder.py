@@ -331,6 +331,19 @@ def test_each_start_gets_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest
     refusal(lambda: claim(tmp_path / "runs" / "a-2" / "b"), "not a directory")
 
 
+@pytest.mark.timeout(60)
+def test_a_run_below_a_link_to_nothing(tmp_path: Path) -> None:
+    """The folder of all runs may be a link to a disk that is not there; no name below it is free."""
+    (tmp_path / "runs").symlink_to(tmp_path / "disk" / "runs")
+    said = f"{tmp_path / 'runs'} is a link to nothing"
+    refusal(lambda: claim(tmp_path / "runs" / "a"), said)
+    refusal(RunFolder(tmp_path / "runs" / "a").locked().__enter__, said)
+    (tmp_path / "disk").mkdir()
+    refusal(lambda: claim(tmp_path / "runs" / "a"), said)
+    (tmp_path / "disk" / "runs").mkdir()
+    assert claim(tmp_path / "runs" / "a").is_dir()
+
+
 def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
     """A run is found even if it holds a link that points nowhere."""
     run = made(tmp_path / "a-3")

@@ -442,9 +442,14 @@ def claim(path: Path) -> Path:
     """
     while True:
         free = first_free(path)
-        with output_errors(free), contextlib.suppress(FileExistsError):
-            free.mkdir(parents=True)
-            return free
+        with output_errors(free):
+            try:
+                free.mkdir(parents=True)
+            except FileExistsError:
+                if not os.path.lexists(free):  # it is a folder above it that cannot be made
+                    raise
+            else:
+                return free
 
 
 def newest_run(parent: Path, stem: str) -> Path:
