@@ -150,6 +150,17 @@ def test_a_healthy_checkpoint_is_kept_until_the_illness_is_found(tmp_path: Path,
     assert f"Healing 1 of 3: back to step {change.step}, " in told[0]
 
 
+@pytest.mark.usefixtures("fast_saves")
+def test_divergence_goes_back_to_before_the_losses_were_too_large(
+    tmp_path: Path, small_data: Path, ill_at: list[int]
+) -> None:
+    """The rule ``blown-up`` waits for five steps; a run that diverges meanwhile does not go back to one of them."""
+    ill_at += [11]
+    settings = ("watch.save_every=1", 'changes=["8 discriminator.learning_rate=1"]')
+    _, told = trained(tmp_path / "run", small_data, settings=(*SAVING, *settings), steps=20)
+    assert "at step 12 loss_generator is nan; the update was not made. Healing 1 of 3: back to step 8, " in told[0]
+
+
 LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
 
 

@@ -157,7 +157,8 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
         recorder.not_finite(state.step)
         if run.heal:
             remedy = NOT_FINITE.remedy(run.config.at(state.step))
-            raise IllnessError(Finding(NOT_FINITE, state.step, str(error), remedy, state.step - 1)) from None
+            well_until = recorder.well_until(state.step - 1)
+            raise IllnessError(Finding(NOT_FINITE, state.step, str(error), remedy, well_until)) from None
         raise
 
 

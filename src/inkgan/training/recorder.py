@@ -110,6 +110,10 @@ class Recorder:
         """See :attr:`Doctor.healthy_steps`; none without a doctor."""
         return self._doctor.healthy_steps if self._doctor else set()
 
+    def well_until(self, step: int) -> int | None:
+        """See :meth:`Doctor.well_until`; ``step`` without a doctor."""
+        return self._doctor.well_until(step) if self._doctor else step
+
     def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step

@@ -177,6 +177,16 @@ class Doctor:
         healthy = {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
         return {step for step in healthy if step is not None}
 
+    def well_until(self, step: int) -> int | None:
+        """Return the last step up to ``step`` before any illness that may be healed began, even if not yet found.
+
+        None if there was no such step.
+        """
+        courses = [self._courses[rule.name] for rule in self._rules if rule.healable]
+        healthy_at = [course.healthy_at for course in courses if course.ill_in_a_row]
+        known = [one for one in healthy_at if one is not None]
+        return min([step, *known]) if len(known) == len(healthy_at) else None
+
     @property
     def verdict(self) -> str | None:
         """The titles of the present illnesses, in one line; None if there are none."""
