@@ -122,6 +122,45 @@ def test_help_teaches(command: str, flag: str, capsys: pytest.CaptureFixture[str
     assert all(option in said.out for option in SURFACE[command])
 
 
+_TO_MEASURE = "-n 200 --data d.npz --data-dir e --seed 3 --full --set data.ink=dark"
+_MEASURING = {"n": 200, "data": "d.npz", "data_dir": Path("e"), "seed": 3, "full": True, "settings": ["data.ink=dark"]}
+_TO_DRAW = "--steps 3 --model runs/first --legible 0.5"
+_DRAWING = {"steps": 3, "model": "runs/first", "legible": 0.5}
+_TO_SERVE = "--host ::1 --port 8001 --allow-host a --allow-host b --workers 3 --access-log"
+_SERVING = {"host": "::1", "port": 8001, "allow_hosts": ["a", "b"], "workers": 3, "access_log": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "function", "arguments", "options"),
+    [
+        (f"evaluate a {_TO_MEASURE}", "evaluation.evaluate.evaluate", ("a",), _MEASURING),
+        (f"compare a b {_TO_MEASURE}", "evaluation.compare.compare", ("a", "b"), _MEASURING),
+        (f"morph 4 5 -o a.gif {_TO_DRAW}", "generation.hands.morph", ([4, 5],), _DRAWING),
+        (f"morph 4 5 -o a.png {_TO_DRAW}", "generation.hands.morph", ([4, 5],), _DRAWING),
+        (f"serve runs/first {_TO_SERVE}", "serving.server.serve", ("runs/first",), _SERVING),
+    ],
+)
+def test_every_option_has_an_effect(
+    words: str,
+    function: str,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What does the work gets each option, none of which has its default here."""
+    monkeypatch.chdir(tmp_path)
+
+    def work(*given: Any, **named: Any) -> None:
+        assert given == arguments
+        assert {name: named[name] for name in options} == options
+        raise ConfigError("every option is here")
+
+    monkeypatch.setattr(f"inkgan.{function}", work)
+    assert command_refusal(capsys, *words.split()) == "every option is here"
+
+
 def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     """``inkgan`` alone shows the help."""
     run([])
