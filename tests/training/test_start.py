@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,20 @@ def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run:
 
 
 # Names and places
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((32, 32, 1), "32×32 with 1 channel. Choose --recipe fast, which takes any size, --resize 28, or"),
+        ((28, 28, 3), "28×28 with 3 channels. Choose --recipe fast, which takes any size, or"),
+    ],
+)
+def test_images_that_the_tutorial_cannot_learn(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=images)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        runs.prepare("tutorial", data=tmp_path / "own.npz", out=tmp_path / "run", device="cpu")
 
 
 @pytest.mark.slow
