@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Window(io.StringIO):
     def __init__(self, monkeypatch: pytest.MonkeyPatch, columns: int = 80, lines: int = 24, **environment: str) -> None:
         super().__init__()
         self.monkeypatch = monkeypatch
+        monkeypatch.setattr(console, "in_foreground", lambda: True)
         for name in ("NO_COLOR", "TERM", "COLORTERM", "COLUMNS", "LINES"):
             monkeypatch.delenv(name, raising=False)
         for name, value in {"TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}.items():
@@ -139,7 +141,9 @@ def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: 
     with console.watcher_for(quiet=False) as watcher:
         run(watcher, steps=3 + len(sizes))
         lines = fresh.lines
-    assert resized == lines[[line[:5] for line in lines].index("step ") :]
+    start, start_of_fresh = ([line[:5] for line in shown].index("step ") for shown in (resized, lines))
+    assert resized[start:] == lines[start_of_fresh:]
+    assert "--logdir runs/x)" in "".join(resized[:start])  # what the run said before stays above
 
 
 def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +160,69 @@ def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatc
         interrupted()
     assert [line[:8] for line in window.lines] == ["training", "run fold"]
     assert not window.screen.cursor.hidden
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_letters_of_an_interrupt_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, plain: bool) -> None:
+    """The terminal itself shows ^C where the cursor is; the bar above it was left over."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False, plain=plain) as watcher:
+        run(watcher)
+        window.stream.feed("^C")
+    assert [line for line in window.lines if "━" in line or "step" in line.replace("steps", "")] == []
+
+
+def test_the_first_thing_shown_is_that_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While PyTorch loads, the screen is not blank."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False):
+        assert [line[:10] for line in window.lines] == ["starting ━"]
+    assert window.lines == []
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_suspended_run_leaves_the_terminal_in_order(monkeypatch: pytest.MonkeyPatch, in_background: bool) -> None:
+    """Ctrl-Z: the panel is gone and the cursor visible while the shell has the terminal; ``fg`` draws the panel again.
+
+    After ``bg`` it stays away.
+    """
+    window = Window(monkeypatch)
+    seen = []
+
+    def stopped(_process: int, number: int) -> None:
+        seen.append((number, window.lines, window.screen.cursor.hidden, signal.getsignal(number)))
+        monkeypatch.setattr(console, "in_foreground", lambda: not in_background)
+
+    monkeypatch.setattr("os.kill", stopped)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        shown = window.lines
+        signal.raise_signal(signal.SIGTSTP)
+        ((number, lines, hidden, action),) = seen
+        assert (number, hidden, action) == (signal.SIGTSTP, False, signal.SIG_DFL)
+        assert lines == shown[:2]  # what the run said before its panel
+        assert window.lines == (shown[:2] if in_background else shown)
+        watcher.stepped(step(3))
+        assert window.screen.cursor.hidden != in_background
+        monkeypatch.setattr(console, "in_foreground", lambda: True)
+        watcher.stepped(step(4))
+        assert any(line.startswith("step 4/100") for line in window.lines)
+    assert signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
+    assert not window.screen.cursor.hidden
+
+
+def test_a_run_is_not_suspended_while_it_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise what was drawn so far, and the visible cursor, would stay in a buffer."""
+    window = Window(monkeypatch)
+    seen = []
+    monkeypatch.setattr("os.kill", lambda *_: seen.append(window.screen.cursor.hidden))
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        assert isinstance(watcher, console._Live)
+        with watcher.printing():
+            signal.raise_signal(signal.SIGTSTP)
+            assert seen == []
+        assert seen == [False]
 
 
 def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 from inkgan.cli.drawing import in_characters
 from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import ProgressLine
+from inkgan.cli.window import Suspension, in_foreground
 from inkgan.config import Config
 from inkgan.errors import printable, quantity
 from inkgan.generation.loading import is_bundled
@@ -65,6 +66,7 @@ class _Plain(_Quiet):
     def __init__(self) -> None:
         self._line = ProgressLine()
         self._said_at = time.monotonic()
+        self._heading: list[str] = []
         self._first_step: int | None = None
         self._can_be_longer = False
 
@@ -94,8 +96,12 @@ class _Plain(_Quiet):
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         self._line.clear()
         self._first_step, self._can_be_longer = first_step, config.steps is not None
-        self.say(introduction(config, about, first_step))
-        self.say(f"run folder: {printable(folder)}   (tensorboard --logdir {shlex.quote(str(folder))})")
+        self._heading = [
+            introduction(config, about, first_step),
+            f"run folder: {printable(folder)}   (tensorboard --logdir {shlex.quote(str(folder))})",
+        ]
+        for line in self._heading:
+            self.say(line)
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         if progress is None:
@@ -125,17 +131,28 @@ class _Live(_Plain):
         self._console = _Terminal(highlight=False)
         self._panel = Panel()
         self._live: Live | None = None
+        self._is_away = True  # until it is drawn in the foreground
+        self._suspension = Suspension(self._step_aside, self._return)
         self._size = self._console.size
         self._due = -math.inf
 
     def __enter__(self) -> _Live:
-        self._open()
+        self._suspension.__enter__()
+        self._draw()  # at once, because PyTorch takes seconds to load
+        self._due = -math.inf
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._is_away = False
         self._close()
+        self._suspension.__exit__()
         if self._console.quiet:
             super().mute()  # only now: while the panel is shown, rich replaces stdout
+
+    @contextlib.contextmanager
+    def printing(self) -> Iterator[None]:
+        with self._suspension.drawing(), super().printing():
+            yield
 
     def mute(self) -> None:
         self._console.quiet = True  # else it would buffer what it could not write
@@ -188,6 +205,7 @@ class _Live(_Plain):
         self._draw()
 
     def ended(self, result: Result) -> None:
+        self._is_away = False
         self._close()
         if self._panel.is_whole and result.complete and self._panel.images is not None:
             size = self._console.size
@@ -205,13 +223,20 @@ class _Live(_Plain):
     def _draw(self) -> None:
         """Draw the panel if it is due."""
         now = time.monotonic()
-        if self._live is None or now < self._due:
+        if now < self._due:
+            return
+        if self._is_away and in_foreground():
+            self._is_away = False
+            self._open()
+        if self._live is None:
             return
         with self.printing():
             if self._panel.is_whole and self._console.size != self._size:
                 # A narrower window wraps the lines that are already there, so rich would redraw in the wrong place.
                 self._close()
                 self._console.clear()
+                for line in self._heading:
+                    self.say(line)
                 self._open()
             self._live.refresh()
         cost = time.monotonic() - now
@@ -223,6 +248,14 @@ class _Live(_Plain):
             with self.printing(), contextlib.suppress(IndexError):  # from rich, if it never started
                 self._live.stop()
             self._live = None
+
+    def _step_aside(self) -> None:
+        self._is_away = self._is_away or self._live is not None
+        self._close()
+
+    def _return(self) -> None:
+        self._due = -math.inf
+        self._draw()
 
 
 class _Terminal(Console):

@@ -22,6 +22,9 @@ _NOT_ASKED = "off (watch.doctor_every=0)"
 #: The fewest lines of a window that shows pictures, and the fewest columns of one that shows the speed.
 _LOWEST_WITH_PICTURES = 10
 _NARROWEST_WITH_SPEED = 60
+#: The last line leaves these columns empty: the terminal shows ^C there. At the end of a full line it would wrap, and
+#: rich would redraw in the wrong place.
+_COLUMNS_FOR_KEYS = 3
 
 
 class Panel:
@@ -54,10 +57,12 @@ class Panel:
             self._history.setdefault(name, []).append(progress.terms[name])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._bar(options.max_width)
+        last = max(options.max_width - _COLUMNS_FOR_KEYS, 1)
         if not self.is_whole:
+            yield self._bar(last)
             return
-        lines = [*self._curves(options.max_width), self._doctor(options.max_width)]
+        yield self._bar(options.max_width)
+        lines = [*self._curves(options.max_width), self._doctor(last)]
         # One line is for the bar, and one stays empty for the cursor.
         room = console.height - len(lines) - 2
         if self.images is not None and console.height >= _LOWEST_WITH_PICTURES:
@@ -75,7 +80,8 @@ class Panel:
             losses = [] if self.is_whole else [progress.losses]
             speed = [progress.speed] if width >= _NARROWEST_WITH_SPEED else []
             parts = [progress.position, bar, *losses, *speed, progress.time_left]
-        grid = Table.grid(expand=True, padding=(0, 1))
+        grid = Table.grid(padding=(0, 1))
+        grid.width = width
         for part in parts:
             grid.add_column(ratio=1 if part is bar else None, no_wrap=True)
         grid.add_row(*parts)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from inkgan.cli.window import in_foreground
 from inkgan.files import Progress
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class ProgressLine:
             self._since = self._reported  # it began when the task before it was last reported
         self._reported = now
         if now - self._written < (_SECONDS_BETWEEN_UPDATES if self._terminal else _SECONDS_BETWEEN_LINES):
+            return
+        if self._terminal and not in_foreground():  # the user types there
             return
         self._written = now
         self._write(f"{doing}: {done:.0%}{time_left(now - self._since, done)}")

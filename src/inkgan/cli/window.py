@@ -1,9 +1,15 @@
-"""The window of the terminal, as far as it decides what a command prints."""
+"""The window of the terminal: its width, and leaving it in order while Ctrl-Z has suspended a command."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 #: Text is wrapped at this width, unless the window is narrower: longer lines are hard to read.
 WIDEST = 100
@@ -15,3 +21,61 @@ def columns() -> int:
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDEST
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), WIDEST)
+
+
+def in_foreground() -> bool:
+    """Return whether this command has the terminal; if it runs in the background, the user types there."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # it is no terminal
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+    return True
+
+
+class Suspension:
+    """While it is entered, Ctrl-Z first leaves the terminal in order: otherwise the shell's cursor would be hidden.
+
+    Args:
+        leave: removes what is drawn in place and shows the cursor.
+        come_back: called when the command continues, in the foreground or in the background.
+    """
+
+    def __init__(self, leave: Callable[[], None], come_back: Callable[[], None]) -> None:
+        self._leave = leave
+        self._come_back = come_back
+        self._is_installed = False
+        self._depth = 0
+        self._is_due = False
+
+    def __enter__(self) -> Suspension:
+        is_main = threading.current_thread() is threading.main_thread()  # only there, Python allows handlers
+        if is_main and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._suspend)
+            self._is_installed = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_installed:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            self._is_installed = False
+
+    @contextlib.contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Put a suspension off until what is being drawn is complete."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._is_due and not self._depth:
+                self._is_due = False
+                self._suspend(signal.SIGTSTP, None)
+
+    def _suspend(self, number: int, _frame: FrameType | None) -> None:
+        if self._depth:
+            self._is_due = True
+            return
+        self._leave()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # the command stops here until it is told to continue
+        signal.signal(number, self._suspend)
+        self._come_back()
