@@ -183,6 +183,15 @@ const inked = (selector) => {
   return data.filter((value, i) => i % 4 === 3 && value > 100).length;
 };
 
+/** How light the ink on a canvas is: red, of its opaque pixels, at most. */
+const lightest = (selector) => {
+  const canvas = document.querySelector(selector);
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  return Math.max(...data.filter((_, i) => i % 4 === 0 && data[i + 3] === 255));
+};
+
 /** Wait until a text is written: the picture's own description says which one it shows. */
 function written(page, text) {
   return until(page, (wanted) => document.querySelector(".writing").getAttribute("aria-label").includes(wanted), text);
@@ -281,6 +290,13 @@ async function drawsByHand(page) {
     await page.mouse.move(box.x + x * scale, box.y + y * scale, { steps: 8 });
   }
   await page.mouse.up();
+  const [theme] = await page.$$(".switches button");
+  const colour = () => page.evaluate(lightest, ".pad");
+  const was = await colour();
+  await theme.click();
+  ok(Math.abs((await colour()) - was) > 100, "the drawing keeps the colour that it had, which is now the paper's");
+  await theme.click();
+  strictEqual(await colour(), was);
   await until(page, () => /100/.test(document.querySelector(".status").textContent.replace("100,", "")));
   strictEqual(await page.evaluate(() => document.querySelector(".pair select").value), "7");
   await until(page, `(${inked})("#panel-2 .writing") > 300`);
@@ -305,6 +321,7 @@ async function learns(page) {
   await until(page, () => document.querySelector("#panel-3 .buttons button").classList.contains("main"));
   deepStrictEqual(await buttons(page), { main: [0], pressed: [], idle: [3] });
   await sharpCharts(page);
+  await criticises(page);
   await replays(page);
 }
 
@@ -315,6 +332,35 @@ function buttons(page) {
     return { main: numbers(".main"), pressed: numbers("[aria-pressed=true]"), idle: numbers("[aria-disabled=true]") };
   });
 }
+
+/** The discriminator's opinion is around and on the digits, also after the window's size and the colours changed. */
+async function criticises(page) {
+  await (await page.$$("[role=tab]"))[1].click();
+  await page.click("#panel-1 input[type=checkbox]");
+  const rings = () =>
+    [...document.querySelectorAll(".digits button")].every((one) => one.style.boxShadow.includes("3px"));
+  await until(page, rings);
+  const before = await page.$eval(".digits canvas", (one) => one.toDataURL());
+  strictEqual(await page.evaluate(coloured), true);
+  await page.evaluate(() => dispatchEvent(new Event("resize")));
+  strictEqual(await page.$eval(".digits canvas", (one) => one.toDataURL()), before);
+  const [theme] = await page.$$(".switches button");
+  await theme.click();
+  strictEqual(await page.evaluate(coloured), true);
+  notStrictEqual(await page.$eval(".digits canvas", (one) => one.toDataURL()), before);
+  await theme.click();
+  await page.click("#panel-1 input[type=checkbox]");
+  await (await page.$$("[role=tab]"))[3].click();
+}
+
+/** Whether a digit has pixels that are blue or red. Ink and paper are nearly grey. */
+const coloured = () => {
+  const canvas = document.querySelector(".digits canvas");
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((_, i) => i % 4 === 0 && data[i + 3] > 40 && Math.abs(data[i] - data[i + 2]) > 60);
+};
 
 /** A chart has a pixel for each of the screen's, so that its numbers are as large as they should be. */
 async function sharpCharts(page) {

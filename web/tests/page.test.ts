@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
+import { histogram, tick } from "../src/page/charts";
 import { unpackReplay } from "../src/replay";
 
 test("packed digits come out as sixteen grey levels", () => {
@@ -49,6 +50,17 @@ test("MNIST's two files are read in any order, and others are refused", () => {
   throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
   throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
   throws(() => digitsOfFiles([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])]), /images are 2×3 and not 28×28/);
+});
+
+test("numbers of an axis fit beside it, whatever they are", () => {
+  const shown = [0, 5.44, 999.9, 12_268, -12_268, 9_999_999, 1e99].map(tick);
+  deepStrictEqual(shown, ["0.0", "5.4", "999.9", "1.2e4", "-1.2e4", "1.0e7", "1.0e99"]);
+  ok(shown.every((one) => one.length <= 6));
+});
+
+test("a histogram has shares of all values, and those outside are at its ends", () => {
+  deepStrictEqual(histogram([-9, -1, 0, 0.5, 9, 8, -0.5, 1], -1, 1, 2), [3 / 8, 5 / 8]);
+  deepStrictEqual(histogram([], -1, 1, 2), [0, 0]);
 });
 
 test("the spread is the mean squared distance within a class", () => {

@@ -43,6 +43,11 @@ function axis(
   pen.textAlign = "start";
 }
 
+/** A number for an axis, of at most six characters: losses that blow up reach millions. */
+export function tick(value: number): string {
+  return Math.abs(value) < 999.95 ? value.toFixed(1) : value.toExponential(1).replace("+", "");
+}
+
 /** Draw the losses over steps, on one scale, the newest on the right, in the colours of the lessons. */
 export function lines(canvas: HTMLCanvasElement, series: readonly (readonly number[])[]): void {
   const { pen, width } = cleared(canvas);
@@ -52,7 +57,7 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
   axis(
     pen,
     width,
-    [low, (low + high) / 2, high].map((value) => [value.toFixed(1), y(value)]),
+    [low, (low + high) / 2, high].map((value) => [tick(value), y(value)]),
   );
   (["generator", "discriminator"] as const).forEach((name, number) => {
     const values = series[number] ?? [];

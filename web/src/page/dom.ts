@@ -111,6 +111,16 @@ export function paint(canvas: HTMLCanvasElement, painting: () => void): void {
   painting();
 }
 
+/** Paint on top of what a canvas shows, now and whenever the page's colours change. */
+export function paintOver(canvas: HTMLCanvasElement, painting: () => void): void {
+  const below = paintings.get(canvas);
+  paintings.set(canvas, () => {
+    below?.();
+    painting();
+  });
+  painting();
+}
+
 /** Paint everything again in the current colours. */
 export function repaint(): void {
   for (const painting of paintings.values()) {

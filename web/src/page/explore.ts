@@ -2,7 +2,7 @@
 
 import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
-import { asColours, button, colour, context, make, paintSheet, picture, said } from "./dom";
+import { asColours, button, colour, context, make, paintOver, paintSheet, picture, said } from "./dom";
 import { label, say } from "./texts";
 import { latestOnly } from "./write";
 
@@ -77,12 +77,14 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     const full = wishes.reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
     cells.forEach(({ canvas, cell }, i) => {
       const strength = Math.min(1, Math.abs(margins[i]) / 5);
-      const side = colour(margins[i] > -1 ? "more" : "less");
-      cell.style.boxShadow = `0 0 0 3px rgb(${side} / ${0.25 + 0.75 * strength})`;
-      const layer = make("canvas", { width: image.width, height: image.height });
-      const colours = asColours(wishes.subarray(i * size, (i + 1) * size), image.width, image.height, full);
-      context(layer).putImageData(colours, 0, 0);
-      context(canvas).drawImage(layer, 0, 0);
+      paintOver(canvas, () => {
+        const side = colour(margins[i] > -1 ? "more" : "less").join(" ");
+        cell.style.boxShadow = `0 0 0 3px rgb(${side} / ${0.25 + 0.75 * strength})`;
+        const layer = make("canvas", { width: image.width, height: image.height });
+        const colours = asColours(wishes.subarray(i * size, (i + 1) * size), image.width, image.height, full);
+        context(layer).putImageData(colours, 0, 0);
+        context(canvas).drawImage(layer, 0, 0);
+      });
     });
   };
 

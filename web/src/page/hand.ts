@@ -3,7 +3,7 @@
 import { type Drawn, inFormOfMnist, lengthOf } from "../inversion";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
-import { button, colour, context, make, paintSheet, picture, said, wipe } from "./dom";
+import { button, colour, context, make, paint, paintSheet, picture, said, wipe } from "./dom";
 import { label, say, tell } from "./texts";
 import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 
@@ -177,6 +177,12 @@ function drawingPad(changed: () => void) {
     pen.stroke();
     last = [x, y];
   };
+  paint(canvas, () => {
+    pen.globalCompositeOperation = "source-in"; // what was drawn keeps its shape, in the present colour of ink
+    pen.fillStyle = `rgb(${colour("ink")})`;
+    pen.fillRect(0, 0, SIDE, SIDE);
+    pen.globalCompositeOperation = "source-over";
+  });
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     clearTimeout(timer);
