@@ -34,6 +34,13 @@ def commands(document: Path) -> list[str]:
     return [line for line in lines if line]
 
 
+def inline_commands(document: Path) -> list[str]:
+    """The commands of inkgan and of the project's scripts within sentences and tables, each on one line."""
+    text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"`((?:inkgan [a-z]|python (?:benchmarks|scripts|tests)/)[^`]*)`", text)
+    return [" ".join(command.split()) for command in found]
+
+
 def links(document: Path) -> list[str]:
     """The targets of links and pictures, outside code."""
     text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 import inkgan
-from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, links, name
+from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, inline_commands, links, name
 from inkgan.cli import app
 from inkgan.config import resolve
 from inkgan.training.compact import Compact
@@ -47,6 +47,37 @@ def test_other_commands_exist(command: str) -> None:
         assert "\nBIN := .venv/bin\n" in makefile
     else:
         assert words[0] in {"pip", "tensorboard"}
+
+
+def _options(words: list[str]) -> set[str]:
+    """The names of the options in a command."""
+    return {word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)}
+
+
+def _quoted_in(script: Path) -> set[str]:
+    """The options that a script, or a module beside it that it imports, has in quotes."""
+    text = script.read_text("utf-8")
+    beside = [script.with_name(f"{module}.py") for module in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)]
+    texts = [text, *(module.read_text("utf-8") for module in beside if module.is_file())]
+    return {option for one in texts for option in re.findall(r'"(--[a-z][\w-]*)"', one)}
+
+
+@pytest.mark.parametrize(
+    "document", [one for one in DOCUMENTS if inline_commands(one) and one.name != "CHANGELOG.md"], ids=name
+)
+def test_commands_within_sentences_name_options_that_exist(document: Path) -> None:
+    """So do those of benchmarks, with which a reader repeats a figure."""
+    group: Any = typer.main.get_command(app)
+    for line in inline_commands(document):
+        program, title, *words = shlex.split(line)
+        if program == "python":
+            assert _options(words) <= _quoted_in(ROOT / title), line
+        else:
+            command = group.commands[title]
+            allowed = {option for one in command.params for option in one.opts}
+            nested = getattr(command, "commands", {}).values()
+            allowed |= {option for below in nested for one in below.params for option in one.opts}
+            assert _options(words) <= allowed | {"--help"}, line
 
 
 @pytest.mark.parametrize("document", [one for one in DOCUMENTS if commands(one)], ids=name)
