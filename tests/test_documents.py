@@ -16,6 +16,9 @@ import inkgan
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, inline_commands, links, name
 from inkgan.cli import app
 from inkgan.config import resolve
+from inkgan.generation.texts import LONGEST_TEXT
+from inkgan.generation.writing import HEIGHTS
+from inkgan.serving import connection, guard, parameters, responses
 from inkgan.training.compact import Compact
 from tiny_runs import STEPS
 
@@ -173,6 +176,24 @@ def test_the_help_has_the_losses_that_there_are() -> None:
     expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()
     page = ROOT / "src" / "inkgan" / "cli" / "topics" / "training.md"
     assert page.read_text("utf-8") == expected, "run: python scripts/settings_page.py"
+
+
+def test_the_page_on_serving_has_the_bounds_that_there_are() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", (ROOT / "docs" / "serve.md").read_text("utf-8"), re.MULTILINE)
+    bounds = dict(rows)
+    for what, bound in {
+        "head of a request": f"{connection.LARGEST_HEAD:,} bytes",
+        "time for the head": f"{connection.SECONDS_FOR_HEAD:.0f} s from the connection, or from the first byte",
+        "images in an answer, pixels": f"{parameters.LARGEST_SAMPLE}, {responses.MOST_PIXELS:,}",
+        "text, height": f"{LONGEST_TEXT} characters, {HEIGHTS[1]} pixels",
+        "requests in progress, waiting ones included": f"{guard.MOST_AT_ONCE}",
+        "open connections": f"{connection.MOST_CONNECTIONS}",
+        "requests from one client": f"{guard.BURST:,.0f} at once, then {guard.RATE:.0f} in a second",
+        "time until an answer begins": f"{guard.SECONDS_TO_ANSWER:.0f} s",
+        "time until it is sent": f"{connection.SECONDS_TO_SEND:.0f} s",
+    }.items():
+        assert bounds[what] == bound
+    assert bounds["text in a look other than `clean`"].startswith(f"{responses.MOST_PIXELS_IN_A_LOOK:,} pixels")
 
 
 def test_the_page_on_clusters_knows_how_much_is_sent() -> None:
