@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
 import shlex
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer.main
+import uvicorn
 
 import inkgan
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, inline_commands, links, name
@@ -191,6 +193,7 @@ def test_the_page_on_serving_has_the_bounds_that_there_are() -> None:
         "requests from one client": f"{guard.BURST:,.0f} at once, then {guard.RATE:.0f} in a second",
         "time until an answer begins": f"{guard.SECONDS_TO_ANSWER:.0f} s",
         "time until it is sent": f"{connection.SECONDS_TO_SEND:.0f} s",
+        "idle connection": f"{inspect.signature(uvicorn.Config).parameters['timeout_keep_alive'].default} s",
     }.items():
         assert bounds[what] == bound
     assert bounds["text in a look other than `clean`"].startswith(f"{responses.MOST_PIXELS_IN_A_LOOK:,} pixels")
