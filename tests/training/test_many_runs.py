@@ -273,7 +273,7 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     result = Result(tmp_path / "a-2", 5, 1.0, complete=False, sheet=None)
     lost = Outcome(2, result, "diverged: the loss is not finite.")
     console = Console(file=io.StringIO(), width=200)
-    console.print(table(folders, {2: lost}, 10.0))
+    console.print(table(folders, {2: lost}, 10.0, 3))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0].startswith("1 of 3 runs ended 0:00:20 left")
     rows = {line.split("│")[1].strip(): line for line in lines if "│" in line}
@@ -316,12 +316,37 @@ def test_the_runs_go_on_if_the_terminal_goes_away(
     assert terminal.getvalue(), "the table had begun"
 
 
+@pytest.mark.parametrize(("ended", "first", "last"), [(0, 0, 9), (3, 0, 9), (50, 45, 54), (97, 90, 99), (100, 90, 99)])
+def test_a_table_of_many_runs_shows_those_that_train(tmp_path: Path, ended: int, first: int, last: int) -> None:
+    """A window shows fewer lines than there may be runs: those that train now are not below its end."""
+    folders = {seed: tmp_path / f"a-{seed}" for seed in range(100)}
+    done = {seed: Outcome(seed, Result(folders[seed], 5, 1.0, complete=True, sheet=None)) for seed in range(ended)}
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table(folders, done, 10.0, 10))
+    rows = [line.split("│")[1] for line in console.file.getvalue().splitlines() if "│" in line]  # type: ignore[attr-defined]
+    assert list(map(int, rows)) == list(range(first, last + 1))
+
+
+def test_at_the_end_the_table_shows_all_runs(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were not in the window may have become ill."""
+
+    def trained(task: TrainingTask, seeds: list[int], **_: object) -> Iterator[Outcome]:
+        for seed in seeds:
+            yield Outcome(seed, Result(task.folder(seed), 5, 1.0, complete=True, sheet=None), ill=("collapse",))
+
+    monkeypatch.setattr("inkgan.cli.many_runs.train_many", trained)
+    monkeypatch.setattr(sys, "stdout", terminal := io.StringIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-99")) == 0
+    assert terminal.getvalue().count("complete, ill") == 100
+
+
 @pytest.mark.parametrize("name", ["[hinge]-1", "[/]-1", "[bold", "a\x1b[31m"])
 def test_the_table_shows_a_folder_by_its_own_name(name: str) -> None:
     """Brackets are no markup, and control characters are escaped."""
     console = Console(file=io.StringIO(), width=200)
     ill = Outcome(2, Result(Path(name), 5, 1.0, complete=True, sheet=None), "", ill=("[/]",))
-    console.print(table({1: Path(name), 2: Path(name)}, {2: ill}, 10.0))
+    console.print(table({1: Path(name), 2: Path(name)}, {2: ill}, 10.0, 2))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert printed.count(f" {printable(name)} ") == 2
     assert "complete, ill: [/] (inkgan doctor" in printed

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,8 @@ from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, t
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
+#: The lines of the table that show no run: its title, the names of its columns, and three lines of its frame.
+_LINES_WITHOUT_RUN = 5
 
 
 def train_seeds(
@@ -67,13 +70,24 @@ def train_seeds(
 
 @contextlib.contextmanager
 def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator[None]:
-    """Keep the table on the terminal up to date. If the terminal goes away, the runs go on."""
+    """Keep the table on the terminal up to date: a part that fits, and all of it at the end.
+
+    If the terminal goes away, the runs go on.
+    """
+    console = Console()
     start = time.monotonic()
-    live = Live(get_renderable=lambda: table(folders, ended, time.monotonic() - start), refresh_per_second=1)
+    has_stopped = False
+
+    def view() -> Table:
+        most = len(folders) if has_stopped else max(1, console.height - _LINES_WITHOUT_RUN)
+        return table(folders, ended, time.monotonic() - start, most)
+
+    live = Live(console=console, get_renderable=view, refresh_per_second=1)
     live.start()
     try:
         yield
     finally:
+        has_stopped = True
         try:
             live.stop()
         except OSError:
@@ -96,13 +110,18 @@ def _state_of(outcome: Outcome) -> str:
     return f"{state}, ill: {', '.join(outcome.ill)} (inkgan doctor says more)" if outcome.ill else state
 
 
-def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float) -> Table:
-    """Return a table of all runs with their seeds, folders, steps done and states."""
+def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float, most: int) -> Table:
+    """Return a table of runs with their seeds, folders, steps done and states.
+
+    If there are more than ``most`` runs, it shows those about the first one that has not ended.
+    """
     left = time_left(passed, len(ended) / len(folders)).removeprefix(", ")
     shown = Table(title=f"{len(ended)} of {len(folders)} runs ended {left}".rstrip(), title_justify="left")
     for column in ("seed", "run", "step", "state"):
         shown.add_column(column)
-    for seed, folder in folders.items():
+    first_open = next((at for at, seed in enumerate(folders) if seed not in ended), len(folders))
+    start = max(0, min(first_open - most // 2, len(folders) - most))
+    for seed, folder in [*folders.items()][start : start + most]:
         if seed in ended:
             step, state = str(ended[seed].result.step), _state_of(ended[seed])
         else:
