@@ -14,7 +14,7 @@ import resource
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -700,6 +700,20 @@ def test_metrics_are_no_decoration(tmp_path: Path, small_data: Path, monkeypatch
     error = OutputError("cannot write metrics.jsonl: the disk is full.")
     monkeypatch.setattr("inkgan.runs.metrics.MetricsWriter.write", failing(error))
     complaint(OutputError, "metrics.jsonl", folder=tmp_path / "run", data=small_data)
+
+
+def test_metrics_that_are_removed_are_missed(tmp_path: Path, small_data: Path) -> None:
+    """The watcher is told once; the run goes on, and writes no new file where somebody removed one."""
+
+    class Removing(runs.RecordingWatcher):
+        def logged(self, step: int, figures: Mapping[str, float]) -> None:
+            (tmp_path / "run" / "metrics.jsonl").unlink(missing_ok=True)
+
+    watcher = Removing()
+    assert runs.train(tmp_path / "run", small_data, watcher=watcher).complete
+    (told,) = [warning for warning in watcher.warnings if "metrics.jsonl" in warning]
+    assert "was removed" in told
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 # In one process

@@ -9,6 +9,7 @@ Each line is a JSON object with the ``step`` at which it was logged:
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ class MetricsWriter:
         with output_errors(self._path):
             self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the file was removed since it was opened: what is written is lost."""
+        return not os.fstat(self._file.fileno()).st_nlink
 
     def close(self) -> None:
         """Close the file."""

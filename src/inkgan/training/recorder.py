@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from inkgan.device import environment
-from inkgan.errors import reason_of
+from inkgan.errors import reason_of, shown
 from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.networks import own_network_sha256
 from inkgan.runs import metrics
@@ -259,6 +259,10 @@ class Recorder:
 
     def _write(self, step: int, figures: Mapping[str, float]) -> None:
         self._metrics.write(step, figures)
+        if self._metrics.is_removed and "metrics" not in self._failed:
+            self._failed.add("metrics")
+            file = shown(self._run.folder.metrics_file)
+            self._watcher.warn(f"{file} was removed, so what is logged now is lost. Stop the run, and --resume it.")
         self._watcher.logged(step, figures)
 
     def _signals(self, step: int, batch: Tensor) -> dict[str, float]:
