@@ -19,6 +19,7 @@ from documents import ROOT
 from inkgan.config import resolve
 from inkgan.data import DataSet, Split, load
 from inkgan.generation.numpy_networks import softmax
+from inkgan.networks.compact import Convolution
 from inkgan.training.doctor import probe as signals
 from inkgan.training.doctor.probe import COUNT, Probe
 from inkgan.training.recipe import StepInfo, parameter_norms
@@ -100,13 +101,13 @@ def test_stuck_units() -> None:
 def test_units_are_watched_for_sixteen_images() -> None:
     """One unit is always above zero, one always below, one both, and one both only from image 17 on."""
 
-    class Passing(torch.nn.Conv2d):
+    class Passing(Convolution):
         def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - as in PyTorch
             return input
 
     network = torch.nn.Sequential()
     for name in ("first", "last"):
-        network.add_module(name, Passing(4, 4, 1))
+        network.add_module(name, Passing(4, 4))
     output = torch.tensor([0.5, -0.5, 0.5, 0.5]).repeat(20, 2, 3, 1)
     output[7, 1, 2, 2] = output[16, 0, 0, 3] = -0.5
     with signals._watched(network) as signs:
@@ -117,6 +118,18 @@ def test_units_are_watched_for_sixteen_images() -> None:
     assert signals.share_of_stuck(signs) == 3 / 4
     network(output)
     assert len(signs) == 1  # the network is no longer watched
+
+
+def test_units_of_pytorchs_own_convolutions_are_channels_too() -> None:
+    """A network of the user's own has maps [N, C, H, W]; a unit is a channel there, not a column."""
+    layer = torch.nn.Conv2d(1, 4, 3, padding=1)
+    torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # there is one
+    layer.bias.data[2] = -30.0  # type: ignore[union-attr]
+    with signals._watched(torch.nn.Sequential(layer)) as signs:
+        layer(torch.randn(16, 1, 8, 6, generator=torch.Generator().manual_seed(0)))
+    ((above, below),) = signs
+    assert above.tolist() == [True, True, False, True]
+    assert below.tolist() == [True] * 4
 
 
 def test_what_classes_are_drawn_as() -> None:

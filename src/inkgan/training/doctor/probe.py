@@ -28,6 +28,7 @@ from inkgan.data.pixels import dark_and_light
 from inkgan.device import to_device
 from inkgan.generation.numpy_networks import softmax
 from inkgan.images import Images, Labels, to_uint8
+from inkgan.networks.compact import Convolution
 from inkgan.seeds import Stream, latents
 from inkgan.training.recipe import Recipe
 
@@ -175,8 +176,9 @@ def _watched(network: nn.Module) -> Iterator[list[Signs]]:
     """Collect for each hidden convolution the units that are ever above zero, and those that are ever below it."""
     signs: list[Signs] = []
 
-    def note(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        some = output[:_WATCHED].flatten(0, -2)
+    def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        maps = output if isinstance(layer, Convolution) else output.movedim(-3, -1)  # PyTorch's are [N, C, H, W]
+        some = maps[:_WATCHED].flatten(0, -2)
         low, high = torch.aminmax(some, dim=0)
         signs.append(((high > 0).cpu().numpy(), (low < 0).cpu().numpy()))
 
