@@ -71,6 +71,8 @@ def test_quantities(said: str, expected: str) -> None:
         (float, None, "give a number"),
         (bool, 7, "give true or false"),
         (bool, None, "give true or false"),
+        (str, 2026, "give a text in quotes"),
+        (tuple[str, ...], "x", "give a list in brackets"),
         (Literal["png", "json"], "exe", "give 'png' or 'json'"),
         (Annotated[str, Field(min_length=2)], "x", "string should have at least 2 characters"),
     ],

@@ -221,6 +221,8 @@ _INSTEAD = {
     **dict.fromkeys(("float_parsing", "float_type"), "give a number"),
     "finite_number": "give a finite number",
     **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false"),
+    "string_type": "give a text in quotes",
+    "tuple_type": "give a list in brackets",
 }
 
 
