@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -132,9 +132,8 @@ class Here:
 
     def work(self, ours: Connection, task: Task[int]) -> None:
         """Serve as a process does; a task that raises SystemExit stands for one that is killed."""
-        with suppress(SystemExit):
+        with suppress(SystemExit), closing(ours):
             engines._serve(ours, task)
-        ours.close()
 
     def end(self) -> None:
         type(self).ended += 1
@@ -153,6 +152,47 @@ def here(monkeypatch: pytest.MonkeyPatch) -> type[Here]:
 
     monkeypatch.setattr(engines, "_Worker", Counting)
     return Counting
+
+
+class Awkward(Exception):  # noqa: N818
+    """An exception that pickle cannot make again: it takes two arguments, and keeps one."""
+
+    def __init__(self, layer: str, why: str) -> None:
+        super().__init__(f"{layer} {why}")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("of_a_network", [True, False])
+def test_an_error_of_the_users_own(of_a_network: bool) -> None:
+    """Its text arrives, and the line where it arose, even if pickle knows no such exception. Work is not repeated."""
+
+    class Unknown(Exception):  # noqa: N818
+        pass
+
+    def task(number: int) -> int:
+        raise Unknown("too often") if of_a_network else Awkward("layer 3", "too often")
+
+    with pytest.raises(RuntimeError, match=r"^(Unknown|Awkward): .*too often") as caught:
+        list(processes(task, range(3), 1))
+    assert 'raise Unknown("too often")' in caught.value.__notes__[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_defect() -> None:
+    """An unexpected error keeps its type and brings its traceback; one of inkgan's says all in its line."""
+
+    def task(number: int) -> int:
+        return 1 // number
+
+    def wrong(number: int) -> int:
+        raise ConfigError("wrong.")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(processes(task, [0], 1))
+    assert "return 1 // number" in caught.value.__notes__[0]
+    with pytest.raises(ConfigError, match="wrong") as expected:
+        list(processes(wrong, [0], 1))
+    assert not hasattr(expected.value, "__notes__")
 
 
 def test_warnings(here: type[Here]) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import threading
+import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -194,12 +196,28 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
             try:
                 result = task(number)
             except Exception as caught:  # noqa: BLE001 - it is raised in the first process
-                error = caught
+                error = _to_send(caught)
         messages = [str(warning.message) for warning in noted if issubclass(warning.category, InkganWarning)]
         try:
             ours.send(_Answer(result, error, messages))
         except OSError:  # the first process has ended; the result is on disk
             return
+
+
+def _to_send(error: Exception) -> Exception:
+    """Return an error that the first process can raise.
+
+    An error of inkgan's says all in its message; any other one carries its traceback as a note. If pickle cannot make
+    it again there, such as an exception that a user's own network defines, a RuntimeError takes its place.
+    """
+    trace = traceback.format_exc()
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
+    except Exception:  # noqa: BLE001 - any error in the exception's own code
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, InkganError):
+        error.add_note(f"In another process:\n{trace}")
+    return error
 
 
 def _end_with_the_first_process() -> None:
