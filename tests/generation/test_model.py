@@ -329,6 +329,17 @@ def test_to_a_sheet(tutorial_run: Path, model: Model, tmp_path: Path, capsys: py
         assert picture.size == (3 * 30 * 2, 2 * 30 * 2)  # without --columns it is about square
 
 
+def test_of_a_checkpoint(finished_run: Path, tmp_path: Path) -> None:
+    """The newest one draws, unless the command names another."""
+    drawn = []
+    for which, more in (("latest", ()), ("4", ("--checkpoint", 4)), ("0", ("--checkpoint", 0))):
+        out = tmp_path / f"{which}.npz"
+        assert sampled(finished_run, "-n", 3, *more, "-o", out) == 0
+        drawn.append(np.load(out)["images"])
+        np.testing.assert_array_equal(drawn[-1], inkgan.load(finished_run, which=which).sample(3))
+    assert len({images.tobytes() for images in drawn}) == 3
+
+
 def test_to_arrays(tutorial_run: Path, model: Model, tmp_path: Path) -> None:
     """An .npz has uint8 images [N, H, W], without labels where there are no classes."""
     out = tmp_path / "digits.npz"
