@@ -37,6 +37,7 @@ from inkgan.images import Images, as_array, slices
 from inkgan.networks import building
 
 Features = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float32]
 Extractor = Callable[[Images], npt.NDArray[Any]]
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
@@ -126,13 +127,13 @@ class FeatureNetwork:
         """Return features, float32 [N, D]; see :meth:`extract`."""
         return self.extract(images)[0]
 
-    def probabilities(self, images: Images) -> Features:
+    def probabilities(self, images: Images) -> Probabilities:
         """Return class probabilities, float32 [N, K], with rows summing to 1; see :meth:`extract`."""
         return self.extract(images)[1]
 
     def extract(
         self, images: Images, progress: Progress = no_progress, doing: str = "features"
-    ) -> tuple[Features, Features]:
+    ) -> tuple[Features, Probabilities]:
         """Compute features and class probabilities in one pass.
 
         Each thread works alone on its slices: PyTorch's own threads wait for one another by spinning, which is slow
@@ -164,7 +165,7 @@ class FeatureNetwork:
             torch.set_num_threads(threads)
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
-    def _forward(self, images: Images) -> tuple[Features, Features]:
+    def _forward(self, images: Images) -> tuple[Features, Probabilities]:
         features = np.empty((len(images), self.card.num_features), np.float32)
         probabilities = np.empty((len(images), len(self.card.class_names)), np.float32)
         with torch.inference_mode():

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from inkgan.data import DataSet, Split
 from inkgan.evaluation.cache import cache_key, cached_estimates
 from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
-from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, extract
+from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, Probabilities, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
@@ -39,7 +39,7 @@ class ImageFeatures:
     """Features and class probabilities of n images."""
 
     features: Features  # n x D
-    probabilities: Features | None  # n x K; None without a feature network
+    probabilities: Probabilities | None  # n x K; None without a feature network
 
     @property
     def predicted(self) -> Labels | None:

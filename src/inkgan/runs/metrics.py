@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import output_errors, path_aside, read_regular, write_bytes
+from inkgan.files import from_json, output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
 _LARGEST = 2**29
@@ -121,8 +121,8 @@ def _whole_lines(content: bytes) -> list[bytes]:
 def _parse(text: bytes) -> Line | None:
     """Return the values of a line, or None if it is damaged."""
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
+        line = from_json(text)
+    except json.JSONDecodeError:
         return None
     is_whole = isinstance(line, dict) and type(line.get("step")) is int and all(map(_is_number, line.values()))
     return line if is_whole else None
