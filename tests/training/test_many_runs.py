@@ -18,7 +18,7 @@ from rich.console import Console
 import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
-from inkgan.cli.many_runs import last_step, table
+from inkgan.cli.many_runs import TimeLeft, last_step, share_done, table
 from inkgan.config import as_toml
 from inkgan.errors import ConfigError, DivergenceError, OutputError, printable
 from inkgan.generation import engines
@@ -273,17 +273,46 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     result = Result(tmp_path / "a-2", 5, 1.0, complete=False, sheet=None)
     lost = Outcome(2, result, "diverged: the loss is not finite.")
     console = Console(file=io.StringIO(), width=200)
-    console.print(table(folders, {2: lost}, 10.0, 3))
+    console.print(table(folders, {2: lost}, ", 0:00:05 left", 3, {}))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines[0].startswith("1 of 3 runs ended 0:00:20 left")
+    assert lines[0].startswith("1 of 3 runs ended, 0:00:05 left")
     rows = {line.split("│")[1].strip(): line for line in lines if "│" in line}
-    assert "6" in rows["0"].split("│")[3]
+    assert rows["0"].split("│")[3].strip() == "6/6"
     assert "training" in rows["0"]
-    assert "training" not in rows["1"]
+    assert "waiting" in rows["1"]
     assert "diverged: the loss is not finite" in rows["2"]
     assert last_step(tmp_path / "none") == ""
     (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
     assert last_step(tmp_path) == ""
+
+
+def test_the_time_left_of_many_runs_follows_their_steps(tmp_path: Path) -> None:
+    """Not the runs that ended: between two ends it would grow. A run that waits is not said to train."""
+    folders = {seed: tmp_path / f"a-{seed}" for seed in range(3)}
+    for seed, last in ((0, 49), (1, 24)):
+        folders[seed].mkdir()
+        (folders[seed] / "config.json").write_text(json.dumps({"steps": 100}), "utf-8")
+        (folders[seed] / "metrics.jsonl").write_text(json.dumps({"step": last}) + "\n", "utf-8")
+    over = Outcome(2, Result(folders[2], 100, 1.0, complete=True, sheet=None))
+    assert share_done(folders, {}) == pytest.approx(0.25)
+    assert share_done(folders, {2: over}) == pytest.approx(1.75 / 3)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table(folders, {2: over}, "", 3, {0: "50", 1: ""}))
+    rows = [line.split("│")[3:5] for line in console.file.getvalue().splitlines() if line.startswith("│")]  # type: ignore[attr-defined]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["50/100", "waiting"],
+        ["25/100", "training"],
+        ["100", "complete"],
+    ]
+
+
+def test_the_estimate_of_many_runs_begins_with_their_first_step() -> None:
+    estimate = TimeLeft(0.2)
+    assert estimate.after(0.2, 1000.0) == ""
+    assert estimate.after(0.25, 1030.0) == ""  # PyTorch has loaded
+    assert estimate.after(0.50, 1060.0) == ", 0:01:00 left"
+    assert estimate.after(0.75, 1090.0) == ", 0:00:30 left"
+    assert TimeLeft(1.0).after(1.0, 5.0) == ""
 
 
 def test_the_runs_go_on_if_the_terminal_goes_away(
@@ -322,7 +351,7 @@ def test_a_table_of_many_runs_shows_those_that_train(tmp_path: Path, ended: int,
     folders = {seed: tmp_path / f"a-{seed}" for seed in range(100)}
     done = {seed: Outcome(seed, Result(folders[seed], 5, 1.0, complete=True, sheet=None)) for seed in range(ended)}
     console = Console(file=io.StringIO(), width=200)
-    console.print(table(folders, done, 10.0, 10))
+    console.print(table(folders, done, "", 10, {}))
     rows = [line.split("│")[1] for line in console.file.getvalue().splitlines() if "│" in line]  # type: ignore[attr-defined]
     assert list(map(int, rows)) == list(range(first, last + 1))
 
@@ -346,7 +375,7 @@ def test_the_table_shows_a_folder_by_its_own_name(name: str) -> None:
     """Brackets are no markup, and control characters are escaped."""
     console = Console(file=io.StringIO(), width=200)
     ill = Outcome(2, Result(Path(name), 5, 1.0, complete=True, sheet=None), "", ill=("[/]",))
-    console.print(table({1: Path(name), 2: Path(name)}, {2: ill}, 10.0, 2))
+    console.print(table({1: Path(name), 2: Path(name)}, {2: ill}, "", 2, {}))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert printed.count(f" {printable(name)} ") == 2
     assert "complete, ill: [/] (inkgan doctor" in printed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -15,12 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from inkgan.cli.progress import time_left
+from inkgan.cli.window import Suspension, in_foreground
 from inkgan.errors import DivergenceError, printable, quantity
-from inkgan.files import from_json, open_regular
+from inkgan.files import from_json, open_regular, read_regular
 from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
+#: The most runs that are read to estimate the time left; a few at a time are trained.
+_MOST_READ = 100
 #: The lines of the table that show no run: its title, the names of its columns, and three lines of its frame.
 _LINES_WITHOUT_RUN = 5
 
@@ -75,21 +78,37 @@ def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator
     If the terminal goes away, the runs go on.
     """
     console = Console()
-    start = time.monotonic()
+    before = {seed: last_step(folder) for seed, folder in folders.items()}
     has_stopped = False
+    estimate = TimeLeft(share_done(folders, ended))
 
     def view() -> Table:
         most = len(folders) if has_stopped else max(1, console.height - _LINES_WITHOUT_RUN)
-        return table(folders, ended, time.monotonic() - start, most)
+        left = estimate.after(share_done(folders, ended), time.monotonic())
+        return table(folders, ended, left, most, before)
 
     live = Live(console=console, get_renderable=view, refresh_per_second=1)
+
+    def leave() -> None:
+        live.stop()
+
+    def come_back() -> None:
+        nonlocal live
+        if in_foreground():
+            live = Live(console=console, get_renderable=view, refresh_per_second=1)  # below what the shell printed
+            live.start(refresh=True)
+
     live.start()
     try:
-        yield
+        with Suspension(leave, come_back):
+            yield
     finally:
         has_stopped = True
         try:
-            live.stop()
+            if live.is_started:
+                live.stop()
+            else:  # it went to the background
+                console.print(view())
         except OSError:
             sys.stdout = None  # else Python would flush it at exit, and fail again
 
@@ -110,13 +129,19 @@ def _state_of(outcome: Outcome) -> str:
     return f"{state}, ill: {', '.join(outcome.ill)} (inkgan doctor says more)" if outcome.ill else state
 
 
-def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float, most: int) -> Table:
+def table(
+    folders: Mapping[int, Path], ended: Mapping[int, Outcome], left: str, most: int, before: Mapping[int, str]
+) -> Table:
     """Return a table of runs with their seeds, folders, steps done and states.
 
-    If there are more than ``most`` runs, it shows those about the first one that has not ended.
+    Args:
+        folders: the folder of each seed's run.
+        ended: the runs that ended.
+        left: the time left, as the end of a line.
+        most: of more runs, those about the first one that has not ended are shown.
+        before: the last step of each run before this command trained it (:func:`last_step`).
     """
-    left = time_left(passed, len(ended) / len(folders)).removeprefix(", ")
-    shown = Table(title=f"{len(ended)} of {len(folders)} runs ended {left}".rstrip(), title_justify="left")
+    shown = Table(title=f"{len(ended)} of {len(folders)} runs ended{left}", title_justify="left")
     for column in ("seed", "run", "step", "state"):
         shown.add_column(column)
     first_open = next((at for at, seed in enumerate(folders) if seed not in ended), len(folders))
@@ -126,10 +151,52 @@ def table(folders: dict[int, Path], ended: dict[int, Outcome], passed: float, mo
             step, state = str(ended[seed].result.step), _state_of(ended[seed])
         else:
             step = last_step(folder)
-            state = "training" if step else ""
+            state = "waiting" if step == before.get(seed, "") else "training"
+        steps = _steps_of(folder) if step else None
         # Text, not a string: a folder's name is not markup.
-        shown.add_row(str(seed), Text(printable(folder)), step, Text(state))
+        shown.add_row(str(seed), Text(printable(folder)), step if steps is None else f"{step}/{steps}", Text(state))
     return shown
+
+
+class TimeLeft:
+    """Estimates the time left from the first step on, because processes take seconds to start.
+
+    Args:
+        done: the share of the work that was done before.
+    """
+
+    def __init__(self, done: float) -> None:
+        self._done = done
+        self._since: float | None = None
+
+    def after(self, done: float, now: float) -> str:
+        """Return the time left as the end of a line; empty while it is unknown."""
+        if self._since is None and done > self._done:
+            self._since, self._done = now, done
+        if self._since is None or self._done >= 1:
+            return ""
+        return time_left(now - self._since, (done - self._done) / (1 - self._done))
+
+
+def share_done(folders: Mapping[int, Path], ended: Mapping[int, Outcome]) -> float:
+    """Return the share of all steps that is done. Of the runs that have not ended, only the first ones are read."""
+    training = [folder for seed, folder in folders.items() if seed not in ended][:_MOST_READ]
+    return (len(ended) + sum(map(_share_of, training))) / len(folders)
+
+
+def _share_of(folder: Path) -> float:
+    """Return the share of a run that is done; 0 if it is not known."""
+    step, steps = last_step(folder), _steps_of(folder)
+    return min(int(step) / steps, 1.0) if step and steps else 0.0
+
+
+def _steps_of(folder: Path) -> int | None:
+    """Return the number of steps that a run will have in all; None if it has not begun, or has a length in seconds."""
+    try:
+        steps = from_json(read_regular(folder / "config.json"))["steps"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return steps if isinstance(steps, int) and steps > 0 else None
 
 
 def last_step(folder: Path) -> str:
