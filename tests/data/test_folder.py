@@ -680,3 +680,17 @@ def test_white_ink_on_nothing_is_not_lost(folder: Path) -> None:
     data = load(str(folder))
     got = {image.tobytes() for split in data.splits.values() for image in split.images}
     assert got == {*(digit.tobytes() for digit in digits), bytes([255]) * 28 * 28}
+
+
+def test_images_with_the_name_of_a_known_set_are_not_passed_over_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load("mnist").notes == ()
+    some(Path("mnist"), 20)
+    (note,) = load("mnist").notes
+    assert "mnist is the known set; the images in ./mnist are not read" in note
+    assert load("mnist").digest == load("MNIST").digest
+    assert len(load("./mnist").train) == 16
+    (note,) = load("mnist", tmp_path).notes
+    assert f"the images in {tmp_path}/mnist are not read" in note

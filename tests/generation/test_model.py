@@ -447,3 +447,14 @@ def test_the_discriminator_of_a_run_is_found_from_another_folder(
     expected = model.logits(images)
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(model.logits(images), expected)
+
+
+def test_a_run_with_the_name_of_a_bundled_model_is_not_passed_over_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inkgan.load("fast")
+    Path("fast").mkdir()
+    Path("fast/config.json").write_text("{}", "utf-8")
+    with pytest.warns(InkganWarning, match=r"fast is the bundled model; .* as \./fast\."):
+        inkgan.load("fast")

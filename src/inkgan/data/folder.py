@@ -107,6 +107,11 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether a file in a folder, or below it, is an image by its name; False if there is no such folder."""
+    return any(name.lower().endswith(SUFFIXES) for _, _, files in os.walk(folder) for name in files)
+
+
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
     """Yield the files below a folder that are images by their names, in a fixed order and without hidden ones."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from inkgan.data import idx
 from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
-from inkgan.data.folder import read_image_folder
+from inkgan.data.folder import holds_pictures, read_image_folder
 from inkgan.data.known_sets import KnownSet, find_known, unknown_set
 from inkgan.data.locations import described, find_file, identified, known_files, locate_or_download, named_folder
 from inkgan.data.pixels import Size, parsed_size
@@ -61,7 +62,9 @@ def load(
     if known is not None:
         if ink == "dark":
             raise DataError(f"{known.name} is read as published; data.ink=dark is for your own images. Leave it out.")
-        return read_known(known, locate_or_download(known, directory, progress), reading)
+        notes = _note_of_namesake(str(name), directory)
+        data = read_known(known, locate_or_download(known, directory, progress), reading)
+        return replace(data, notes=(*data.notes, *notes)) if notes else data
     return read_path(_required_path(str(name), directory), reading, progress)
 
 
@@ -136,6 +139,15 @@ def _is_there(path: Path) -> bool:
     except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
         return False
     return True
+
+
+def _note_of_namesake(name: str, directory: Path | None) -> list[str]:
+    """Return a note if a user's own images have the name of a known set, which is read instead."""
+    for path in (*_below(name, directory), Path(name)):
+        if (path.suffix == ".npz" and path.is_file()) or holds_pictures(path):
+            place = shown(path if path.parent != Path() else f"./{path}")
+            return [f"{name} is the known set; the images in {place} are not read: give that path to read them"]
+    return []
 
 
 def _below(name: str, directory: Path | None) -> list[Path]:

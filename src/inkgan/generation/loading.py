@@ -32,7 +32,8 @@ class Found(NamedTuple):
         folder: where it is.
         description: its ``model.json``.
         arrays: its weights by name, as they were saved.
-        notes: a sentence for each newer checkpoint that is damaged, and one if the file of its network has changed.
+        notes: a sentence for each newer checkpoint that is damaged, and one if the file of its network has changed,
+            or if a folder has the name of a bundled model.
     """
 
     folder: Path
@@ -105,7 +106,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
             raise CheckpointError(
                 f"{shown(path)} is a model, not a run: it has one state, and no checkpoint {as_given(which)}."
             )
-        return folder, []
+        return folder, _note_of_namesake(path) if is_bundled(path) else []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
         raise CheckpointError(
@@ -118,6 +119,14 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     return _checkpoint_of_run(folder, which)
+
+
+def _note_of_namesake(name: str | Path) -> list[str]:
+    """Return a note if a run or a model here has the name of the bundled one, which is read instead."""
+    here = Path(name)
+    if (here / "config.json").is_file() or (here / "model.json").is_file():
+        return [f"{name} is the bundled model; name the folder {name} here with a slash, as ./{name}."]
+    return []
 
 
 def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
