@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from inkgan.cli.progress import time_left
+from inkgan.cli.progress import optional_output, time_left
 from inkgan.cli.window import Suspension, in_foreground
 from inkgan.errors import DivergenceError, printable, quantity
 from inkgan.files import from_json, open_regular, read_regular
@@ -61,7 +61,8 @@ def train_seeds(
             for outcome in runs:
                 ended[outcome.seed] = outcome
                 if not (quiet or has_table):
-                    typer.echo(line_of(outcome))
+                    with optional_output():
+                        typer.echo(line_of(outcome))
         except KeyboardInterrupt as error:  # raised again, because it knows its exit code
             error.args = ("stopped and saved. The same command continues from there.",)
             raise
@@ -104,13 +105,11 @@ def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator
             yield
     finally:
         has_stopped = True
-        try:
+        with optional_output():
             if live.is_started:
                 live.stop()
             else:  # it went to the background
                 console.print(view())
-        except OSError:
-            sys.stdout = None  # else Python would flush it at exit, and fail again
 
 
 def line_of(outcome: Outcome) -> str:

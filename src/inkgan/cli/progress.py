@@ -32,6 +32,15 @@ def progress_line() -> Iterator[Progress]:
         line.clear()
 
 
+@contextlib.contextmanager
+def optional_output() -> Iterator[None]:
+    """Let work go on if what it prints cannot be: the terminal or the reader is gone, or the disk is full."""
+    try:
+        yield
+    except OSError:
+        sys.stdout = None  # print nothing more, not even at exit
+
+
 class ProgressLine:
     """On a terminal, one line that is overwritten again and again; elsewhere, a new line now and then."""
 
