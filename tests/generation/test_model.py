@@ -276,14 +276,15 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
 
 
 def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run in a folder with the name of a bundled model is found by its path, not by its name."""
+    """A run in a folder with the name of a bundled model is found by its path; its name gives a warning."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="there is no model or run"):
         inkgan.load(Path("fast"))
     Path("fast").symlink_to(tutorial_run)
     for place in (Path("fast"), "./fast"):
         assert inkgan.load(place).description["network"] == "tutorial"
-    assert inkgan.load("fast").description["network"] == "compact"
+    with pytest.warns(InkganWarning, match=r"fast is the bundled model; .* as \./fast\."):
+        assert inkgan.load("fast").description["network"] == "compact"
 
 
 def test_a_model_has_one_state(tutorial_run: Path) -> None:
@@ -447,14 +448,3 @@ def test_the_discriminator_of_a_run_is_found_from_another_folder(
     expected = model.logits(images)
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(model.logits(images), expected)
-
-
-def test_a_run_with_the_name_of_a_bundled_model_is_not_passed_over_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    inkgan.load("fast")
-    Path("fast").mkdir()
-    Path("fast/config.json").write_text("{}", "utf-8")
-    with pytest.warns(InkganWarning, match=r"fast is the bundled model; .* as \./fast\."):
-        inkgan.load("fast")
