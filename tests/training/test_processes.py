@@ -26,7 +26,7 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
-from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement
+from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement, started_here
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
@@ -347,6 +347,22 @@ def test_files_in_the_current_folder_are_not_executed(tmp_path: Path, small_data
     words.insert(1, "-P")  # like the installed command, whose first folder for modules is its own
     subprocess.run(words, check=True, cwd=tmp_path, timeout=SECONDS)
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_process_that_ends_at_the_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, the system killed it because memory ran out."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*_given: object) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["false"], stdin=subprocess.PIPE))
+        return started[-1]
+
+    monkeypatch.setattr("inkgan.training.processes._start", start)
+    began = time.monotonic()
+    with pytest.raises(LostProcessError, match="another process of this run has ended"), started_here(2, 60.0, {}):
+        pass
+    assert time.monotonic() - began < 60
+    assert [process.returncode for process in started] == [1]
 
 
 def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ _RUNS = itertools.count()
 
 
 class _SilenceError(RuntimeError):
-    """A process did not answer in time."""
+    """A process did not answer in time, or has ended."""
 
 
 class ManyProcesses(Team):
@@ -53,14 +53,23 @@ class ManyProcesses(Team):
         rank: the number of this process.
         size: the number of processes.
         seconds_to_wait: the time that a process waits for the others before it gives up.
+        has_lost_one: whether another process has ended, as far as this one knows.
     """
 
-    def __init__(self, store: Store, rank: int, size: int, seconds_to_wait: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rank: int,
+        size: int,
+        seconds_to_wait: float,
+        has_lost_one: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.rank = rank
         self.size = size
         self._seconds_to_wait = seconds_to_wait
         self._limit = _seconds_to_meet(seconds_to_wait)  # of the present waits; meet() lowers it
         self._store = store
+        self._has_lost_one = has_lost_one
         self._questions = 0
         self._has_met = False
         store.set_timeout(datetime.timedelta(seconds=self._limit))
@@ -180,7 +189,7 @@ class ManyProcesses(Team):
         """Wait for a process's answer. The store itself would wait without handling signals."""
         pause = _SHORTEST_PAUSE
         while not self._has_answered(rank):
-            if time.monotonic() >= until:
+            if time.monotonic() >= until or self._has_lost_one():
                 raise _SilenceError
             time.sleep(pause)
             pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
@@ -318,9 +327,15 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     threads = torch.get_num_threads()
     each = _threads_of_each(count)
     torch.set_num_threads(each)
-    others = [_start(rank, count, store.port, each, command) for rank in range(1, count)]
+    others: list[subprocess.Popen[bytes]] = []
+
+    def has_lost_one() -> bool:
+        return any(process.poll() is not None for process in others)
+
     try:
-        with _leaving_at_the_end(ManyProcesses(PrefixStore("inkgan-0-0", store), 0, count, seconds_to_wait)) as team:
+        others.extend(_start(rank, count, store.port, each, command) for rank in range(1, count))
+        prefixed = PrefixStore("inkgan-0-0", store)
+        with _leaving_at_the_end(ManyProcesses(prefixed, 0, count, seconds_to_wait, has_lost_one)) as team:
             yield team
     finally:
         torch.set_num_threads(threads)
