@@ -340,6 +340,15 @@ async function criticises(page) {
   const rings = () =>
     [...document.querySelectorAll(".digits button")].every((one) => one.style.boxShadow.includes("3px"));
   await until(page, rings);
+  const mark = await page.$eval(".digits [aria-pressed=true]", (one) => {
+    const { outlineOffset, outlineColor } = getComputedStyle(one);
+    return [outlineOffset, outlineColor, getComputedStyle(document.body).color];
+  });
+  await page.focus(".digits button:has(+ [aria-pressed=true])");
+  await page.keyboard.press("Tab"); // whoever uses keys sees where the focus is, also on the chosen digit
+  const focused = await page.$eval(".digits [aria-pressed=true]", (one) => getComputedStyle(one).outlineColor);
+  notStrictEqual(focused, mark[1]);
+  deepStrictEqual(mark.slice(0, 2), ["3px", mark[2]]); // beside the ring, and of no colour that is a judgement
   const before = await page.$eval(".digits canvas", (one) => one.toDataURL());
   strictEqual(await page.evaluate(coloured), true);
   await page.evaluate(() => dispatchEvent(new Event("resize")));
