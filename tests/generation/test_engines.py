@@ -235,13 +235,17 @@ def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
     assert here.begun == here.ended == 3
 
 
-def test_why_a_process_ended() -> None:
+def test_why_a_process_ended(here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL is reported as lack of memory, anything else as a crash."""
-    for killed in (1, 2):
-        with pytest.warns(InkganWarning, match=r"exit code -11: it crashed"):
-            engines._warn_of_killed(5, killed, -signal.SIGSEGV)
-    with pytest.raises(InkganError, match=r"exit code -11: it crashed"):
-        engines._warn_of_killed(5, 3, -signal.SIGSEGV)
+    monkeypatch.setattr(here, "process", SimpleNamespace(exitcode=-signal.SIGSEGV))
+
+    def task(_: int) -> int:
+        raise SystemExit
+
+    said = "exit code -11: it crashed"
+    with pytest.warns(InkganWarning, match=said) as told, pytest.raises(InkganError, match=said):
+        list(processes(task, [5], 1))
+    assert len(told) == 2
 
 
 def test_how_many_jobs_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,13 +357,15 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
     monkeypatch.setenv("RAY_ADDRESS", address)
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     fake = FakeRay(failures=failures)
+    monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
     if failures == 3:
         with pytest.raises(InkganError, match=r"^Ray does not start: no port Use --engine processes"):
-            engines._start_ray(fake, 5)
+            list(engines.ray(abs, [1], 5))
     else:
-        engines._start_ray(fake, 5)
+        assert list(engines.ray(abs, [1], 5)) == [1]
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
-    assert (len(fake.started), fake.shutdowns) == (min(failures + 1, 3), failures)
+    starts = min(failures + 1, 3)
+    assert (len(fake.started), fake.shutdowns) == (starts, starts)
     for options in fake.started:
         assert options.pop("log_to_driver") is False
         assert options.pop("logging_level") == "error"
@@ -372,10 +378,11 @@ def test_ray_is_started_three_times_at_most(monkeypatch: pytest.MonkeyPatch, fai
 def test_ray_does_not_decide_what_sigterm_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray installs a handler of its own when it starts, which aborts; the one from before is back afterwards."""
     fake = FakeRay()
+    monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
     monkeypatch.setattr(fake, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
     before = signal.getsignal(signal.SIGTERM)
     try:
-        engines._start_ray(fake, 1)
+        assert next(engines.ray(abs, [1], 1)) == 1
         assert signal.getsignal(signal.SIGTERM) == before
     finally:
         signal.signal(signal.SIGTERM, before)
