@@ -119,7 +119,7 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the work of an engine in this process instead of others."""
 
-    def engine(task: Task[Any], numbers: Sequence[int], jobs: int) -> Iterator[Any]:
+    def engine(task: Task[Any], numbers: Sequence[int], jobs: int, **_: object) -> Iterator[Any]:
         return map(task, numbers)
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)

@@ -82,8 +82,11 @@ def test_outside_a_terminal_only_long_tasks_report_progress(
 
 @pytest.mark.parametrize(
     ("passed", "done", "said"),
-    [(0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left")],
-)
+    [
+        (0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left"),
+        (1, 0.01, ", 0:01:39 left"), (29, 0.0099, ""), (30, 0.005, ", 1:39:30 left"),
+    ],
+)  # fmt: skip
 def test_time_left(passed: float, done: float, said: str) -> None:
     """The time left is estimated from the speed so far."""
     assert time_left(passed, done) == said

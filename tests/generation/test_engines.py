@@ -195,6 +195,26 @@ def test_a_defect() -> None:
     assert not hasattr(expected.value, "__notes__")
 
 
+@pytest.mark.usefixtures("here")
+def test_how_far_a_task_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process hears which share of a number is done, often but not at every call, and when it has ended."""
+
+    def task(number: int) -> int:
+        engines.report(0.25)
+        engines.report(0.75)
+        return number
+
+    said: list[tuple[int, float]] = []
+    monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 1e9)
+    assert list(processes(task, [3, 4], 1, shares=lambda *one: said.append(one))) == [3, 4]
+    assert said == [(3, 0.25), (3, 0.0), (4, 0.0)]
+    monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
+    said.clear()
+    assert list(processes(task, [3, 4], 1, shares=lambda *one: said.append(one))) == [3, 4]
+    assert said == [(3, 0.25), (3, 0.75), (3, 0.0), (4, 0.25), (4, 0.75), (4, 0.0)]
+    engines.report(0.5)  # where no engine runs, nothing happens
+
+
 def test_warnings(here: type[Here]) -> None:
     """A warning of the task is raised where the work was started, each message once."""
 

@@ -512,6 +512,24 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
 
 
+def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of 10,000 images takes minutes. Its share counts, and is not counted again when the shard is done."""
+    said: list[tuple[str, float]] = []
+    monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
+
+    def engine(task: Any, numbers: Sequence[int], jobs: int, *, shares: engines.Shares) -> Iterator[Any]:
+        for number in numbers:
+            monkeypatch.setattr(engines._reporter, "send", partial(shares, number))
+            result = task(number)
+            shares(number, 0.0)
+            yield result
+
+    monkeypatch.setitem(engines.ENGINES, "processes", engine)
+    write_shards(spec(count=8, shards=2), tmp_path, progress=lambda *one: said.append(one))
+    assert {doing for doing, _ in said} == {"writing"}
+    assert [share for _, share in said] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0, 1.0])
+
+
 @pytest.mark.usefixtures("no_workers")
 def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     """A file of the user's in the folder of a shard is never removed."""
@@ -663,7 +681,7 @@ def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.Monkey
 def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard's images go, in order, to the file of their writer's part; no part has an empty file."""
     divided = spec(count=40, shards=4, split=[{"name": name, "share": 0.25} for name in ("d", "a", "c", "b")])
-    monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: samples})
+    monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: list(samples)})
     monkeypatch.setattr(shards, "samples", lambda _, __, numbers: numbers)
     found: dict[str, Any] = {}
     for shard in range(4):
@@ -715,7 +733,7 @@ def test_shards_are_made_on_all_cores(
     """One job for each core is the default."""
     asked: list[int] = []
 
-    def engine(task: Task[bool], numbers: Sequence[int], jobs: int) -> Iterator[bool]:
+    def engine(task: Task[bool], numbers: Sequence[int], jobs: int, **_: object) -> Iterator[bool]:
         asked.append(jobs)
         return iter([True] * len(numbers))
 

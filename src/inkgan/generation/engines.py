@@ -2,7 +2,8 @@
 
 An engine is a function of a task, its numbers and the number of tasks to run at a time; it yields each result as it
 arrives. A task writes its results to disk under a name that depends on the number, and running it twice does no harm,
-so an engine can repeat lost work. Only numbers and small results pass through an engine.
+so an engine can repeat lost work. Only numbers and small results pass through an engine. If one number takes minutes, a
+task may :func:`report` how far it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 import traceback
 import warnings
 from collections import Counter, deque
@@ -28,12 +30,38 @@ from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra,
 T = TypeVar("T")
 #: A task must be picklable, for example a partial of a module-level function.
 Task = Callable[[int], T]
-Engine = Callable[[Task[T], Sequence[int], int], Iterator[T]]
+Engine = Callable[..., Iterator[Any]]
+#: Called with a number and the share of its work that is done; with 0 when it has ended, in whatever way.
+Shares = Callable[[int, float], None]
 
 #: The number of attempts at a number whose process was killed.
 _ATTEMPTS = 3
 _JOBS_PER_CORE = 16
+_SECONDS_BETWEEN_REPORTS = 0.5
 _RAY_STORE = 80 * 2**20  # bytes; by default Ray takes a third of the memory, and there is nothing to store
+
+
+class _Reporter(threading.local):
+    """Where the task that this thread runs sends its share: nowhere, unless an engine's process runs it."""
+
+    send: Callable[[float], None] | None = None
+    due = 0.0
+
+
+_reporter = _Reporter()
+
+
+def report(share: float) -> None:
+    """Report the share of the present number's work that is done, 0 to 1. A task may call this often."""
+    now = time.monotonic()
+    if _reporter.send is not None and now >= _reporter.due:
+        _reporter.due = now + _SECONDS_BETWEEN_REPORTS
+        with suppress(OSError):  # the first process has ended
+            _reporter.send(share)
+
+
+def _ignored(_number: int, _share: float) -> None:
+    pass
 
 
 def checked_jobs(jobs: int | None, engine: str) -> int:
@@ -60,7 +88,7 @@ def checked_jobs(jobs: int | None, engine: str) -> int:
     return jobs
 
 
-def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
+def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:
     """Run a task in new processes on this machine; if a process is killed, another one takes its number.
 
     Raises:
@@ -84,6 +112,10 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
             for ready in connection.wait(list(busy)):
                 worker = busy[ready]  # type: ignore[index]  # all are connections
                 number, answer = worker.take()
+                if isinstance(answer, float):
+                    shares(number, answer)
+                    continue
+                shares(number, 0.0)
                 if answer is None:
                     workers.remove(worker)
                     worker.end()
@@ -156,14 +188,18 @@ class _Worker:
         with suppress(OSError):  # it was killed while it waited; receiving from it will show that
             self.connection.send(number)
 
-    def take(self) -> tuple[int, _Answer | None]:
-        """Return the number that it worked on, and its answer; None if it was killed."""
-        number, self.number = self.number, None
+    def take(self) -> tuple[int, _Answer | float | None]:
+        """Return the number that it works on, and its answer; or the share that is done; None if it was killed."""
+        number = self.number
         assert number is not None
         try:
-            return number, self.connection.recv()
+            message: _Answer | float = self.connection.recv()
         except (EOFError, OSError):
+            self.number = None
             return number, None
+        if not isinstance(message, float):
+            self.number = None
+        return number, message
 
     def end(self) -> None:
         """End it at once."""
@@ -185,6 +221,7 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
 
 def _serve(ours: connection.Connection, task: Task[Any]) -> None:
     """Run the task for each number that arrives, and send back the answer."""
+    _reporter.send = ours.send
     while True:
         try:
             number = ours.recv()
@@ -232,7 +269,7 @@ def _stop_after(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def ray(task: Task[T], numbers: Sequence[int], jobs: int) -> Iterator[T]:
+def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:  # noqa: ARG001
     """Run a task on a Ray cluster: the one that RAY_ADDRESS names, or a new one of ``jobs`` cores on this machine.
 
     All cores of a cluster are used. Ray repeats a number whose process or machine is lost.
@@ -317,4 +354,4 @@ def _result_of(core: Any, reference: Any) -> Any:
 
 
 #: Every engine by its name.
-ENGINES: dict[str, Engine[Any]] = {"processes": processes, "ray": ray}
+ENGINES: dict[str, Engine] = {"processes": processes, "ray": ray}

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache, partial
 from importlib import metadata
@@ -39,7 +40,7 @@ from inkgan.files import (
     write_bytes,
 )
 from inkgan.generation import engines
-from inkgan.generation.formats import FORMATS, Files, packer
+from inkgan.generation.formats import FORMATS, Files, Sample, packer
 from inkgan.generation.formats.folders import yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
@@ -109,11 +110,21 @@ def write_shards(
     digests = digests_of(spec, sources_of(spec))
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
-    made = 0
+    made, count = 0, 0
+    begun: dict[int, float] = {}
+
+    def note(number: int, share: float) -> None:
+        begun[number] = share
+        if share:
+            progress("writing", (count + sum(begun.values())) / len(numbers))
+        else:
+            del begun[number]
+
     try:
-        for count, was_made in enumerate(run(partial(put_shard, spec, folder, digests), numbers, jobs), 1):
+        for was_made in run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note):
             made += was_made
-            progress("writing", count / len(numbers))
+            count += 1
+            progress("writing", (count + sum(begun.values())) / len(numbers))
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
@@ -183,8 +194,16 @@ def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
         folder = f"{split_of(spec, image)}/" if spec.split else ""
         folders.setdefault(folder, []).append(image)
     files: Files = {}
+    drawn = itertools.count(1)
+    total = len(spec.images_of(number))
+
+    def drawing(images: Sequence[int]) -> Iterator[Sample]:
+        for sample in samples(spec, sources, images):
+            engines.report(next(drawn) / total)
+            yield sample
+
     for folder, images in sorted(folders.items()):
-        files |= pack(f"{folder}{number:05d}", samples(spec, sources, images))
+        files |= pack(f"{folder}{number:05d}", drawing(images))
     return files
 
 
