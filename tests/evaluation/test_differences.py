@@ -19,7 +19,7 @@ import inkgan
 import made_reports as made
 import tiny_runs as runs
 from inkgan.data import load
-from inkgan.errors import ConfigError, EvaluationError
+from inkgan.errors import ConfigError, EvaluationError, InkganWarning
 from inkgan.evaluation import compare as comparing
 from inkgan.evaluation.metrics.intervals import Interval, wilson
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
@@ -317,7 +317,9 @@ def test_a_bundled_model_has_no_settings_of_a_run(
     other_run(finished_run, tmp_path / "best", batch_size=7)
     images = np.random.default_rng(0).integers(0, 256, (2, 128, 28, 28), np.uint8)
     np.savez("bars.npz", train_images=images[0], test_images=images[1])
-    assert compared(*[group("recall", 0.5)] * 2, members=["fast", "best"]).pairs[0].settings == ()
+    with pytest.warns(InkganWarning, match="is the bundled model; name the folder"):
+        found = compared(*[group("recall", 0.5)] * 2, members=["fast", "best"])
+    assert found.pairs[0].settings == ()
 
 
 def test_runs_that_were_trained_for_different_numbers_of_steps(
@@ -508,5 +510,8 @@ def test_a_pattern_matches_folders_and_not_bundled_models(
     monkeypatch.chdir(tmp_path)
     runs.copy(finished_run, tmp_path / "fast")
     assert inkgan.compare("fa*", noise(100), data=bars).subjects == (("fast",), ("array",))
-    with pytest.raises(EvaluationError, match="28x28"):
+    with (
+        pytest.warns(InkganWarning, match="fast is the bundled model"),
+        pytest.raises(EvaluationError, match="28x28"),
+    ):
         inkgan.compare("fast", noise(100), data=bars)
