@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import signal
 import threading
 import time
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -249,7 +249,7 @@ def _to_send(error: Exception) -> Exception:
     """
     trace = traceback.format_exc()
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
+        ForkingPickler.loads(ForkingPickler.dumps(error))  # as the connection does
     except Exception:  # noqa: BLE001 - any error in the exception's own code
         error = RuntimeError(f"{type(error).__name__}: {error}")
     if not isinstance(error, InkganError):
