@@ -450,6 +450,7 @@ def test_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real cluster of two cores gives the same results, even if a worker is killed, and passes errors on."""
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), *here]))  # to find the tasks
+    monkeypatch.setenv("HOME", str(tmp_path))  # Ray needs one, and looks there for a token
     import ray  # noqa: PLC0415
 
     engines._start_ray(ray, 2)  # once for both calls below
