@@ -171,3 +171,18 @@ def test_an_unknown_topic(capsys: pytest.CaptureFixture[str]) -> None:
         "inkgan: no help topic 'wriing'. Did you mean 'writing'? "
         "Topics are: data, doctor, metrics, processes, serving, training, writing.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "topic"),
+    [
+        ("train", "training"), ("train", "processes"), ("doctor", "doctor"), ("data", "data"), ("write", "writing"),
+        ("serve", "serving"), ("evaluate", "metrics"), ("compare", "metrics"),
+    ],
+)  # fmt: skip
+def test_a_command_names_the_topic_that_explains_it(
+    command: str, topic: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--help`` says where to read on."""
+    assert run([command, "--help"]) == 0
+    assert f"inkgan help {topic}" in " ".join(capsys.readouterr().out.replace("│", " ").split())

@@ -162,6 +162,22 @@ def test_an_interrupted_run_leaves_a_clean_screen(monkeypatch: pytest.MonkeyPatc
     assert not window.screen.cursor.hidden
 
 
+def test_the_losses_of_a_run_that_has_blown_up_stay_in_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        watcher.stepped(step(3, loss_discriminator=107019648.0, loss_generator=99999.0, margin=-95894912.0))
+        shown = {line.split()[0]: line for line in window.lines if line[:2] in ("D ", "G ", "ma")}
+        assert shown["D"].startswith("D       1.07e+08 ")
+        assert shown["G"].startswith("G      99999.000 ")
+        assert shown["margin"].startswith("margin -9.59e+07 ")
+    assert (
+        step(3, loss_discriminator=1.5e8, margin=-2.5e9)
+        .line()
+        .startswith("step 3/100  D 1.50e+08  G 4.000  margin -2.50e+09")
+    )
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_letters_of_an_interrupt_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, plain: bool) -> None:
     """The terminal itself shows ^C where the cursor is; the bar above it was left over."""

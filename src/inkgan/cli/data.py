@@ -28,7 +28,8 @@ app = typer.Typer(
         "the folder that $INKGAN_DATA names, then among earlier downloads. A known set that is not found is downloaded "
         "when you use it.\n\n"
         "Your own images work as well: --data takes the path of a folder of pictures, with a folder for each "
-        "class if they have classes, or of an .npz file with arrays `images` and `labels`."
+        "class if they have classes, or of an .npz file with arrays `images` and `labels`. "
+        "`inkgan help data` says more."
     ),
     no_args_is_help=False,
 )

@@ -76,6 +76,8 @@ def evaluate(
     Each figure has a 95 % interval and a floor: the same figure of as many held-out real images. The first use with
     new data takes longer; what is computed from the real images is kept in the cache.
 
+    `inkgan help metrics` says what each figure detects, and what it misses.
+
     For example:
 
         inkgan evaluate runs/fast-mnist-seed0 --report card.html
@@ -112,7 +114,7 @@ def compare(
     """Say which differences between generators are real, and which may be chance: B, C, ... are compared with A.
 
     For groups of runs over seeds, the intervals include the variance of training; for single models, only that of
-    sampling.
+    sampling. `inkgan help metrics` explains the figures.
 
     For example:
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from inkgan.cli.drawing import arrangement, drawn, sparkline
 from inkgan.images import Images
-from inkgan.training.watching import SHORT_NAMES, StepProgress
+from inkgan.training.watching import SHORT_NAMES, StepProgress, as_figure
 
 #: The title of each term that is drawn over time.
 _CURVES = {**SHORT_NAMES, "margin": "margin"}
@@ -94,7 +94,7 @@ class Panel:
             if name not in self._history:
                 continue
             history = self._history[name]
-            value = f"{history[-1]:+.3f}" if name == "margin" else f"{history[-1]:.3f}"
+            value = as_figure(history[-1], "+" if name == "margin" else "")
             start = f"{title:<7}{value:>9} "
             end = f"  {terms['pairs_in_order']:.0%} in order" if name == "margin" and "pairs_in_order" in terms else ""
             course = sparkline(history, width - len(start) - len(end))

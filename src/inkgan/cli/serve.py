@@ -30,6 +30,7 @@ def serve(
 
     Open the address that it prints in a browser. /docs there lists all addresses, with examples. An answer depends on
     the model and its address alone, so a link shows the same image tomorrow. Ctrl-C stops the server.
+    `inkgan help serving` says how other machines reach it.
 
     For example:
 

@@ -73,7 +73,11 @@ def train(
     ] = False,
     processes: Annotated[
         int | None,
-        _how(metavar="N", help="Train with N processes on this machine; N divides the setting slices. (default: 1)"),
+        _how(
+            metavar="N",
+            help="Train with N processes on this machine; N divides the setting slices (inkgan help processes). "
+            "(default: 1)",
+        ),
     ] = None,
     timeout: Annotated[
         float,
@@ -92,7 +96,9 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        _how("--set", metavar="KEY=VALUE", help="One setting, such as generator.learning_rate=2e-4; may be repeated."),
+        _how(
+            "--set", metavar="KEY=VALUE", help="One setting, such as loss=hinge; may be repeated. --dry-run lists all."
+        ),
     ] = None,
     evaluate_every: Annotated[
         int | None,
@@ -128,6 +134,8 @@ def train(
 
     Recipes: fast takes one to three minutes on two cores; best takes longer and draws better; tutorial repeats a
     TensorFlow tutorial exactly and takes hours.
+
+    `inkgan help training` explains what the terminal shows, and what to do when training goes wrong.
 
     For example:
 

@@ -16,6 +16,8 @@ from inkgan.images import Images
 SHORT_NAMES = {"loss_discriminator": "D", "loss_real": "D real", "loss_fake": "D fake", "loss_generator": "G"}
 #: Below this size an estimate says nothing: a probability of 0.475 to 0.525.
 _UNDECIDED = 0.1
+#: From here on, figures are written as powers of ten: a run that has blown up would push all else out of its line.
+_LARGE = 1e5
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,16 @@ class StepProgress:
     @property
     def losses(self) -> str:
         """The losses, such as ``D 1.163  G 1.357``."""
-        return "  ".join(f"{SHORT_NAMES[name]} {x:.3f}" for name, x in self.terms.items() if name in SHORT_NAMES)
+        return "  ".join(f"{SHORT_NAMES[name]} {as_figure(x)}" for name, x in self.terms.items() if name in SHORT_NAMES)
 
     @property
     def comparison(self) -> str:
         """The comparison of pairs, such as ``margin +0.53, 71% in order``; empty for recipes without pairs."""
         if "margin" not in self.terms:
             return ""
-        return f"margin {self.terms['margin']:+.2f}, {self.terms['pairs_in_order']:.0%} in order"
+        margin = self.terms["margin"]
+        shown = f"{margin:+.2f}" if abs(margin) < _LARGE else f"{margin:+.2e}"
+        return f"margin {shown}, {self.terms['pairs_in_order']:.0%} in order"
 
     @property
     def speed(self) -> str:
@@ -180,6 +184,11 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
     where = f"{about['device']}, {quantity(about['threads'], 'thread')}, {about['precision']}"
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
+
+
+def as_figure(value: float, sign: str = "") -> str:
+    """Write a loss or a margin with three decimals, and a very large one as a power of ten; ``sign`` may be ``+``."""
+    return f"{value:{sign}.3f}" if abs(value) < _LARGE else f"{value:{sign}.2e}"
 
 
 def as_clock(seconds: float) -> str:
