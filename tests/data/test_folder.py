@@ -503,9 +503,10 @@ def test_folders_from_which_nothing_is_read_are_reported(folder: Path) -> None:
 
 
 def test_empty_folders_are_reported(folder: Path) -> None:
-    """They may be classes whose images are missing."""
+    """They may be classes whose images are missing. A hidden file, as Git and macOS need it, does not fill a folder."""
     named(folder, {"train/a": 20, "test/a": 5})
     (folder / "train" / "c").mkdir()
+    (folder / "train" / "c" / ".gitkeep").touch()
     (folder / "val").mkdir()
     data = load(str(folder))
     assert data.notes == ("nothing is read from train/c, val, which are empty",)

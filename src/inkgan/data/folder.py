@@ -128,9 +128,9 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
         skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
         # What lies outside the splits comes last: it may hold links to them.
         folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_from_name(name)[0] is None, name))
-        if not folders and not files and Path(at) != folder:
-            skipped.add(_EMPTY, Path(at))
         visible = sorted(filter(_visible, files))
+        if not folders and not visible and Path(at) != folder:  # .gitkeep and .DS_Store do not count
+            skipped.add(_EMPTY, Path(at))
         read = {Path(name).stem for name in visible if name.lower().endswith(SUFFIXES)}
         for name in visible:
             is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
