@@ -18,11 +18,11 @@ T = TypeVar("T")
 #: The shortest time between two updates on a terminal, and between two lines in a file or a pipe.
 _SECONDS_BETWEEN_UPDATES = 0.2
 _SECONDS_BETWEEN_LINES = 30.0
-#: The time left is estimated once a task has run for this long, and has done this share or run for much longer: the
-#: first images also take the time that processes need to start.
+#: The time left is estimated once a task has run for this long; and much longer, if it has done less than this share,
+#: because the first images also take the time that processes need to start.
 _SECONDS_TO_ESTIMATE = 1.0
-_SHARE_TO_ESTIMATE = 0.01
-_SECONDS_TO_ESTIMATE_LESS = 30.0
+_SMALL_SHARE = 0.01
+_SECONDS_FOR_SMALL_SHARE = 30.0
 
 
 @contextlib.contextmanager
@@ -82,7 +82,8 @@ class ProgressLine:
 
 def time_left(passed: float, done: float) -> str:
     """Estimate the time left from the speed so far, as the end of a line; empty while it is unknown."""
-    if not 0 < done < 1 or passed < (_SECONDS_TO_ESTIMATE if done >= _SHARE_TO_ESTIMATE else _SECONDS_TO_ESTIMATE_LESS):
+    needed = _SECONDS_FOR_SMALL_SHARE if done < _SMALL_SHARE else _SECONDS_TO_ESTIMATE
+    if not 0 < done < 1 or passed < needed:
         return ""
     return f", {datetime.timedelta(seconds=round(passed / done * (1 - done)))} left"
 

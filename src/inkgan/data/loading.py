@@ -62,9 +62,8 @@ def load(
     if known is not None:
         if ink == "dark":
             raise DataError(f"{known.name} is read as published; data.ink=dark is for your own images. Leave it out.")
-        notes = _note_of_namesake(str(name), directory)
         data = read_known(known, locate_or_download(known, directory, progress), reading)
-        return replace(data, notes=(*data.notes, *notes)) if notes else data
+        return replace(data, notes=(*data.notes, *_note_of_namesake(str(name), directory)))
     return read_path(_required_path(str(name), directory), reading, progress)
 
 

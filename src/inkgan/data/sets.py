@@ -209,19 +209,21 @@ def _with_all_three(splits: Mapping[str, Split], reading: Reading, source: str) 
 
 def _note_of_contrary_ink(splits: Mapping[str, Split]) -> list[str]:
     """Return a note about each split whose ink is dark where that of the training images is light, or the reverse."""
-    looks = {part: dark_and_light(split.images) for part, split in splits.items()}
-    dark, light = looks.pop("train")
-    notes = []
-    for part, (own_dark, own_light) in looks.items():
-        words = ("dark ink on light paper", "light ink on dark")
-        if min(light, own_dark) > _MOST:
-            own, others = words
-        elif min(dark, own_light) > _MOST:
-            others, own = words
-        else:
-            continue
-        notes.append(f"{part} images look like {own}, training images like {others}: invert those of one split")
-    return notes
+    inks = {part: _clear_ink(split.images) for part, split in splits.items()}
+    usual = inks.pop("train")
+    return [
+        f"{part} images look like {ink}, training images like {usual}: invert those of one split"
+        for part, ink in inks.items()
+        if usual and ink and ink != usual
+    ]
+
+
+def _clear_ink(images: Images) -> str:
+    """Return which ink most images clearly have; empty if that cannot be said."""
+    dark, light = dark_and_light(images)
+    if dark > _MOST:
+        return "dark ink on light paper"
+    return "light ink on dark paper" if light > _MOST else ""
 
 
 def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
@@ -315,7 +317,8 @@ def _note_of_large_images(train: Split) -> list[str]:
 
 def _note_of_equal_channels(train: Split) -> list[str]:
     """Return a note if grey images are stored in colour: networks for colour are slower, and ink is not recognised."""
-    if train.images.shape[3] == 1 or np.ptp(train.images, axis=3).any():
+    first, *others = np.moveaxis(train.images, 3, 0)
+    if not others or not all(np.array_equal(first, other) for other in others):
         return []
     return ["red, green and blue are equal in every pixel: save one of the channels, so that inkgan sees grey images"]
 

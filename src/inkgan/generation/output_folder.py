@@ -8,7 +8,6 @@ included: if a new file would take its place, the write is refused before any wo
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -94,23 +93,7 @@ class OutputFolder:
                 self._move_in(new, temporary / _ASIDE)
             else:
                 _write_manifest(new, _entries(new))
-                self._appear(new)
-
-    def _appear(self, new: Path) -> None:
-        """Give a finished folder its name.
-
-        Raises:
-            OutputError: another process has just made a folder of this name.
-        """
-        try:
-            new.rename(self._path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            raise OutputError(
-                f"another process filled {shown(self._path)} at the same moment, so nothing is written there. "
-                "Name another folder."
-            ) from None
+                new.rename(self._path)
 
     def _refuse_files(self, *besides: str) -> None:
         """Without ``force``, refuse a folder that holds anything else than what has these names."""

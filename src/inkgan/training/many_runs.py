@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from inkgan.config import Config, differences, keys_of
+from inkgan.config import Config, differences
 from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
@@ -78,7 +77,7 @@ class TrainingTask:
             new: TrainingOptions = {**given, "resume": False}
             asked, _ = configure(complete_options(self.recipe, **new))
             if asked.steps in saved.extended_from:
-                given |= _without_length(given, asked, saved)
+                given |= _with_length_of(saved, given)
         return given
 
     def __call__(self, seed: int) -> Outcome:
@@ -99,23 +98,13 @@ class TrainingTask:
         return Outcome(seed, result, ill=_illnesses(run), healings=number_of_healings(run.saved_config()))
 
 
-def _without_length(given: TrainingOptions, asked: Config, saved: Config) -> TrainingOptions:
-    """Return the options that state a run's first length, without it; a file whose other settings it has is left out.
-
-    Args:
-        given: the options.
-        asked: the settings that they make.
-        saved: those of the run, which was extended since.
-    """
+def _with_length_of(saved: Config, given: TrainingOptions) -> TrainingOptions:
+    """Return the options that give a run's first length, with the length that it was extended to instead."""
+    length = {"steps": saved.steps, "extended_from": list(saved.extended_from)}
     settings = given.get("settings") or ()
-    rest: dict[str, Any] | list[str]
     if isinstance(settings, Mapping):
-        rest = {key: value for key, value in settings.items() if key != "steps"}
-    else:
-        rest = [text for text in settings if keys_of([text]) != ["steps"]]
-    longer = asked.model_copy(update={"steps": saved.steps, "extended_from": saved.extended_from})
-    has_file = bool(differences(saved, longer))
-    return {"steps": None, "settings": rest, "config": given.get("config") if has_file else None}
+        return {"steps": None, "settings": {**settings, **length}}
+    return {"steps": None, "settings": [*settings, *(f"{key}={value}" for key, value in length.items())]}
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:

@@ -206,9 +206,8 @@ def usual_rates(config: Config) -> dict[str, float]:
     return own_rates(_usual_settings(config.recipe))
 
 
-@cache
+@cache  # the doctor asks for every line, and resolving takes longer than all else that it does
 def _usual_settings(recipe: str) -> Config:
-    """Return the settings of a recipe; the doctor needs them for every line, and resolving them takes longer."""
     return resolve(overrides={"recipe": recipe})
 
 
