@@ -99,7 +99,7 @@ class TrainingTask:
 
 
 def _with_length_of(saved: Config, given: TrainingOptions) -> TrainingOptions:
-    """Return the options that give a run's first length, with the length that it was extended to instead."""
+    """Return options that give a run's first length, with the length that it was extended to in its place."""
     length = {"steps": saved.steps, "extended_from": list(saved.extended_from)}
     settings = given.get("settings") or ()
     if isinstance(settings, Mapping):

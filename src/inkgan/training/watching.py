@@ -64,9 +64,7 @@ class StepProgress:
         """The comparison of pairs, such as ``margin +0.53, 71% in order``; empty for recipes without pairs."""
         if "margin" not in self.terms:
             return ""
-        margin = self.terms["margin"]
-        shown = f"{margin:+.2f}" if abs(margin) < _LARGE else f"{margin:+.2e}"
-        return f"margin {shown}, {self.terms['pairs_in_order']:.0%} in order"
+        return f"margin {as_figure(self.terms['margin'], '+', 2)}, {self.terms['pairs_in_order']:.0%} in order"
 
     @property
     def speed(self) -> str:
@@ -186,9 +184,9 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
 
 
-def as_figure(value: float, sign: str = "") -> str:
-    """Write a loss or a margin with three decimals, and a very large one as a power of ten; ``sign`` may be ``+``."""
-    return f"{value:{sign}.3f}" if abs(value) < _LARGE else f"{value:{sign}.2e}"
+def as_figure(value: float, sign: str = "", decimals: int = 3) -> str:
+    """Write a loss or a margin with so many decimals, a very large one as a power of ten; ``sign`` may be ``+``."""
+    return f"{value:{sign}.{decimals}f}" if abs(value) < _LARGE else f"{value:{sign}.2e}"
 
 
 def as_clock(seconds: float) -> str:
