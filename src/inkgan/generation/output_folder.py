@@ -25,6 +25,7 @@ from inkgan.files import (
     temporary_folder,
     write_bytes,
 )
+from inkgan.runs import contents
 
 #: The file in a folder that lists what inkgan wrote there.
 MANIFEST = ".inkgan.json"
@@ -32,8 +33,6 @@ _WHAT = "files that inkgan wrote here: --force replaces or removes these while t
 _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
-#: The folders in that of a run; see inkgan.runs.folder.
-_PARTS_OF_A_RUN = ("checkpoints", "pictures", "tensorboard")
 
 #: A file's name in the folder, with / after a subfolder, and its SHA-256.
 Entry = tuple[str, str]
@@ -198,7 +197,7 @@ def _refuse_runs_and_data_sets(path: Path) -> None:
         raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
     whole = path.absolute()
     for folder in whole.parents:
-        if whole.relative_to(folder).parts[0] in _PARTS_OF_A_RUN and _is_run(folder):
+        if whole.relative_to(folder).parts[0] in contents.PARTS and _is_run(folder):
             raise OutputError(
                 f"{shown(path)} belongs to the run in {shown(folder)}, so nothing is written into it. Name another "
                 "folder."
@@ -211,7 +210,7 @@ def _refuse_runs_and_data_sets(path: Path) -> None:
 
 
 def _is_run(path: Path) -> bool:
-    return (path / "config.json").is_file() and (path / "checkpoints").is_dir()
+    return (path / contents.CONFIG).is_file() and (path / "checkpoints").is_dir()
 
 
 def holds_records(path: Path) -> bool:

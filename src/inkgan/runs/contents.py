@@ -19,6 +19,8 @@ _FILES_IN = {
     "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
     "pictures": re.compile(_PICTURE),
 }
+#: The folders in that of a run.
+PARTS = ("checkpoints", *_FILES_IN)
 #: The names of temporary files that a killed start may leave; see inkgan.files.atomic_write.
 _UNFINISHED = re.compile(rf"\.({_FILES.pattern}|{_PICTURE})(\.damaged(-\d+)?)?\.\d+\.tmp\.[\w-]+")
 
