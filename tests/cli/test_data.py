@@ -36,8 +36,8 @@ def run(*arguments: object) -> str:
 def test_the_list_names_what_is_here_and_what_can_be_downloaded() -> None:
     lines = run().splitlines()
     assert lines[0].split() == ["name", "images", "classes", "where"]
-    assert re.match(r"mnist +70000 +10 +embedded in inkgan", lines[1])
-    assert re.match(r"fashion-mnist +70000 +10 +to download: 30.9 MB", lines[2])
+    assert re.match(r"mnist +70,000 +10 +embedded in inkgan", lines[1])
+    assert re.match(r"fashion-mnist +70,000 +10 +to download: 30.9 MB", lines[2])
     assert [line.split()[0] for line in lines[1:]] == list(KNOWN)
 
 
@@ -45,7 +45,7 @@ def test_the_list_of_a_data_folder(tmp_path: Path) -> None:
     write_set(tmp_path / "KMNIST/raw")
     np.savez(tmp_path / "own.npz", images=pixels(7, 5, 5))
     output = run("--data-dir", tmp_path)
-    assert re.search(r"kmnist +70000 +10 +/", output)
+    assert re.search(r"kmnist +70,000 +10 +/", output)
     assert re.search(r"own +\? +\? +/", output)
 
 

@@ -247,6 +247,14 @@ def test_out_of_range(setting: str) -> None:
     assert f"{known_settings()[key].description}" in text
 
 
+def test_a_misspelt_word_is_recognised() -> None:
+    """The error lists the words that are allowed once, and proposes the nearest one."""
+    text = complaint("loss=hige")
+    assert text.endswith(" Did you mean 'hinge'?")
+    assert text.count("wgan-gp") == 1
+    assert "Did you mean" not in complaint("loss=x")
+
+
 def test_booleans_and_text_are_not_counts() -> None:
     """Neither true nor text that looks like a number is one; settings that take fractions take whole numbers."""
     assert "steps=True" in complaint("steps=true")

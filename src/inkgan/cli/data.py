@@ -69,9 +69,11 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
 
     from inkgan.data.inventory import inventory
 
-    table = Table("name", "images", "classes", "where", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "images", "classes", "where"):
+        table.add_column(column, justify="right" if column in {"images", "classes"} else "left")
     for entry in inventory(data_dir):
-        images = "?" if entry.images is None else str(entry.images)
+        images = "?" if entry.images is None else f"{entry.images:,}"
         classes = "?" if entry.classes is None else str(entry.classes)
         cells = (entry.name, images, classes, entry.where)
         # Text, not a string: a folder's name is not markup.

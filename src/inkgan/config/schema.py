@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, instead
+from inkgan.errors import ConfigError, as_given, did_you_mean, instead
 from inkgan.seeds import LARGEST_SEED
 
 RecipeName = Literal["fast", "best", "tutorial"]
@@ -242,7 +242,7 @@ class Config(_Settings):
         64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014", compact_only=True
     )
     loss: Loss = _setting(
-        "relativistic", f"the game: {', '.join(get_args(Loss))}", paper="see below", compact_only=True
+        "relativistic", "the game; `inkgan help training` explains each", paper="see below", compact_only=True
     )
     slope: Share = _setting(
         0.1,
@@ -476,4 +476,7 @@ def one_line(error: ValidationError) -> str:
     if first["type"] == "string_unicode":
         message = "it is not UTF-8, which a run could not write down. Rename it"
     meaning = known_settings()[key].description
-    return f"{key}={as_given(first['input'])} is not allowed: {message} ({meaning})."
+    hint = ""
+    if first["type"] == "literal_error":
+        hint = did_you_mean(first["input"], re.findall("'(.*?)'", first["ctx"]["expected"]))
+    return f"{key}={as_given(first['input'])} is not allowed: {message} ({meaning}).{hint}"
