@@ -30,6 +30,7 @@ from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra,
 T = TypeVar("T")
 #: A task must be picklable, for example a partial of a module-level function.
 Task = Callable[[int], T]
+#: Called with a task, its numbers and the number of jobs; and with ``shares=``, to be told what tasks report.
 Engine = Callable[..., Iterator[Any]]
 #: Called with a number and the share of its work that is done; with 0 when it has ended, in whatever way.
 Shares = Callable[[int, float], None]
