@@ -64,14 +64,13 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from inkgan.data.inventory import inventory
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "images", "classes", "where"):
-        table.add_column(column, justify="right" if column in {"images", "classes"} else "left")
+    numbers = [Column(title, justify="right") for title in ("images", "classes")]
+    table = Table("name", *numbers, "where", box=None, header_style="bold", pad_edge=False)
     for entry in inventory(data_dir):
         images = "?" if entry.images is None else f"{entry.images:,}"
         classes = "?" if entry.classes is None else str(entry.classes)
