@@ -29,6 +29,7 @@ from fresh_process import modules_after
 from inkgan.cli import app, run
 from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
+from inkgan.training.options import TrainingOptions
 from inkgan.training.watching import Result
 from refusals import command_refusal
 from waiting import SECONDS, wait_for_file
@@ -129,10 +130,42 @@ _DRAWING = {"steps": 3, "model": "runs/first", "legible": 0.5}
 _TO_SERVE = "--host ::1 --port 8001 --allow-host a --allow-host b --workers 3 --access-log"
 _SERVING = {"host": "::1", "port": 8001, "allow_hosts": ["a", "b"], "workers": 3, "access_log": True}
 
+_TO_TRAIN = (
+    "--data d.npz --data-dir e --resize 32 --seed 3 --steps 9 --seconds 5 --stop-at 4 --extend 6 --out o --resume "
+    "--force --heal --processes 2 --timeout 7 --device cpu --precision float32 --config c.toml --set slope=0.3 "
+    "--evaluate-every 2"
+)
+_TRAINING = {
+    "data": "d.npz",
+    "data_dir": Path("e"),
+    "resize": "32",
+    "seed": 3,
+    "steps": 9,
+    "seconds": 5.0,
+    "stop_at": 4,
+    "extend": 6,
+    "out": "o",
+    "resume": True,
+    "force": True,
+    "heal": True,
+    "processes": 2,
+    "timeout": 7.0,
+    "device": "cpu",
+    "precision": "float32",
+    "config": Path("c.toml"),
+    "settings": ["watch.evaluate_every=2", "slope=0.3"],
+}
+
+
+def test_training_is_tested_with_every_option() -> None:
+    """The table above has every option that ``inkgan.train`` takes."""
+    assert set(_TRAINING) == set(TrainingOptions.__annotations__)
+
 
 @pytest.mark.parametrize(
     ("words", "function", "arguments", "options"),
     [
+        (f"train --recipe best {_TO_TRAIN}", "training.start.train", ("best",), _TRAINING),
         (f"evaluate a {_TO_MEASURE}", "evaluation.evaluate.evaluate", ("a",), _MEASURING),
         (f"compare a b {_TO_MEASURE}", "evaluation.compare.compare", ("a", "b"), _MEASURING),
         (f"morph 4 5 -o a.gif {_TO_DRAW}", "generation.hands.morph", ([4, 5],), _DRAWING),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -146,14 +146,33 @@ def train(
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
         tensorboard --logdir runs
     """
-    if evaluate_every is not None:
-        settings = [f"watch.evaluate_every={evaluate_every}", *(settings or ())]
-    given = dict(locals())  # the options by name, as inkgan.train takes them
     from inkgan.training import start
     from inkgan.training.options import TrainingOptions, checked, complete_options
 
-    require_once(settings or (), "--set")
-    options = cast("TrainingOptions", {name: given[name] for name in TrainingOptions.__annotations__})
+    overrides = settings or []
+    if evaluate_every is not None:
+        overrides = [f"watch.evaluate_every={evaluate_every}", *overrides]
+    require_once(overrides, "--set")
+    options: TrainingOptions = {
+        "data": data,
+        "data_dir": data_dir,
+        "resize": resize,
+        "seed": seed,
+        "steps": steps,
+        "seconds": seconds,
+        "stop_at": stop_at,
+        "extend": extend,
+        "out": out,
+        "resume": resume,
+        "force": force,
+        "heal": heal,
+        "processes": processes,
+        "timeout": timeout,
+        "device": device,
+        "precision": precision,
+        "config": config,
+        "settings": overrides,
+    }
     if seeds is not None:
         from inkgan.cli.many_runs import train_seeds
         from inkgan.training.many_runs import TrainingTask, parse_seeds
