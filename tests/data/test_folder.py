@@ -445,6 +445,12 @@ def test_splits_inside_of_class_folders_are_not_learned_as_one(folder: Path) -> 
     assert sum(map(len, data.splits.values())) == 16
 
 
+def test_splits_inside_of_one_class_folder_are_enough(folder: Path) -> None:
+    named(folder, {"a/train": 5, "a/test": 3, "b": 5, "c/d": 2})
+    complaint(lambda: load(str(folder)), "a, b, c would be 3 classes", "test, train, which", "Put the splits on top")
+    assert load(str(folder), splits="no").class_names == ("a", "b", "c")
+
+
 def test_a_folder_around_the_whole_set(folder: Path) -> None:
     """Archives often unpack to one; its name is no class."""
     named(folder, {"unpacked/train/a": 9, "unpacked/test/a": 3})

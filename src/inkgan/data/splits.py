@@ -120,10 +120,14 @@ def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
 
 def _refuse_splits_inside(places: Sequence[tuple[str, ...]], source: str) -> None:
     """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
-    inner = list(dict.fromkeys(place[1] for place in places if len(place) > 1))
-    if not _divide(_named(inner), inner):
-        return
     tops = list(dict.fromkeys(place[0] for place in places if place))
+    below = [place for place in places if len(place) > 1]
+    # In all class folders together, or in one of them: not every class may be divided in this way.
+    groups = [below, *([place for place in below if place[0] == top] for top in tops)]
+    candidates = [list(dict.fromkeys(place[1] for place in group)) for group in groups]
+    inner = next((folders for folders in candidates if _divide(_named(folders), folders)), None)
+    if inner is None:
+        return
     top = printable(tops[0])
     remedy = f"Name the folder {top} in it" if len(tops) == 1 else f"Put the splits on top, as in train/{top}"
     raise DataError(
