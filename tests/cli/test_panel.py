@@ -266,17 +266,18 @@ def test_the_time_left_is_that_of_the_steps_left() -> None:
     assert StepProgress(9, 10, 10.0, None, 1.0, {}).time_left == "0:00:00 left"
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool) -> None:
+@pytest.mark.parametrize(("colour", "encoding"), [(True, "utf-8"), (False, "utf-8"), (True, "ascii")])
+def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool, encoding: str) -> None:
     """A line shows two rows of pixels, pixel by pixel; if the last row has no partner, paper is below it."""
     window = Window(monkeypatch, 120, 24, **({} if colour else {"NO_COLOR": "1"}))
+    window.encoding = encoding
     image = np.zeros((3, 5, 1), np.uint8)
     image[:, 1:] = 255
     image[1, 2] = 0
     with console.watcher_for(quiet=False, plain=True) as watcher:
         watcher.picture(None, image, Opinion(estimate=0.5))
     first = next(number for number, line in enumerate(window.screen.display) if "for real" in line) + 1
-    if not colour:
+    if not colour or encoding == "ascii":
         assert [line.rstrip() for line in window.screen.display[first : first + 2]] == [" #:##", " ::::"]
         return
     for row, (upper, lower) in enumerate([(image[0], image[1]), (image[2], image[2] * 0)]):

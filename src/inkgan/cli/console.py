@@ -136,6 +136,11 @@ class _Live(_Plain):
         self._size = self._console.size
         self._due = -math.inf
 
+    @property
+    def _has_blocks(self) -> bool:
+        """Whether the terminal can show blocks, which Unicode has."""
+        return self._console.encoding.startswith("utf")
+
     def __enter__(self) -> _Live:
         self._suspension.__enter__()
         self._draw()  # at once, because PyTorch takes seconds to load
@@ -167,9 +172,9 @@ class _Live(_Plain):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         super().started(folder, config, about, first_step)
-        can_draw = self._console.is_interactive and self._console.encoding.startswith("utf")
         self._panel.preparing = ("the untrained generator", 0.0)
         self._panel.has_doctor = config.watch.doctor_every > 0
+        can_draw = self._console.is_interactive and self._has_blocks
         self._panel.is_whole = can_draw and config.recipe != "tutorial" and not self._scrolls
         self._due = -math.inf
 
@@ -184,7 +189,7 @@ class _Live(_Plain):
         image = image[::stride, ::stride]
         image = np.pad(image, [(0, len(image) % 2), (0, 0), (0, 0)])  # a character shows two rows
         drawing: RenderableType = Text(in_characters(image))
-        if has_colours(self._console):
+        if has_colours(self._console) and self._has_blocks:
             drawing = Picture(image[None], image.shape[1], len(image) // 2)
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
