@@ -47,6 +47,18 @@ def test_writing_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert f"{_WIPE}writing: 25%, 0:00:" in shown
 
 
+def test_a_new_task_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last report of a task does not stay on the terminal while the next one works."""
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    with progress_line() as tell:
+        tell("features", 0.5)
+        tell("features", 1.0)
+        tell("figures", 0.0)
+    assert shown.getvalue() == f"{_WIPE}features: 50%{_WIPE}figures: 0%{_WIPE}"
+
+
 def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The progress is wiped before an error is printed."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from inkgan.cli.options import Force, Settings, require_once
-from inkgan.cli.progress import progress_line
+from inkgan.cli.progress import loading_pytorch, progress_line
 from inkgan.cli.window import columns
 from inkgan.errors import OutputError, printable, shown
 
@@ -85,7 +85,8 @@ def evaluate(
         inkgan evaluate runs/fast-mnist-seed0 --full
         inkgan evaluate pictures/ --data fashion-mnist
     """
-    from inkgan.evaluation.evaluate import evaluate
+    with loading_pytorch():
+        from inkgan.evaluation.evaluate import evaluate
     from inkgan.evaluation.report_text import report_text
 
     given = settings or []
@@ -121,7 +122,8 @@ def compare(
         inkgan compare tutorial runs/fast-mnist-seed0
         inkgan compare 'runs/before-*' 'runs/after-*' --json difference.json
     """
-    from inkgan.evaluation.compare import Comparison, compare
+    with loading_pytorch():
+        from inkgan.evaluation.compare import Comparison, compare
     from inkgan.evaluation.report_text import comparison_text
 
     given = settings or []

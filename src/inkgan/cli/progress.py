@@ -36,6 +36,14 @@ def progress_line() -> Iterator[Progress]:
 
 
 @contextlib.contextmanager
+def loading_pytorch() -> Iterator[None]:
+    """Say on a terminal that PyTorch is loaded, which takes seconds."""
+    with progress_line() as progress:
+        progress("loading PyTorch", 0.0)
+        yield
+
+
+@contextlib.contextmanager
 def optional_output() -> Iterator[None]:
     """Let work go on if what it prints cannot be: the terminal or the reader is gone, or the disk is full."""
     try:
@@ -56,13 +64,18 @@ class ProgressLine:
         self._written = -math.inf if self._terminal else now
 
     def report(self, doing: str, done: float) -> None:
-        """Write the name of a task and the share of it that is done, unless a line was written a moment ago."""
+        """Write the name of a task and the share of it that is done, unless a line was written a moment ago.
+
+        A terminal shows each new task at once: it may take long before it reports again.
+        """
         now = time.monotonic()
-        if doing != self._doing:
+        is_new = doing != self._doing
+        if is_new:
             self._doing = doing
             self._since = self._reported  # it began when the task before it was last reported
         self._reported = now
-        if now - self._written < (_SECONDS_BETWEEN_UPDATES if self._terminal else _SECONDS_BETWEEN_LINES):
+        pause = _SECONDS_BETWEEN_UPDATES if self._terminal else _SECONDS_BETWEEN_LINES
+        if now - self._written < pause and not (is_new and self._terminal):
             return
         if self._terminal and not in_foreground():  # the user types there
             return

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inkgan.cli.options import require_once
 from inkgan.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from inkgan.training.options import TrainingOptions
 
 _what = partial(typer.Option, rich_help_panel="What")
 _long = partial(typer.Option, rich_help_panel="How long")
@@ -146,9 +149,6 @@ def train(
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
         tensorboard --logdir runs
     """
-    from inkgan.training import start
-    from inkgan.training.options import TrainingOptions, checked, complete_options
-
     overrides = settings or []
     if evaluate_every is not None:
         overrides = [f"watch.evaluate_every={evaluate_every}", *overrides]
@@ -182,6 +182,14 @@ def train(
         return
     if jobs != 1 or engine != "processes":
         raise ConfigError("--jobs and --engine are for many runs. Name their seeds, such as --seeds 0-9.")
+    _train_one(recipe, options, dry_run=dry_run, plain=plain, quiet=quiet)
+
+
+def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, plain: bool, quiet: bool) -> None:
+    """Train a run and show it, or print its settings."""
+    from inkgan.training import start
+    from inkgan.training.options import checked, complete_options
+
     if dry_run:
         from inkgan.config import as_toml
 
