@@ -59,6 +59,17 @@ def test_a_new_task_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.getvalue() == f"{_WIPE}features: 50%{_WIPE}figures: 0%{_WIPE}"
 
 
+@pytest.mark.parametrize("command", [("evaluate", "a.npz"), ("compare", "a.npz", "b.npz")])
+def test_the_seconds_in_which_pytorch_is_loaded_are_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """The first thing on the terminal says so, and is wiped before what follows."""
+    monkeypatch.chdir(tmp_path)
+    code, shown = on_a_terminal(monkeypatch, *command)
+    assert code == 2
+    assert shown.startswith(f"{_WIPE}loading PyTorch: 0%{_WIPE}")
+
+
 def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The progress is wiped before an error is printed."""
 
