@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,11 +38,12 @@ hypothesis.settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need a GPU if there is none; pytest reports how many."""
-    if not torch.cuda.is_available():
-        needing = [item for item in items if item.get_closest_marker("gpu")]
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
+    """Deselect the tests that this machine cannot run; pytest reports how many."""
+    here = {"gpu": torch.cuda.is_available(), "linux": sys.platform == "linux"}
+    absent = [marker for marker, is_here in here.items() if not is_here]
+    needing = [item for item in items if any(map(item.get_closest_marker, absent))]
+    config.hook.pytest_deselected(items=needing)
+    items[:] = [item for item in items if item not in needing]
 
 
 @pytest.fixture(scope="session")

@@ -303,6 +303,7 @@ def test_links_in_circles_end(folder: Path) -> None:
     assert data.class_names == ("a", "b")
 
 
+@pytest.mark.linux
 def test_names_that_are_no_text(folder: Path) -> None:
     for name in (b"caf\xe9", b"tab\there", "né".encode()):
         below = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))

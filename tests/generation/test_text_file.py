@@ -103,6 +103,7 @@ def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         read_texts("-")
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("lines", [3, 100_000], ids=["when it ends", "at once"])
 def test_no_room_for_what_is_read_from_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], lines: int

@@ -139,6 +139,7 @@ def until_refused(address: str) -> None:
             time.sleep(0.01)
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -176,6 +177,7 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_what_is_not_answered_in_time_is_refused_with_503() -> None:
     """A second signal leaves no time for answers. Clients are asked to come back, and the log has no traceback."""
@@ -192,6 +194,7 @@ def test_what_is_not_answered_in_time_is_refused_with_503() -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_workers_die_with_the_server() -> None:
     """Requests of all workers are counted together, and no worker survives a server that is killed."""
@@ -218,6 +221,7 @@ def test_a_client_cannot_choose_its_address() -> None:
     assert json.loads(said)["client"] == "127.0.0.1"
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
     """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
@@ -252,6 +256,7 @@ def test_answers_are_not_held_back() -> None:
     assert option_of_accepted(socket.TCP_NODELAY) != 0
 
 
+@pytest.mark.linux
 def test_a_client_that_has_vanished_is_given_up() -> None:
     """Linux would otherwise keep what it has not acknowledged in memory for a quarter of an hour."""
     assert option_of_accepted(socket.TCP_USER_TIMEOUT) == 30_000

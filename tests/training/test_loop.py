@@ -719,6 +719,7 @@ def test_metrics_that_are_removed_are_missed(tmp_path: Path, small_data: Path) -
 # In one process
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_many_runs_in_one_process_leave_nothing_behind(tmp_path: Path, small_data: Path) -> None:
     """Memory, open files, threads and signal handlers do not grow with the number of runs."""
