@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 # The networks in tests are too small for several threads, and the workers of a parallel test run would fight for the
 # cores. PyTorch reads this variable when it is imported; processes that a test starts inherit it.
@@ -20,7 +19,7 @@ import torch
 
 import tiny_runs as runs
 from inkgan.generation import engines
-from inkgan.generation.engines import Task
+from inkgan.generation.engines import Shares, T, Task
 
 # What this user has set for inkgan, for terminals, launchers and downloads must not decide what a test finds.
 for _name in (
@@ -121,8 +120,13 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the work of an engine in this process instead of others."""
 
-    def engine(task: Task[Any], numbers: Sequence[int], jobs: int, **_: object) -> Iterator[Any]:
-        return map(task, numbers)
+    def engine(
+        task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = lambda number, share: None
+    ) -> Iterator[T]:
+        for number in numbers:
+            result = task(number)
+            shares(number, 1.0)
+            yield result
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
 

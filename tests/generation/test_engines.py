@@ -13,6 +13,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from pickle import PicklingError
 from types import SimpleNamespace
 from typing import Any
 
@@ -196,6 +197,20 @@ def test_a_defect() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_result_that_cannot_be_sent() -> None:
+    """Nothing says that the process was killed; the error says what cannot be pickled, and the work is not repeated."""
+    tried: list[int] = []
+
+    def task(number: int) -> Any:
+        tried.append(number)
+        return lambda: number
+
+    with pytest.raises((AttributeError, PicklingError), match="pickle local object"):
+        list(processes(task, range(3), 1))
+    assert tried == [0]
+
+
+@pytest.mark.usefixtures("here")
 def test_how_far_a_task_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process hears which share of a number is done, often but not at every call, and when it has ended."""
 
@@ -207,11 +222,11 @@ def test_how_far_a_task_is(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[tuple[int, float]] = []
     monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 1e9)
     assert list(processes(task, [3, 4], 1, shares=lambda *one: said.append(one))) == [3, 4]
-    assert said == [(3, 0.25), (3, 0.0), (4, 0.0)]
+    assert said == [(3, 0.25), (3, 1.0), (4, 1.0)]
     monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
     said.clear()
     assert list(processes(task, [3, 4], 1, shares=lambda *one: said.append(one))) == [3, 4]
-    assert said == [(3, 0.25), (3, 0.75), (3, 0.0), (4, 0.25), (4, 0.75), (4, 0.0)]
+    assert said == [(3, 0.25), (3, 0.75), (3, 1.0), (4, 0.25), (4, 0.75), (4, 1.0)]
     engines.report(0.5)  # where no engine runs, nothing happens
 
 
@@ -255,6 +270,23 @@ def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
     assert here.begun == here.ended == 3
 
 
+@pytest.mark.usefixtures("here")
+def test_how_far_a_number_is_whose_process_was_killed() -> None:
+    """It has to begin again."""
+    killed = iter([True, False])
+
+    def task(number: int) -> int:
+        engines.report(0.25)
+        if next(killed):
+            raise SystemExit
+        return number
+
+    said: list[tuple[int, float]] = []
+    with pytest.warns(InkganWarning, match="number 3 ended"):
+        assert list(processes(task, [3], 1, shares=lambda *one: said.append(one))) == [3]
+    assert said == [(3, 0.25), (3, 0.0), (3, 0.25), (3, 1.0)]
+
+
 def test_why_a_process_ended(here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL is reported as lack of memory, anything else as a crash."""
     monkeypatch.setattr(here, "process", SimpleNamespace(exitcode=-signal.SIGSEGV))
@@ -290,7 +322,7 @@ class FakeRay:
 
         class RayTaskError(RayError):
             def __init__(self, cause: Exception) -> None:
-                super().__init__(cause)
+                super().__init__(f"ray::_in_folder() (pid=7)\n{cause}")
                 self.cause = cause
 
     def __init__(self, cores: float = 2, failures: int = 0, running: bool = False) -> None:
@@ -298,6 +330,7 @@ class FakeRay:
         self.started: list[dict[str, Any]] = []
         self.shutdowns = self.flying = self.most = 0
         self.options: dict[str, Any] = {}
+        self.failure: Exception | None = None
 
     def is_initialized(self) -> bool:
         return self.running
@@ -331,12 +364,9 @@ class FakeRay:
         return flying[:1], flying[1:]
 
     def get(self, reference: Any) -> Any:
-        try:
-            return reference()
-        except ConfigError as error:
-            raise self.exceptions.RayTaskError(error) from None
-        except MemoryError:
-            raise self.exceptions.RayError("the node died\nand more") from None
+        if self.failure is not None:
+            raise self.failure
+        return reference()
 
 
 @pytest.mark.parametrize(("cores", "at_once"), [(2, 4), (0.5, 2), (9, 6)])
@@ -351,23 +381,51 @@ def test_what_ray_is_asked_for(monkeypatch: pytest.MonkeyPatch, cores: float, at
     assert (len(fake.started), fake.shutdowns) == ((0, 0) if running else (1, 1))
 
 
-def test_errors_from_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the task is raised unchanged and an error of Ray in one line; Ray is shut down after either."""
-    for given, expected, said in (
-        (ConfigError("number 2 is wrong"), ConfigError, "^number 2 is wrong$"),
-        (MemoryError(), InkganError, r"^Ray gave up: the node died Finished work is kept"),
+def test_errors_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the task arrives as from a process: unchanged, and a defect with its traceback. Ray is shut down."""
+
+    def task(number: int) -> int:
+        if number == 2:
+            raise ConfigError("number 2 is wrong")
+        return 1 // (number - 3)
+
+    fake = FakeRay()
+    monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
+    with pytest.raises(ConfigError, match="number 2 is wrong"):
+        list(engines.ray(task, range(6), 1))
+    assert fake.shutdowns == 1
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(engines.ray(task, [3], 1))
+    assert "return 1 // (number - 3)" in caught.value.__notes__[0]
+
+
+def test_errors_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They become one line: what Ray says first, or why it could not begin a task. Ray is shut down."""
+    for failure, said in (
+        (FakeRay.exceptions.RayError("the node died.\nand more"), r"the node died\."),
+        (FakeRay.exceptions.RayTaskError(ImportError("no inkgan there.")), r"no inkgan there\."),
     ):
         fake = FakeRay()
+        fake.failure = failure
         monkeypatch.setattr(engines, "import_extra", {"ray": fake}.__getitem__)
-
-        def task(number: int, error: Exception = given) -> int:
-            if number == 2:
-                raise error
-            return number
-
-        with pytest.raises(expected, match=said):
-            list(engines.ray(task, range(6), 1))
+        with pytest.raises(InkganError, match=f"^Ray gave up: {said} Finished work is kept"):
+            list(engines.ray(abs, range(6), 1))
         assert fake.shutdowns == 1
+
+
+def test_warnings_and_progress_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning of the task is raised where the work was started, each message once; the end of a number is told."""
+
+    def task(number: int) -> int:
+        warnings.warn(f"{number // 2} is low", InkganWarning, stacklevel=1)
+        return number
+
+    monkeypatch.setattr(engines, "import_extra", {"ray": FakeRay()}.__getitem__)
+    said: list[tuple[int, float]] = []
+    with pytest.warns(InkganWarning) as caught:
+        assert list(engines.ray(task, range(4), 1, shares=lambda *one: said.append(one))) == [0, 1, 2, 3]
+    assert [str(one.message) for one in caught] == ["0 is low", "1 is low"]
+    assert said == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
 
 
 @pytest.mark.parametrize("failures", [0, 2, 3])

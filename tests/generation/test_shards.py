@@ -36,7 +36,7 @@ from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.files import temporary_folder
 from inkgan.generation import engines, shards
-from inkgan.generation.engines import Task
+from inkgan.generation.engines import T, Task
 from inkgan.generation.formats import Files
 from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, sources_of
@@ -517,11 +517,11 @@ def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     said: list[tuple[str, float]] = []
     monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
 
-    def engine(task: Any, numbers: Sequence[int], jobs: int, *, shares: engines.Shares) -> Iterator[Any]:
+    def engine(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: engines.Shares = print) -> Iterator[T]:
         for number in numbers:
             monkeypatch.setattr(engines._reporter, "send", partial(shares, number))
             result = task(number)
-            shares(number, 0.0)
+            shares(number, 1.0)
             yield result
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
@@ -733,7 +733,7 @@ def test_shards_are_made_on_all_cores(
     """One job for each core is the default."""
     asked: list[int] = []
 
-    def engine(task: Task[bool], numbers: Sequence[int], jobs: int, **_: object) -> Iterator[bool]:
+    def engine(task: Any, numbers: Sequence[int], jobs: int, **_: object) -> Iterator[Any]:
         asked.append(jobs)
         return iter([True] * len(numbers))
 

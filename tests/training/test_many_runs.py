@@ -187,7 +187,7 @@ def test_jobs_share_the_cores(
     """Each has as many threads as its share of the cores, at least one; a single job has PyTorch's own number."""
     given: list[tuple[Any, ...]] = []
 
-    def engine(*arguments: Any) -> Iterator[Outcome]:
+    def engine(*arguments: Any, **_: object) -> Iterator[Any]:
         given.append(arguments)
         return iter(())
 

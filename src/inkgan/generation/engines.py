@@ -1,9 +1,8 @@
 """Engines run a task for many numbers, such as those of shards, in several processes or on several machines.
 
-An engine is a function of a task, its numbers and the number of tasks to run at a time; it yields each result as it
-arrives. A task writes its results to disk under a name that depends on the number, and running it twice does no harm,
-so an engine can repeat lost work. Only numbers and small results pass through an engine. If one number takes minutes, a
-task may :func:`report` how far it is.
+A task writes its results to disk under a name that depends on the number, and running it twice does no harm, so an
+engine can repeat lost work. Only numbers and small results pass through an engine, and the task's warnings and errors.
+If one number takes minutes, a task may :func:`report` how far it is.
 """
 
 from __future__ import annotations
@@ -22,17 +21,15 @@ from multiprocessing import connection, get_context, parent_process, resource_tr
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown
 
 T = TypeVar("T")
-#: A task must be picklable, for example a partial of a module-level function.
+#: A task and its results must be picklable; a task may be a partial of a module-level function.
 Task = Callable[[int], T]
-#: Called with a task, its numbers and the number of jobs; and with ``shares=``, to be told what tasks report.
-Engine = Callable[..., Iterator[Any]]
-#: Called with a number and the share of its work that is done; with 0 when it has ended, in whatever way.
+#: Called with a number and the share of its work that is done: 1 at its end, 0 if it has to begin again.
 Shares = Callable[[int, float], None]
 
 #: The number of attempts at a number whose process was killed.
@@ -63,6 +60,13 @@ def report(share: float) -> None:
 
 def _ignored(_number: int, _share: float) -> None:
     pass
+
+
+class Engine(Protocol):
+    """Runs a task for each of some numbers, ``jobs`` of them at a time, and yields each result as it arrives."""
+
+    def __call__(self, task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:
+        """Run the task; ``shares`` is told how far each number is."""
 
 
 def checked_jobs(jobs: int | None, engine: str) -> int:
@@ -115,30 +119,20 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
                 number, answer = worker.take()
                 if isinstance(answer, float):
                     shares(number, answer)
-                    continue
-                shares(number, 0.0)
-                if answer is None:
+                elif answer is None:
+                    shares(number, 0.0)
                     workers.remove(worker)
                     worker.end()
                     killed[number] += 1
                     _warn_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
-                    continue
-                _warn_once(answer.warnings, warned)
-                if answer.error is not None:
-                    raise answer.error
-                yield answer.result
+                else:
+                    result = _result_of(answer, warned)
+                    shares(number, 1.0)
+                    yield result
     finally:
         for worker in workers:
             worker.end()
-
-
-def _warn_once(messages: Sequence[str], warned: set[str]) -> None:
-    """Give the warnings that were not given yet."""
-    for message in messages:
-        if message not in warned:
-            warned.add(message)
-            warnings.warn(message, InkganWarning, stacklevel=3)
 
 
 def _warn_of_killed(number: int, killed: int, exit_code: int | None) -> None:
@@ -163,6 +157,47 @@ class _Answer(NamedTuple):
     result: Any
     error: Exception | None
     warnings: list[str]
+
+
+def _answer_of(task: Task[Any], number: int) -> _Answer:
+    """Run a task for a number, in the process of an engine."""
+    result, error = None, None
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always", InkganWarning)
+        try:
+            result = task(number)
+            ForkingPickler.dumps(result)  # as an engine will
+        except Exception as caught:  # noqa: BLE001 - it is raised in the first process
+            result, error = None, _to_send(caught)
+    messages = [str(warning.message) for warning in noted if issubclass(warning.category, InkganWarning)]
+    return _Answer(result, error, messages)
+
+
+def _to_send(error: Exception) -> Exception:
+    """Return an error that the first process can raise.
+
+    An error of inkgan's says all in its message; any other one carries its traceback as a note. If pickle cannot make
+    it again there, such as an exception that a user's own network defines, a RuntimeError takes its place.
+    """
+    trace = traceback.format_exc()
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))  # as an engine will
+    except Exception:  # noqa: BLE001 - any error in the exception's own code
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, InkganError):
+        error.add_note(f"In another process:\n{trace}")
+    return error
+
+
+def _result_of(answer: _Answer, warned: set[str]) -> Any:
+    """Return a task's result in the first process; give its warnings that were not given yet, and raise its error."""
+    for message in answer.warnings:
+        if message not in warned:
+            warned.add(message)
+            warnings.warn(message, InkganWarning, stacklevel=3)
+    if answer.error is not None:
+        raise answer.error
+    return answer.result
 
 
 class _Worker:
@@ -228,34 +263,11 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
             number = ours.recv()
         except (EOFError, OSError):  # the first process has ended, or was killed before it read the last result
             return
-        with warnings.catch_warnings(record=True) as noted:
-            warnings.simplefilter("always", InkganWarning)
-            result, error = None, None
-            try:
-                result = task(number)
-            except Exception as caught:  # noqa: BLE001 - it is raised in the first process
-                error = _to_send(caught)
-        messages = [str(warning.message) for warning in noted if issubclass(warning.category, InkganWarning)]
+        answer = _answer_of(task, number)
         try:
-            ours.send(_Answer(result, error, messages))
+            ours.send(answer)
         except OSError:  # the first process has ended; the result is on disk
             return
-
-
-def _to_send(error: Exception) -> Exception:
-    """Return an error that the first process can raise.
-
-    An error of inkgan's says all in its message; any other one carries its traceback as a note. If pickle cannot make
-    it again there, such as an exception that a user's own network defines, a RuntimeError takes its place.
-    """
-    trace = traceback.format_exc()
-    try:
-        ForkingPickler.loads(ForkingPickler.dumps(error))  # as the connection does
-    except Exception:  # noqa: BLE001 - any error in the exception's own code
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    if not isinstance(error, InkganError):
-        error.add_note(f"In another process:\n{trace}")
-    return error
 
 
 def _end_with_the_first_process() -> None:
@@ -270,14 +282,18 @@ def _stop_after(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:  # noqa: ARG001
+def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:
     """Run a task on a Ray cluster: the one that RAY_ADDRESS names, or a new one of ``jobs`` cores on this machine.
 
-    All cores of a cluster are used. Ray repeats a number whose process or machine is lost.
+    All cores of a cluster are used. Ray repeats a number whose process or machine is lost. What a task reports before
+    its end stays on its machine.
 
     Raises:
         InkganError: three processes were lost while they worked on the same number.
         MissingExtraError: Ray is not installed.
+
+    Warns:
+        InkganWarning: the task's own warnings, each message once.
     """
     core = import_extra("ray")
     is_ours = not core.is_initialized()
@@ -289,13 +305,16 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _i
         folder = Path.cwd()
         at_once = 2 * max(1, int(core.cluster_resources().get("CPU", jobs)))  # so that each core has a number waiting
         waiting = deque(numbers)
-        in_flight: list[Any] = []
+        in_flight: dict[Any, int] = {}
+        warned: set[str] = set()
         while waiting or in_flight:
             while waiting and len(in_flight) < at_once:
-                in_flight.append(remote.remote(folder, shared, waiting.popleft()))
-            ready, in_flight = core.wait(in_flight)
-            for reference in ready:
-                yield _result_of(core, reference)
+                number = waiting.popleft()
+                in_flight[remote.remote(folder, shared, number)] = number
+            [ready], _ = core.wait(list(in_flight))
+            result = _result_of(_answer_from(core, ready), warned)
+            shares(in_flight.pop(ready), 1.0)
+            yield result
     finally:
         if is_ours:
             core.shutdown()
@@ -332,7 +351,7 @@ def _keeping_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _in_folder(folder: Path, task: Task[T], number: int) -> T:
+def _in_folder(folder: Path, task: Task[Any], number: int) -> _Answer:
     """Run a task in the first process's folder, to which its relative paths refer; Ray's processes run in others.
 
     On a machine that does not have the folder, the task runs where it is; absolute paths still work.
@@ -340,17 +359,16 @@ def _in_folder(folder: Path, task: Task[T], number: int) -> T:
     with ExitStack() as stack:
         with suppress(OSError):
             stack.enter_context(chdir(folder))
-        return task(number)
+        return _answer_of(task, number)
 
 
-def _result_of(core: Any, reference: Any) -> Any:
-    """Return a result from Ray, or raise the error that the task raised there."""
+def _answer_from(core: Any, reference: Any) -> _Answer:
+    """Receive an answer from Ray."""
     try:
         return core.get(reference)
-    except core.exceptions.RayTaskError as error:
-        raise error.cause from None
     except core.exceptions.RayError as error:
-        reason = str(error).splitlines()[0]
+        cause = getattr(error, "cause", error)  # if the task could not begin, such as where inkgan is not installed
+        reason = str(cause).partition("\n")[0]
         raise InkganError(f"Ray gave up: {reason} Finished work is kept. Run the same command again.") from None
 
 

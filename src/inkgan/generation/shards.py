@@ -110,21 +110,17 @@ def write_shards(
     digests = digests_of(spec, sources_of(spec))
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
-    made, count = 0, 0
-    begun: dict[int, float] = {}
+    shares = dict.fromkeys(numbers, 0.0)
+    done = 0.0
 
     def note(number: int, share: float) -> None:
-        begun[number] = share
-        if share:
-            progress("writing", (count + sum(begun.values())) / len(numbers))
-        else:
-            del begun[number]
+        nonlocal done
+        done += share - shares[number]
+        shares[number] = share
+        progress("writing", done / len(numbers))
 
     try:
-        for was_made in run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note):
-            made += was_made
-            count += 1
-            progress("writing", (count + sum(begun.values())) / len(numbers))
+        made = sum(run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note))
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
