@@ -899,6 +899,12 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, call: Callable[[], int]) -> t
     return code, b"".join(shown).decode()
 
 
+def test_a_server_that_was_stopped_leaves_the_terminal_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal echoes Ctrl-C as ^C. A line takes its place, so that the shell's prompt begins a line."""
+    monkeypatch.setattr("inkgan.serving.server.serve", lambda *_, **__: None)
+    assert on_a_terminal(monkeypatch, lambda: run(["serve"])) == (0, "\r\x1b[Kstopped.\r\n")
+
+
 @pytest.mark.slow
 def test_a_terminal_shows_pictures(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, the tutorial shows a bar and pictures: the untrained generator's first, then as often as asked."""

@@ -9,18 +9,19 @@ from inkgan.serving import hosts
 
 
 def test_names_of_the_server() -> None:
-    assert hosts.names("127.0.0.1", []) == {"localhost", "127.0.0.1", "[::1]"}
-    assert hosts.names("::1", ["Ink.Example"]) == {"localhost", "127.0.0.1", "[::1]", "ink.example"}
-    assert "192.0.2.1" in hosts.names("192.0.2.1", [])
-    with pytest.raises(ConfigError, match="has to know the names"):
-        hosts.names("::", [])
+    here = {"localhost", "127.0.0.1", "[::1]"}
+    assert hosts.names("127.0.0.1", "127.0.0.1", []) == here
+    assert hosts.names("::1", "::1", ["Ink.Example"]) == here | {"ink.example"}
+    assert hosts.names("Ink.Example", "192.0.2.1", []) == here | {"ink.example", "192.0.2.1"}
+    with pytest.raises(ConfigError, match="a server on ::0 has to know the names"):
+        hosts.names("::0", "::", [])
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:80", "user@a", "*", "*.example"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     """A pattern would let in any site that points a name of its own here."""
     with pytest.raises(ConfigError, match=r"is not a host name\. Give one as in an address, without a port"):
-        hosts.names("127.0.0.1", ["ink.example", name])
+        hosts.names("127.0.0.1", "127.0.0.1", ["ink.example", name])
 
 
 def test_the_name_in_a_header() -> None:

@@ -47,6 +47,8 @@ def taken() -> Iterator[int]:
             "best --port 0 --host 0.0.0.0",
             "a server on 0.0.0.0 has to know the names under which browsers reach it. Give them with",
         ),
+        ("best --port 0 --host 0", "a server on 0 has to know the names"),  # to the system, the same
+        ("best --port 0 --host ::ffff:0.0.0.0", "a server on ::ffff:0.0.0.0 has to know the names"),
         ("best --port 0 --allow-host a:80", "'a:80' is not a host name. Give one as in an address, without a port."),
         ("best --port 0 --allow-host *.example.org", "'*.example.org' is not a host name."),
         ("best --port 0 --allow-host http://a", "'http://a' is not a host name."),

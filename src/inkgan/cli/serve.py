@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -51,3 +52,5 @@ def serve(
         access_log=access_log,
         say=lambda address: typer.echo(f"{printable(model)} is at {address} (Ctrl-C stops it)"),
     )
+    if sys.stdout.isatty():
+        typer.echo("\r\x1b[Kstopped.")  # over the terminal's ^C, where the shell's prompt would stand

@@ -14,7 +14,7 @@ from inkgan.errors import ConfigError, as_given
 #: The names by which this machine calls itself.
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: Addresses that stand for all addresses of this machine.
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what a user may ask for
+_EVERYWHERE = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104 - what a user may ask for
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d+)?")
 
 
@@ -24,8 +24,13 @@ def name_of(header: str) -> str | None:
     return found[1] if found else None
 
 
-def names(host: str, others: Sequence[str]) -> frozenset[str]:
-    """Return the names under which clients may address a server that listens on ``host``.
+def names(host: str, address: str, others: Sequence[str]) -> frozenset[str]:
+    """Return the names under which clients may address a server.
+
+    Args:
+        host: the host on which it listens, as it was given.
+        address: the address that the system takes this for; ``0`` stands for all addresses, as ``0.0.0.0`` does.
+        others: more names.
 
     Raises:
         ConfigError: one of the others is not a host name, or other machines would have no name to use.
@@ -33,11 +38,11 @@ def names(host: str, others: Sequence[str]) -> frozenset[str]:
     for name in others:
         if name_of(name) != name.lower() or "*" in name:  # patterns are not allowed
             raise ConfigError(f"{as_given(name)} is not a host name. Give one as in an address, without a port.")
-    if host in _EVERYWHERE and not others:
+    if address in _EVERYWHERE and not others:
         raise ConfigError(
             f"a server on {host} has to know the names under which browsers reach it. Give them with --allow-host NAME."
         )
-    return LOCAL | {in_url(host).lower()} | {name.lower() for name in others}
+    return LOCAL | {name.lower() for name in (in_url(host), in_url(address), *others)}
 
 
 def in_url(host: str) -> str:

@@ -48,8 +48,9 @@ def serve(
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     workers = whole_number(workers, f"there cannot be {{}} workers. Ask for 1 to {MOST_WORKERS}.", 1, MOST_WORKERS)
-    names = hosts.names(host, allow_hosts)
     with _listening(host, port) as listener:
+        address, port, *_ = listener.getsockname()
+        names = hosts.names(host, address, allow_hosts)
         import uvicorn  # noqa: PLC0415 - an extra
 
         from inkgan.serving.app import Service, application  # noqa: PLC0415
@@ -85,7 +86,7 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         try:
-            say(f"http://{hosts.in_url(host)}:{listener.getsockname()[1]}/")
+            say(f"http://{hosts.in_url(host)}:{port}/")
             server.run([listener])
         finally:
             service.workers.stop()
