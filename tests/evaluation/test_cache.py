@@ -1,15 +1,16 @@
-"""Estimates of real images in the cache: they are computed once, and again if their file is damaged."""
+"""Estimates and arrays of real images in the cache: computed once, and again if their file is damaged."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inkgan import files
 from inkgan.errors import OutputError
-from inkgan.evaluation.cache import cached_estimates
+from inkgan.evaluation.cache import cached_array, cached_estimates
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 
 
@@ -30,6 +31,18 @@ def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypat
         assert cached_estimates("kept.json", lambda: other) == other
     file.write_text('{"ceiling": [0.99, 0.001, 0.98, 0.995]}', "utf-8")
     assert cached_estimates("kept.json", lambda: other) == right
+
+
+def test_an_array_with_any_damage_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of any byte is noticed; for some changes in the header, NumPy raises errors of the tokenizer."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    right, other = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    cached_array("kept.npy", (2, 3), lambda: right)
+    (file,) = tmp_path.rglob("kept.npy")
+    content = file.read_bytes()
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 7]) + content[place + 1 :])
+        np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), lambda: other), other)
 
 
 @pytest.mark.parametrize(("needed", "computed"), [("", 0), ("a", 0), ("ab", 0), ("abc", 1), ("c", 1)])

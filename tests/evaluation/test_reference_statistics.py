@@ -83,7 +83,7 @@ def test_training_features_without_a_home_folder(network: FeatureNetwork, monkey
 
 
 def test_training_features_are_kept(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are extracted once, and again if the file of the cache is damaged or holds something else."""
+    """They are extracted once, and again if the file of the cache is damaged or is of an earlier version."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = make_data()
     told: list[str] = []
@@ -93,13 +93,13 @@ def test_training_features_are_kept(network: FeatureNetwork, tmp_path: Path, mon
     np.testing.assert_array_equal(training_features(data, network, lambda doing, _: told.append(doing)), first)
     assert told == []
     (file,) = tmp_path.rglob("training-*.npy")
+    np.testing.assert_array_equal(np.load(file), first)
     content = file.read_bytes()
-    for wrong in (first[1:], first[:, 1:], first.astype(np.float64)):
-        np.save(file, wrong)
+    without_seal = content[: 128 + first.nbytes]
+    for wrong in (without_seal, content[:-1], content + b"0", b""):
+        file.write_bytes(wrong)
         np.testing.assert_array_equal(training_features(data, network), first)
         assert file.read_bytes() == content
-    file.write_bytes(content[:-1])
-    np.testing.assert_array_equal(training_features(data, network), first)
 
 
 def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

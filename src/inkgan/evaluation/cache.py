@@ -1,4 +1,4 @@
-"""The cache of what is computed once from real images: where it is, and estimates in it.
+"""The cache of what is computed once from real images: where it is, and the estimates and arrays in it.
 
 Everything in it can be computed again, so these figures need no cache: a user of a container may have no home folder.
 Names hold the hashes of the data and of the feature network.
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import math
 from collections.abc import Callable, Collection
 from pathlib import Path
+
+import numpy as np
 
 from inkgan import files
 from inkgan.data import DataSet
 from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
+from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.files import from_json, read_regular, write_bytes
 
 #: The key of the digest of all other entries in a file of estimates.
 _DIGEST = "sha256"
+#: The bytes of the SHA-256 behind an array, and the most bytes of the header before it.
+_SEAL, _MOST_HEADER = hashlib.sha256().digest_size, 2**10
 
 
 def cache_folder() -> Path:
@@ -57,7 +64,7 @@ def cached_estimates(
             }
     found = compute()
     numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
-    write_to_cache(name, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
+    _write_to_cache(name, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
     return found
 
 
@@ -65,7 +72,33 @@ def _digest_of(numbers: object) -> str:
     return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()
 
 
-def write_to_cache(name: str, content: bytes) -> None:
+def cached_array(name: str, shape: tuple[int, ...], compute: Callable[[], Float32]) -> Float32:
+    """Return an array: from a file in the cache, or computed now and kept there.
+
+    The file is a ``.npy`` file with its SHA-256 at the end. Without this, a change in the numbers would go unnoticed,
+    and one in the header can make NumPy raise nearly any error.
+
+    Args:
+        name: the name of the file.
+        shape: the shape of the array.
+        compute: computes the array.
+    """
+    with contextlib.suppress(OutputError, OSError):
+        most = _MOST_HEADER + math.prod(shape) * np.dtype(np.float32).itemsize + _SEAL
+        kept = read_regular(cache_folder() / name, most)
+        content, seal = kept[:-_SEAL], kept[-_SEAL:]
+        if hashlib.sha256(content).digest() == seal:
+            array: Float32 = np.load(io.BytesIO(content), allow_pickle=False)
+            return array
+    found = compute()
+    buffer = io.BytesIO()
+    np.save(buffer, found)
+    content = buffer.getvalue()
+    _write_to_cache(name, content + hashlib.sha256(content).digest())
+    return found
+
+
+def _write_to_cache(name: str, content: bytes) -> None:
     """Write a file to the cache; a failure is not an error, since the content can be computed again next time."""
     with contextlib.suppress(OutputError):
         write_bytes(cache_folder() / name, content)

@@ -9,7 +9,6 @@ Shapes: T training images, H test images, D features, K classes.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,14 @@ import safetensors
 import safetensors.numpy
 
 from inkgan.data import DataSet
-from inkgan.errors import CheckpointError, OutputError
-from inkgan.evaluation.cache import cache_folder, cache_key, write_to_cache
+from inkgan.errors import CheckpointError
+from inkgan.evaluation.cache import cache_folder, cache_key, cached_array
 from inkgan.evaluation.feature_training import labels_to_learn
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import pixels
-from inkgan.files import Progress, from_json, no_progress, open_regular, read_regular, sha256_of, write_bytes
+from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
@@ -148,14 +147,9 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
     """Return the features of all training images, float32 [T, D]: from the cache, or extracted now and cached."""
+
+    def extracted() -> Features:
+        return network.extract(data.train.images, progress, "real images (train)")[0]
+
     name = f"training-{cache_key(data, network)}.npy"
-    with contextlib.suppress(OutputError, OSError, ValueError, EOFError):
-        with open_regular(cache_folder() / name) as file:
-            cached: Features = np.load(file, allow_pickle=False)
-        if cached.shape == (len(data.train), network.card.num_features) and cached.dtype == np.float32:
-            return cached
-    features, _ = network.extract(data.train.images, progress, "real images (train)")
-    buffer = io.BytesIO()
-    np.save(buffer, features)
-    write_to_cache(name, buffer.getvalue())
-    return features
+    return cached_array(name, (len(data.train), network.card.num_features), extracted)
