@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,7 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert run([*words, "-o", "numbers/", "--jobs", "3", "--labels"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("24 of 1,000,000 images: numbers-preview.png\n")
-    assert "images a second in one process; with --jobs 3, all take about " in said
+    assert re.search("images a second in one process; in [123] process(es)?, all take about ", said)
     assert [path.name for path in tmp_path.iterdir()] == ["numbers-preview.png"]
     with Image.open("numbers-preview.png") as picture:
         assert picture.height == 8 * 26
@@ -264,15 +265,25 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "--force" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--jobs 3", "3 processes, all take about 0:03:20"),
+        ("--jobs 3 --shards 2", "2 processes, all take about 0:05:00"),  # the third would have no shard
+        ("--jobs 3 --shards 1", "1 process, all take about 0:10:00"),
+        ("--jobs 40 --shards 40", "4 processes, all take about 0:02:30"),  # there are no more cores
+        ("--jobs 40 --shards 40 --engine ray", "40 processes, all take about 0:00:15"),
+    ],
+)
 def test_how_long_a_data_set_would_take(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, said: str
 ) -> None:
-    """A preview assumes that its processes work as fast as one alone."""
+    """A preview assumes that processes work as fast as one alone, up to one for each shard and for each core here."""
     monkeypatch.setattr("inkgan.generation.spec.preview", lambda _: (np.zeros((24, 24, 24), np.uint8), 50.0))
-    assert run(["write", "d", "-n", "30000", "--preview", "--jobs", "3", "-o", f"{tmp_path}/a.png"]) == 0
-    assert capsys.readouterr().out.endswith(
-        "50 images a second in one process; with --jobs 3, all take about 0:03:20.\n"
-    )
+    for module in ("device", "generation.engines"):
+        monkeypatch.setattr(f"inkgan.{module}.cores", lambda: 4)
+    assert run(["write", "d", "-n", "30000", "--preview", *words.split(), "-o", f"{tmp_path}/a.png"]) == 0
+    assert capsys.readouterr().out.endswith(f"50 images a second in one process; in {said}.\n")
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     import datetime
     from pathlib import Path
 
+    from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
     from inkgan.generation.engines import checked_jobs
     from inkgan.generation.shards import require_moderate_shards
@@ -259,7 +260,9 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     from inkgan.images import save_png, sheet
 
     require_moderate_shards(spec)
-    at_once = checked_jobs(jobs, engine)
+    at_work = min(checked_jobs(jobs, engine), spec.shards)
+    if engine == "processes":
+        at_work = min(at_work, cores())
     path = Path("preview.png" if out is None else out)
     if path.name in ("", ".."):
         raise ConfigError(f"{shown(path)} has no name that a preview could take. Name a .png with -o.")
@@ -268,10 +271,10 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
     save_png(sheet(images, 3), path, force=force)
-    rest = datetime.timedelta(seconds=round(spec.count / speed / at_once))
+    rest = datetime.timedelta(seconds=round(spec.count / speed / at_work))
     typer.echo(
         f"{len(images)} of {quantity(spec.count, 'image', ',')}: {printable(path)}\n"
-        f"{speed:,.0f} images a second in one process; with --jobs {at_once}, all take about {rest}."
+        f"{speed:,.0f} images a second in one process; in {quantity(at_work, 'process')}, all take about {rest}."
     )
 
 
