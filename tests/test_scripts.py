@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 _ROOT = Path(__file__).parents[1]
 _SCRIPTS = sorted((_ROOT / "scripts").glob("*.py"), key=lambda path: path.stem)
@@ -39,3 +41,13 @@ def test_every_mutation_fits_the_code(monkeypatch: pytest.MonkeyPatch, capsys: p
         runpy.run_path(str(script), run_name="__main__")
     assert not ended.value.code
     assert "mutations fit the code" in capsys.readouterr().out
+
+
+def test_every_dependency_has_its_row_in_the_table_of_sizes() -> None:
+    """CONTRIBUTING.md gives a reason for each dependency, and the script that prints sizes reads the same rows."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {extra: needed for extra, needed in project["optional-dependencies"].items() if extra != "dev"}
+    needed = [*project["dependencies"], *(one for needed in extras.values() for one in needed)]
+    names = {Requirement(one).name for one in needed} - {"inkgan"}
+    (script,) = (one for one in _SCRIPTS if one.stem == "dependency_sizes")
+    assert {package for row in runpy.run_path(str(script))["rows"]() for package in row} == names
