@@ -18,6 +18,8 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.config import CHANGEABLE, Config, resolve
 from inkgan.errors import ConfigError
+from inkgan.runs import metrics
+from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import Doctor, judged, read_thresholds, rules
 from inkgan.training.doctor.judgement import Finding
 from inkgan.training.doctor.rules import (
@@ -487,7 +489,7 @@ def test_a_run_warns(
     times: int,
     settings: tuple[str, ...],
 ) -> None:
-    """A run that blows up warns when it does and when it ends; a healthy one is silent."""
+    """A run that blows up warns when it does and when it ends, and its log says so too; a healthy one is silent."""
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
     monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
@@ -504,3 +506,7 @@ def test_a_run_warns(
         else []
     )
     assert told == warnings[:1]
+    log = RunFolder(tmp_path / "run")
+    doctor = judged(log.saved_config(), metrics.read(log.metrics_file))
+    states = {one.rule.name: one.state for one in doctor.diagnoses()}
+    assert states["blown-up"] == ("ill" if times else "healthy")

@@ -161,6 +161,18 @@ def test_divergence_goes_back_to_before_the_losses_were_too_large(
     assert "at step 12 loss_generator is nan; the update was not made. Healing 1 of 3: back to step 8, " in told[0]
 
 
+@pytest.mark.usefixtures("fast_saves")
+def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Path, small_data: Path) -> None:
+    """The doctor remembers what it judged before, also if the settings say that no losses are logged."""
+    never = ("watch.log_every=0", 'changes=["4 discriminator.learning_rate=1"]')
+    whole, _ = trained(tmp_path / "whole", small_data, settings=(*SAVING, *never), steps=14)
+    runs.train(tmp_path / "parts", small_data, settings=(*SAVING, *never), steps=14, stop_at=8, heal=True)
+    parts, told = trained(tmp_path / "parts", small_data, settings=(*SAVING, *never), steps=14, resume=True)
+    assert told
+    assert parts.changes == whole.changes
+    assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
+
+
 LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
 
 

@@ -18,7 +18,7 @@ from inkgan.errors import DivergenceError, Interrupted
 from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
-from inkgan.training.doctor import NOT_FINITE, Finding
+from inkgan.training.doctor import NOT_FINITE
 from inkgan.training.healing import IllnessError, to_keep
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
@@ -154,11 +154,9 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
             if state.is_best or is_due(state.step, watch.save_every):
                 _save(run, state, recorder, clock)
     except DivergenceError as error:
-        recorder.not_finite(state.step)
-        if run.heal:
-            remedy = NOT_FINITE.remedy(run.config.at(state.step))
-            well_until = recorder.well_until(state.step - 1)
-            raise IllnessError(Finding(NOT_FINITE, state.step, str(error), remedy, well_until)) from None
+        finding = recorder.not_finite(state.step, str(error))
+        if finding is not None:
+            raise IllnessError(finding) from None
         raise
 
 

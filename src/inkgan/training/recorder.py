@@ -110,10 +110,6 @@ class Recorder:
         """See :attr:`Doctor.healthy_steps`; none without a doctor."""
         return self._doctor.healthy_steps if self._doctor else set()
 
-    def well_until(self, step: int) -> int | None:
-        """See :meth:`Doctor.well_until`; ``step`` without a doctor."""
-        return self._doctor.well_until(step) if self._doctor else step
-
     def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step
@@ -159,14 +155,16 @@ class Recorder:
         progress = self._progress(step, terms, seconds)
         self._told_at = now
         self._watcher.stepped(progress)
-        signals = self._signals(step, batch) if due.examine else {}
+        to_heal = None
+        if due.log or due.examine:
+            signals = self._signals(step, batch) if due.examine else {}
+            times = {"seconds": round(seconds, 3), "steps_per_second": round(progress.steps_per_second, 3)}
+            # All that the doctor judges is in the file: after a resume, and for `inkgan doctor`, it judges that again.
+            figures = {**progress.terms, **signals, **times}
+            self._write(step, figures)
+            to_heal = self._judge(step, figures)
         if due.log:
-            self._log(progress, signals)
-        elif signals:
-            self._write(step, signals)
-        # The doctor judges the losses of a step that it examines even if they are not logged: otherwise, a run that
-        # logs none would blow up unnoticed.
-        to_heal = self._judge(step, {**progress.terms, **signals}) if due.log or due.examine else None
+            self._chart(progress)
         if due.show:
             self._shown_at = now
             self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
@@ -174,9 +172,10 @@ class Recorder:
             self.flush()
         return to_heal
 
-    def not_finite(self, step: int) -> None:
-        """Log that a loss or a gradient of a step is not finite, for ``inkgan doctor``."""
+    def not_finite(self, step: int, sentence: str) -> Finding | None:
+        """Log that a loss or a gradient of a step is not finite; return the finding if it is to be healed."""
         self._write(step, {"not_finite": 1.0})
+        return self._doctor.not_finite(step, sentence) if self._doctor and self._run.heal else None
 
     def grid(self, step: int) -> None:
         """Save a picture of the fixed latents after ``step`` joint steps."""
@@ -276,16 +275,14 @@ class Recorder:
             self._events.add("scalar", name, named[name], step)
         return named
 
-    def _log(self, progress: StepProgress, signals: Mapping[str, float]) -> None:
-        step, terms, speed = progress.step, progress.terms, progress.steps_per_second
-        times = {"seconds": round(progress.seconds, 3), "steps_per_second": round(speed, 3)}
-        self._write(step, {**terms, **signals, **times})
-        for name, value in {**terms, "steps_per_second": speed}.items():
-            self._events.add("scalar", tag_of(name, tutorial=self._is_tutorial), value, step)
-        if step >= 0:
-            self._log_images(step)
+    def _chart(self, progress: StepProgress) -> None:
+        """Give TensorBoard the losses, figures and images of a step."""
+        for name, value in {**progress.terms, "steps_per_second": progress.steps_per_second}.items():
+            self._events.add("scalar", tag_of(name, tutorial=self._is_tutorial), value, progress.step)
+        if progress.step >= 0:
+            self._chart_images(progress.step)
 
-    def _log_images(self, step: int) -> None:
+    def _chart_images(self, step: int) -> None:
         """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the tutorial."""
         if not self._is_tutorial:
             images = self._progress_images.fixed(_FIRST)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inkgan.config import Config
 from inkgan.errors import ConfigError, reason_of, shown
-from inkgan.training.doctor.rules import BEFORE, RULES, Line, Remedy, Rule
+from inkgan.training.doctor.rules import BEFORE, NOT_FINITE, RULES, Line, Remedy, Rule
 
 #: The thresholds of the rules that have none of their own, as ``benchmarks/doctor.py`` found them.
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
@@ -177,7 +177,11 @@ class Doctor:
         healthy = {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
         return {step for step in healthy if step is not None}
 
-    def well_until(self, step: int) -> int | None:
+    def not_finite(self, step: int, sentence: str) -> Finding:
+        """Return the finding that a loss or a gradient of a step is not finite, as the training loop noticed."""
+        return Finding(NOT_FINITE, step, sentence, NOT_FINITE.remedy(self.config.at(step)), self._well_until(step - 1))
+
+    def _well_until(self, step: int) -> int | None:
         """Return the last step up to ``step`` before any illness that may be healed began, even if not yet found.
 
         None if there was no such step.
