@@ -52,6 +52,31 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("what is forgotten while its hand is searched stays forgotten", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    const [, example, , forget] = await page.$$("#panel-2 .buttons button");
+    const status = () => page.$eval("#panel-2 .status", (one) => one.textContent);
+    const nothing = await status();
+    await page.evaluate(() => {
+      const invert = window.inkgan.invert.bind(window.inkgan);
+      window.inkgan.invert = (...given) => {
+        window.search = invert(...given);
+        return window.search;
+      };
+    });
+    await example.click();
+    await until(page, `${/^Step/}.test(document.querySelector("#panel-2 .status").textContent)`);
+    await forget.click();
+    await page.evaluate(async () => {
+      await window.search;
+      await window.inkgan.read(new Float32Array(784)); // after what the view would draw now
+    });
+    strictEqual(await status(), nothing);
+    strictEqual(await page.evaluate(`(${inked})("#panel-2 .wide")`), 0);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("every class of a model that cannot write has its name below its image", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 360, "en", "light", "named");
     const names = await page.$$eval(".digits button", (all) => all.map((one) => one.textContent));

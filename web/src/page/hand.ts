@@ -17,6 +17,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const kept: Drawn[] = [];
   let now: Drawn | null = null;
   let hand: Hand | null = null;
+  let forgotten = 0; // how often all was forgotten; what was asked for before is not shown any more
   const status = make("p", { class: "status", role: "status" });
   const target = picture("readAs", 28, 28, "sheet");
   const found = picture("found", 28, 28, "sheet");
@@ -32,8 +33,12 @@ export function handView(inkgan: Inkgan): HTMLElement {
     const problem = wrongWith(text.input.value);
     tell(text.problem, problem);
     text.input.setAttribute("aria-invalid", String(problem !== null));
-    if (hand && !problem && text.input.value.trim()) {
-      paintWriting(written, await inkgan.write(text.input.value, { hand, height: 96 }));
+    const own = hand;
+    if (own && !problem && text.input.value.trim()) {
+      const writing = await inkgan.write(text.input.value, { hand: own, height: 96 });
+      if (own === hand) {
+        paintWriting(written, writing);
+      }
     }
   });
   const text = textField("yourText", new Date().toISOString().slice(0, 10), rewrite);
@@ -43,27 +48,34 @@ export function handView(inkgan: Inkgan): HTMLElement {
     if (!drawings.length) {
       return;
     }
+    const before = forgotten;
     say(count, "kept", { count: drawings.length });
     const pixels = new Float32Array(drawings.length * 784);
     drawings.forEach((one, i) => {
       pixels.set(one.pixels, i * 784);
     });
     const show = ({ step, error, image }: { step: number; error: number; image: Uint8Array }) => {
+      if (before !== forgotten) {
+        return;
+      }
       paintSheet(found, { width: 28, height: 28, channels: 1, pixels: image }, 1);
       say(status, "inversionSteps", { step, steps: STEPS, error: error.toFixed(4) });
     };
     const labels = drawings.map((one) => one.label);
     const result = await inkgan.invert(pixels, { labels, steps: STEPS, news: show });
-    show(result);
-    if (lengthOf(result.latent) > UNLIKE) {
-      say(status, "unlike");
-    }
-    hand = { latent: result.latent, gap: 0.1 };
     const latents = new Float32Array(10 * result.latent.length);
     for (let i = 0; i < 10; i++) {
       latents.set(result.latent, i * result.latent.length);
     }
     const images = await inkgan.drawLatents(latents, [...DIGITS].map(Number));
+    if (before !== forgotten) {
+      return;
+    }
+    show(result);
+    if (lengthOf(result.latent) > UNLIKE) {
+      say(status, "unlike");
+    }
+    hand = { latent: result.latent, gap: 0.1 };
     paintSheet(ten, { width: 28, height: 28, channels: 1, pixels: images }, 10);
     rewrite();
   });
@@ -72,7 +84,11 @@ export function handView(inkgan: Inkgan): HTMLElement {
     if (!pixels) {
       return;
     }
+    const before = forgotten;
     const [probabilities] = await inkgan.read(pixels);
+    if (before !== forgotten) {
+      return;
+    }
     const digit = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : 0;
     which.value = String(digit);
     now = { pixels, label: digit };
@@ -94,6 +110,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
   };
   const forget = () => {
     clear();
+    forgotten++;
     kept.length = 0;
     hand = null;
     for (const canvas of [target, found, ten, written]) {
