@@ -4,6 +4,7 @@ import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
 import { histogram, tick } from "../src/page/charts";
+import { today } from "../src/page/write";
 import { unpackReplay } from "../src/replay";
 
 test("packed digits come out as sixteen grey levels", () => {
@@ -50,6 +51,16 @@ test("MNIST's two files are read in any order, and others are refused", () => {
   throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
   throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
   throws(() => digitsOfFiles([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])]), /images are 2×3 and not 28×28/);
+});
+
+test("today is the reader's day, and not that of Greenwich", (context) => {
+  context.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 10, 29, 20) });
+  const zone = process.env.TZ;
+  process.env.TZ = "Asia/Shanghai";
+  strictEqual(today(), "2026-11-30");
+  process.env.TZ = "America/New_York";
+  strictEqual(today(), "2026-11-29");
+  process.env.TZ = zone ?? "UTC";
 });
 
 test("numbers of an axis fit beside it, whatever they are", () => {

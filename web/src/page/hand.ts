@@ -41,7 +41,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
       }
     }
   });
-  const text = textField("yourText", new Date().toISOString().slice(0, 10), rewrite);
+  const text = textField("yourText", rewrite);
 
   const search = latestOnly(async () => {
     const drawings = [...kept, ...(now ? [now] : [])];

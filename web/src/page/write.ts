@@ -23,8 +23,14 @@ export function wrongWith(text: string): Sentence | null {
   return text.length > LONGEST_TEXT ? ["writeTooLong", { longest: LONGEST_TEXT }] : null;
 }
 
-/** A text field for what can be written, and a place for the message about what cannot. */
-export function textField(key: "writeText" | "yourText", value: string, changed: () => void) {
+/** The date where the reader is. */
+export function today(): string {
+  return new Date().toLocaleDateString("sv"); // Swedish writes 2026-11-30
+}
+
+/** A text field for what can be written, at first today's date, and a place for the message about what cannot. */
+export function textField(key: "writeText" | "yourText", changed: () => void) {
+  const value = today();
   const input = make("input", { type: "text", value, inputmode: "text", autocomplete: "off", spellcheck: "false" });
   input.addEventListener("input", changed);
   const problem = make("p", { class: "problem", role: "alert", id: `${key}-problem` });
@@ -80,7 +86,7 @@ export function writeView(inkgan: Inkgan): HTMLElement {
     });
     paintWriting(canvas, shown);
   });
-  const text = textField("writeText", new Date().toISOString().slice(0, 10), redraw);
+  const text = textField("writeText", redraw);
   const seed = make("input", { type: "text", value: "0", inputmode: "numeric", autocomplete: "off" });
   seed.addEventListener("input", redraw);
   const writer = slider("writer", { min: 0, max: 99, step: 1, value: 0 }, redraw);
