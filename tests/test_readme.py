@@ -72,3 +72,10 @@ def test_pytorch_is_installed_in_a_version_that_inkgan_takes() -> None:
     """The version of PyTorch that one installs first is in the range of the extra ``train``."""
     (range_,) = re.findall(r"`'(torch[^']*)'`", _TEXT)
     assert f'"{range_}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_the_chinese_readme_lists_every_lesson() -> None:
+    """A row for each lesson, in their order, with a link to its Chinese notebook."""
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[[^\]]+\]\(lessons/zh/([\w-]+)\.ipynb\) \|", chinese, re.MULTILINE)
+    assert listed == sorted(path.stem for path in (ROOT / "lessons").glob("[0-9]*.py"))

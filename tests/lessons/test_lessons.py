@@ -260,7 +260,8 @@ def test_solutions_are_folded_and_nothing_else(script: Any, path: Path, language
     """Readers think before they see the code that solves an exercise, its result, and the answer in words."""
     title = {"en": "\n## Exercises\n", "zh": "\n## 练习\n"}[language]
     cells = script.nbformat.read(script.built(path, language), as_version=4).cells
-    begins = next(number for number, cell in enumerate(cells) if title in cell.source)
+    begins = next((number for number, cell in enumerate(cells) if title in cell.source), None)
+    assert begins is not None, f"{path.name} has no section {title.strip()!r}"
     for number, cell in enumerate(cells):
         folded = cell.metadata.get("jupyter") == {"source_hidden": True, "outputs_hidden": True}
         assert folded == ("hide-cell" in cell.metadata.get("tags", []))
