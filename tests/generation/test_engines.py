@@ -97,6 +97,24 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "tidied"}
 
 
+@pytest.mark.slow
+def test_a_process_that_was_stopped_is_ended(tmp_path: Path) -> None:
+    """A user may have stopped one for a while, to have its core; the first process does not wait for it for ever."""
+    worker = engines._Worker(CleanupTask(tmp_path))
+    worker.give(0)
+    wait_for_file(tmp_path, "begun")
+    assert worker.process.pid is not None
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(worker.process.pid, os.WUNTRACED)[1])
+    end = threading.Thread(target=worker.end, daemon=True)
+    end.start()
+    end.join(SECONDS / 4)
+    has_ended = not end.is_alive()
+    worker.process.kill()
+    assert has_ended
+    assert {path.name for path in tmp_path.iterdir()} == {"begun", "tidied"}
+
+
 @pytest.mark.parametrize("read", [True, False])
 def test_the_first_process_ends(tmp_path: Path, read: bool) -> None:
     """A worker then ends silently, whether or not its last result was read."""

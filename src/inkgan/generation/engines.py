@@ -240,6 +240,8 @@ class _Worker:
     def end(self) -> None:
         """End it at once."""
         self.process.terminate()
+        if self.process.pid is not None and self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGCONT)  # a process that was stopped would not notice that it should end
         self.process.join()
         self.connection.close()
 
