@@ -1,12 +1,17 @@
-"""The width at which commands wrap what they print."""
+"""The width at which commands wrap what they print, and Ctrl-Z."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
+from multiprocessing import get_context
 
 import pytest
 
-from inkgan.cli.window import columns
+from inkgan.cli.window import Suspension, columns
 
 
 @pytest.mark.parametrize(("window", "width"), [("80", 80), ("60", 60), ("200", 100), ("10", 40)])
@@ -25,3 +30,43 @@ def test_files_and_pipes_have_100_columns(monkeypatch: pytest.MonkeyPatch) -> No
     assert columns() == 100
     monkeypatch.setattr(sys, "stdout", None)
     assert columns() == 100
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["fg", "kill"])
+def test_ctrl_z_stops_the_processes_of_a_command_too(monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
+    """The terminal does not reach them. They continue with the command, also if it continues only to end."""
+    worker = get_context("spawn").Process(target=time.sleep, args=(60,))
+    worker.start()
+    kill = os.kill
+    stopped = []
+
+    def noting(process: int, number: int) -> None:
+        if process != os.getpid():
+            kill(process, number)
+            return
+        stopped.append(_becomes_stopped(worker.pid, True))
+        if ended:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.kill", noting)
+    try:
+        with Suspension():
+            signal.raise_signal(signal.SIGTSTP)
+    except KeyboardInterrupt:
+        assert ended
+    try:
+        assert stopped == [True]
+        assert _becomes_stopped(worker.pid, False)
+    finally:
+        worker.kill()
+        worker.join()
+
+
+def _becomes_stopped(process: int | None, expected: bool) -> bool:
+    """Whether a process is stopped, or is not, within ten seconds: signals to other processes take their time."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=True)
+        if state.stdout.startswith("T") == expected:
+            return True
+    return False

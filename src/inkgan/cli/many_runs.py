@@ -52,7 +52,7 @@ def train_seeds(
         return
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
-    live: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    live: contextlib.AbstractContextManager[object] = Suspension()
     has_table = sys.stdout.isatty() and not (plain or quiet)
     if has_table:
         live = _live_table({seed: task.folder(seed) for seed in seeds}, ended)

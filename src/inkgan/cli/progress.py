@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from inkgan.cli.window import in_foreground
+from inkgan.cli.window import Suspension, in_foreground
 from inkgan.files import Progress
 
 T = TypeVar("T")
@@ -30,7 +30,8 @@ def progress_line() -> Iterator[Progress]:
     """Yield a function that reports progress on stderr; at the end its line is cleared."""
     line = ProgressLine()
     try:
-        yield line.report
+        with Suspension():
+            yield line.report
     finally:
         line.clear()
 

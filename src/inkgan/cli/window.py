@@ -31,15 +31,22 @@ def in_foreground() -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 class Suspension:
     """While it is entered, Ctrl-Z first leaves the terminal in order: otherwise the shell's cursor would be hidden.
+
+    It also stops the processes of :func:`inkgan.generation.engines.processes`, which the terminal's signals do not
+    reach, until the command continues.
 
     Args:
         leave: removes what is drawn in place and shows the cursor.
         come_back: called when the command continues, in the foreground or in the background.
     """
 
-    def __init__(self, leave: Callable[[], None], come_back: Callable[[], None]) -> None:
+    def __init__(self, leave: Callable[[], None] = _nothing, come_back: Callable[[], None] = _nothing) -> None:
         self._leave = leave
         self._come_back = come_back
         self._is_installed = False
@@ -76,6 +83,23 @@ class Suspension:
             return
         self._leave()
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # the command stops here until it is told to continue
+        with _stopped_workers():
+            os.kill(os.getpid(), number)  # the command stops here until it is told to continue
         signal.signal(number, self._suspend)
         self._come_back()
+
+
+@contextlib.contextmanager
+def _stopped_workers() -> Iterator[None]:
+    """Stop the processes that this one has started with ``multiprocessing``; then let them continue."""
+    from multiprocessing import active_children
+
+    workers = [worker.pid for worker in active_children() if worker.pid is not None]
+    try:
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        yield
+    finally:  # also if the command is told to end instead: only a process that continues can end
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
