@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from safetensors.numpy import save
 
 from inkgan.exporting.page import to_eight_bits
-from inkgan.generation.numpy_networks import in_kernel_layout
+from inkgan.generation.numpy_networks import in_fast_layout
 
 
 def test_every_row_is_right_to_half_a_step_of_its_own() -> None:
@@ -35,5 +35,5 @@ def test_what_is_no_kernel_stays_as_it_is_and_a_row_of_zeros_stays_zero() -> Non
 def test_the_order_in_memory_does_not_matter() -> None:
     """The library safetensors writes arrays in memory order, even if that is not the order of their indices."""
     kernel = np.random.default_rng(0).normal(size=(3, 1, 3, 3)).astype(np.float32)
-    kept, kept_again = (save(to_eight_bits({"first.weight": one})) for one in (kernel, in_kernel_layout(kernel)))
+    kept, kept_again = (save(to_eight_bits({"first.weight": one})) for one in (kernel, in_fast_layout(kernel)))
     assert kept == kept_again

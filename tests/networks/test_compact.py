@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from inkgan.generation import numpy_networks
-from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact, in_kernel_layout
+from inkgan.generation.numpy_networks import compact_shapes, convolved, draw_compact, in_fast_layout
 from inkgan.networks.compact import Discriminator, Generator
 from inkgan.networks.grid import blocks_to_channels, channels_to_blocks
 
@@ -53,9 +53,9 @@ def test_an_image_has_the_same_bits_wherever_it_stands(shape: tuple[int, int, in
         np.testing.assert_array_equal(alone[0], together[i])
 
 
-@pytest.mark.parametrize("outputs", [1, 4, 12, 20, 48])
+@pytest.mark.parametrize("outputs", [1, 4, 12, 20, 48, 80])
 def test_numpy_convolves_as_torch_does(outputs: int) -> None:
-    """This holds for few channels and for many, which are computed in different ways."""
+    """This holds for few channels, for more, and for so many that there are several products."""
     rng = np.random.default_rng(outputs)
     maps = rng.standard_normal((3, 5, 9, 7), np.float32)
     weight = rng.standard_normal((outputs, 7, 3, 3), np.float32)
@@ -74,8 +74,8 @@ def test_maps_are_convolved_in_groups(cached: int, monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(whole, expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
     monkeypatch.setattr(numpy_networks, "_CACHED", cached)
     np.testing.assert_array_equal(convolved(maps, weight, 2), whole)
-    np.testing.assert_array_equal(in_kernel_layout(weight), weight)
-    np.testing.assert_array_equal(convolved(maps, in_kernel_layout(weight), 2), whole)
+    np.testing.assert_array_equal(in_fast_layout(weight), weight)
+    np.testing.assert_array_equal(convolved(maps, in_fast_layout(weight), 2), whole)
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)

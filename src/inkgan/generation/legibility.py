@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
 from inkgan.files import sha256_of
-from inkgan.generation.numpy_networks import Array, convolved, in_kernel_layout, linear_of, softmax
+from inkgan.generation.numpy_networks import Array, convolved, in_fast_layout, linear_of, softmax
 from inkgan.images import Images, slices
 
 #: Draws images uint8 [N, H, W] for latents [N, D] and the indices of classes [N].
@@ -216,7 +216,7 @@ def weights_of(reader: Reader) -> dict[str, Array]:
         card = json.loads((folder / "card.json").read_text("utf-8"))
         if sha256_of(file) != card["sha256"]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
-        return {name: in_kernel_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
+        return {name: in_fast_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
     except (OSError, ValueError, LookupError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} does not hold the weights of a reader: {error}. Install inkgan again."

@@ -32,7 +32,7 @@ from inkgan.generation import torch_networks
 from inkgan.generation.classes import Classes, indices_of, shown_classes
 from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
-from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_kernel_layout
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_fast_layout
 from inkgan.generation.torch_networks import CHUNK
 from inkgan.images import Images, Labels, as_array, png_bytes, sheet, slices, to_uint8, with_channels
 from inkgan.runs import checkpoint
@@ -110,7 +110,7 @@ class Model:
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
         self._weights = {
-            key: in_kernel_layout(array.astype(np.float32) if array.dtype.kind == "f" else array)
+            key: in_fast_layout(array.astype(np.float32) if array.dtype.kind == "f" else array)
             for key, array in weights.items()
         }
         self._folder = folder

@@ -33,7 +33,8 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 _EPSILON = np.float32(1e-5)
 _FEW = 16  # output channels; for fewer, a convolution is not a matrix product of patches, which would be slow
 _CACHED = 2**17  # numbers that stay in the processor's cache: 512 KiB
-_ROWS = 512  # rows of weights; a multiple of 64, so that matrix products round as one product of all rows
+_OUTPUTS = 64  # output channels of one product: OpenBLAS multiplies small matrices without copying them first
+_ROWS = 1024  # rows of a linear layer's weights that stay in the processor's cache for all inputs
 
 
 def draw_tutorial(
@@ -134,18 +135,24 @@ def draw_compact(
         np.maximum(maps, slope * maps, out=maps)
         return maps
 
-    def linear(name: str, inputs: Array) -> Array:
-        return linear_of(inputs, weights[f"{name}.weight"], weights[f"{name}.bias"])
+    def styled(name: str) -> Array:
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        if labels is None:
+            return linear_of(latents, weight, bias)
+        # The layer's inputs are a latent and the embedding of a class, whose part is the same for all of the class.
+        classes, places = np.unique(labels, return_inverse=True)
+        length = latents.shape[1]
+        of_classes = linear_of(weights["embedding"][classes], weight[:, length:], bias)
+        return linear_of(latents, weight[:, :length], of_classes[places])
 
     def convolve(name: str, maps: Array) -> Array:
         maps = convolved(maps, weights[f"{name}.weight"])
         maps += weights[f"{name}.bias"]
         return maps
 
-    style = latents if labels is None else np.concatenate([latents, weights["embedding"][labels]], 1)
-    maps = leaky(linear("first", style)).reshape(len(latents), grid.height, grid.width, -1)
+    maps = leaky(styled("first")).reshape(len(latents), grid.height, grid.width, -1)
     for level in range(grid.doublings - 1):
-        first, second = (1 + linear(f"scales.{2 * level + number}", style)[:, None, None] for number in (0, 1))
+        first, second = (1 + styled(f"scales.{2 * level + number}")[:, None, None] for number in (0, 1))
         maps = leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
         maps = convolve(f"refine.{level}", maps)
         maps *= second
@@ -156,7 +163,7 @@ def draw_compact(
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
     """Apply a linear layer [O, I] to inputs [N, I], with one product for each input."""
     result = np.empty((len(inputs), 1, len(weight)), np.float32)
-    for part in slices(len(weight), _ROWS):  # rows of weights that stay in the cache for all inputs
+    for part in slices(len(weight), _ROWS):
         np.matmul(inputs[:, None], weight[part].T, out=result[:, :, part])
     result = result[:, 0]
     result += bias
@@ -173,30 +180,37 @@ def softmax(logits: Array) -> Array:
     return powers / powers.sum(1, keepdims=True)
 
 
-def in_kernel_layout(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the same array, with kernels [O, C, 3, 3] in the memory order that :func:`convolved` needs."""
+def in_fast_layout(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the same array, in the memory order with which :func:`convolved` and :func:`linear_of` are fastest."""
+    if array.ndim == 2:
+        return np.asfortranarray(array)
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1) if array.ndim == 4 else array
 
 
 def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     """Convolve maps [N, H, W, C] by kernels [O, C, 3, 3], with one zero of padding on each side."""
-    n, height, width, channels = maps.shape
     if len(weight) < _FEW and stride == 1:
         return _convolved_to_few(maps, weight)
+    n, height, width, channels = maps.shape
+    high, wide = -(-height // stride), -(-width // stride)
     padded = np.zeros((n, height + 2, width + 2, channels), np.float32)
     padded[:, 1:-1, 1:-1] = maps
-    # Three neighbours of a row lie side by side in memory, so a patch is three pieces of it.
+    # Three neighbours of a row lie side by side in memory, so a row of the kernel is one product.
     image, row, column, _ = padded.strides
-    shape = (n, -(-height // stride), -(-width // stride), 3, 3 * channels)
-    strides = (image, stride * row, stride * column, row, padded.itemsize)
-    windows = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
-    kernel = weight.transpose(2, 3, 1, 0).reshape(9 * channels, -1)  # without a copy after in_kernel_layout
-    pixels = shape[1] * shape[2]
-    result = np.empty((n, pixels, len(weight)), np.float32)
-    at_once = max(1, _CACHED // (pixels * 9 * channels))  # maps whose patches stay in the cache
+    shape, strides = (n, height + 2, wide, 3 * channels), (image, row, stride * column, padded.itemsize)
+    neighbours = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+    kernel = weight.transpose(2, 3, 1, 0).reshape(3, 3 * channels, -1)  # without a copy after in_fast_layout
+    result = np.empty((n, high * wide, len(weight)), np.float32)
+    at_once = max(1, _CACHED // (shape[1] * shape[2] * shape[3]))  # maps whose neighbours stay in the cache
     for part in slices(n, at_once):
-        np.matmul(windows[part].reshape(-1, pixels, 9 * channels), kernel, out=result[part])
-    return result.reshape(*shape[:3], -1)
+        rows = np.ascontiguousarray(neighbours[part])
+        taps = [rows[:, i : i + stride * high : stride].reshape(-1, high * wide, 3 * channels) for i in range(3)]
+        for outputs in slices(len(weight), _OUTPUTS):
+            sums = result[part, :, outputs]
+            np.matmul(taps[0], kernel[0, :, outputs], out=sums)
+            sums += taps[1] @ kernel[1, :, outputs]
+            sums += taps[2] @ kernel[2, :, outputs]
+    return result.reshape(n, high, wide, -1)
 
 
 def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
