@@ -55,7 +55,7 @@ async function learns(browser, name) {
   const [began, clock] = [processorTime(browser, WORKERS), performance.now()];
   const first = await page.evaluate(() => window.trainer.steps);
   let used = 0;
-  while (used < SECONDS[name]) {
+  while (used < SECONDS[name] && !(await page.evaluate(() => window.trainer.complete))) {
     await rest(200);
     if (!browser.connected) {
       throw new Error("the browser has ended");
@@ -116,13 +116,14 @@ async function stays(browser, name, seconds) {
   for (let done = 0; done <= seconds; done += 30) {
     samples.push(memory(browser));
     await rest(30_000);
+    await startAgainIfComplete(page);
   }
   const steps = await page.$eval(".figures b", (one) => one.textContent);
   const [early, late] = [samples.slice(0, 5), samples.slice(-5)].map(
     (some) => some.reduce((a, b) => a + b) / some.length,
   );
   console.log(
-    `memory of the page's process over ${seconds / 60} minutes and ${steps} steps: ${early.toFixed(0)} MB in the first ` +
+    `memory of the page's process over ${seconds / 60} minutes, ${steps} steps since the start of its last run: ${early.toFixed(0)} MB in the first ` +
       `two minutes, ${late.toFixed(0)} MB in the last two, at most ${Math.max(...samples).toFixed(0)} MB`,
   );
   await page.close();
@@ -143,6 +144,14 @@ async function traced(page, when, act) {
 async function learnFor(page, milliseconds) {
   await page.click("#panel-3 button.main");
   await rest(milliseconds);
+}
+
+async function startAgainIfComplete(page) {
+  const [run, , , , again] = await page.$$("#panel-3 .buttons button");
+  if (await run.evaluate((one) => one.classList.contains("main"))) {
+    await again.click();
+    await run.click();
+  }
 }
 
 function tasksOfMain(events) {

@@ -77,6 +77,49 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("a run that is complete stops, says so, and can start again", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    await page.evaluate(() => {
+      const trainer = window.inkgan.trainer.bind(window.inkgan);
+      window.inkgan.trainer = (request) => trainer({ ...request, steps: 3 });
+    });
+    const [run, , oneStep, , reset] = await page.$$("#panel-3 .buttons button");
+    const steps = () => page.$eval(".figures b", (one) => one.textContent);
+    const said = '[...document.querySelectorAll("#panel-3 .status")].map((one) => one.textContent).join()';
+    await run.click();
+    await until(page, `${said}.includes("The 3 steps of this run are done.")`);
+    await until(page, () => document.querySelector("#panel-3 .buttons button").classList.contains("main"));
+    for (const more of [run, oneStep]) {
+      await more.click();
+    }
+    strictEqual(await steps(), "3");
+    await reset.click();
+    await until(page, `!${said}.includes("done")`);
+    await oneStep.click();
+    await until(page, () => document.querySelector(".figures b").textContent === "1");
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("a run goes on at its own speed after a pause, and ends", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en", "light");
+    const { trainer, seconds, refusal } = await page.evaluate(async () => {
+      const trainer = await window.inkgan.trainer({ steps: 8 });
+      await trainer.run({ steps: 3 });
+      await new Promise((done) => setTimeout(done, 2000));
+      const began = performance.now();
+      await trainer.run();
+      const seconds = (performance.now() - began) / 1000;
+      const { steps, perSecond, complete } = trainer;
+      const refusal = await trainer.step().catch((error) => error.message);
+      return { trainer: { steps, perSecond, complete }, seconds, refusal };
+    });
+    deepStrictEqual([trainer.steps, trainer.complete, refusal], [8, true, "this run is complete"]);
+    ok(trainer.perSecond >= 4 / seconds, `${trainer.perSecond} steps a second; 4 after the first took ${seconds} s`);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("every class of a model that cannot write has its name below its image", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 360, "en", "light", "named");
     const names = await page.$$eval(".digits button", (all) => all.map((one) => one.textContent));

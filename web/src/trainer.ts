@@ -122,6 +122,11 @@ export class Trainer {
     this.restartAverage();
   }
 
+  /** Whether all steps are done: the learning rates are 0, and nothing more is learned. */
+  get complete(): boolean {
+    return this.step >= this.steps;
+  }
+
   /** Set the average to the generator's current parameters. */
   restartAverage(): void {
     const { values, count } = this.generator.parameters;

@@ -120,7 +120,7 @@ export class Inkgan {
     const { seed = 0, batch = 32, steps = 2500, settings = {} } = request;
     const start = { data, classifier: this.classifier, seed: String(seed), batch, steps, settings };
     await this.training.call("train.start", start);
-    return new TrainerHandle(this.training);
+    return new TrainerHandle(this.training, steps);
   }
 }
 
@@ -132,7 +132,15 @@ export class TrainerHandle {
   perSecond = 0;
   bytes = 0;
 
-  constructor(private readonly worker: Caller) {}
+  constructor(
+    private readonly worker: Caller,
+    private readonly length: number,
+  ) {}
+
+  /** Whether all steps of the run are done. */
+  get complete(): boolean {
+    return this.steps >= this.length;
+  }
 
   private note(progress: Progress): Progress {
     this.figures = progress.figures;
@@ -142,12 +150,15 @@ export class TrainerHandle {
     return progress;
   }
 
-  /** Do one step, then pause. */
+  /** Do one step, then pause. A run that is complete has no further step. */
   async step(): Promise<Progress> {
     return this.note(await this.worker.call<Progress>("train.step", null));
   }
 
-  /** Run for `steps` steps or until paused, with `between` milliseconds after each. Resolves when it has stopped. */
+  /**
+   * Run for `steps` steps, until paused or to the end, with `between` milliseconds after each. Resolves when it has
+   * stopped.
+   */
   run(
     options: { readonly steps?: number; readonly between?: number; readonly news?: (progress: Progress) => void } = {},
   ): Promise<void> {

@@ -31,9 +31,11 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   const about = make("p", { class: "hint" });
   const problem = make("p", { class: "problem", role: "alert" });
   const refusal = make("p", { class: "problem", role: "alert" }); // beside the buttons: the field lies far below
+  const end = make("p", { class: "status", role: "status" });
   const tellData = () => say(about, "data", { count: data ? data.pixels.length / 784 : 0 });
   tellData();
 
+  /** The training to go on with, a new one if there is none; null if there is no step to do. */
   const started = async (): Promise<TrainerHandle | null> => {
     if (!handle) {
       const seed = seedIn(controls.seed);
@@ -45,13 +47,16 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       handle = await inkgan.trainer({ seed, batch, settings: controls.settings(), ...(data ? { data } : {}) });
       [history.generator, history.discriminator] = [[], []];
     }
-    return handle;
+    return handle.complete ? null : handle;
   };
   const news = (progress: Progress) => {
     const { figures, steps, perSecond, shown } = progress;
     history.generator = [...history.generator, figures.lossGenerator].slice(-REMEMBERED);
     history.discriminator = [...history.discriminator, figures.lossDiscriminator].slice(-REMEMBERED);
     screen.step(steps, perSecond);
+    if (handle?.complete) {
+      say(end, "runComplete", { steps });
+    }
     if (shown) {
       screen.show(shown);
       const series = [history.generator, history.discriminator];
@@ -95,6 +100,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     await handle?.pause();
     handle = null;
     screen.clear();
+    silence(end);
   };
   const takeFiles = async (files: FileList | null | undefined) => {
     try {
@@ -120,6 +126,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     said("p", "learnHint", { class: "hint" }),
     make("div", { class: "buttons" }, fast, slow, button("oneStep", oneStep), pause, button("reset", reset)),
     refusal,
+    end,
     screen.element,
     controls.element,
     said("p", "controlsHint", { class: "hint" }),

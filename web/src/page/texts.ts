@@ -69,6 +69,8 @@ const english = {
   run: "Run",
   pause: "Pause",
   reset: "Start again",
+  runComplete:
+    "The {steps} steps of this run are done. Its learning rates have faded to 0, so nothing changes it any more: press Start again.",
   steps: "Steps",
   perSecond: "Steps per second",
   batch: "Images in a batch",
@@ -199,6 +201,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   run: "运行",
   pause: "暂停",
   reset: "从头开始",
+  runComplete: "这次训练的 {steps} 步已全部走完，学习率已降到 0，再改什么都不起作用：请按“从头开始”。",
   steps: "步数",
   perSecond: "每秒步数",
   batch: "每批图像数",

@@ -141,59 +141,132 @@ function sleep(milliseconds = 0): Promise<void> {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
-let trainer: Trainer | null = null;
-let reader: Classifier | null = null;
-let running = 0; // counts the calls of `start`, `step`, `run` and `pause`; each of them ends the run before it
-let started: StartRequest | null = null;
-let drawn: Float32Array = new Float32Array(0);
-let realSpread = 1;
-let shownAt = 0;
-let showingTook = 0; // milliseconds; a slow machine shows its progress less often, to have time for learning
-let finite = true;
-let margin = 0;
-
 const shownLabels = Array.from({ length: SHOWN }, (_, i) => i % 10);
 
-function current(): Trainer {
-  if (!trainer) {
+/** A training, and what the page shows of it. */
+class Session {
+  readonly trainer: Trainer;
+  private readonly reader: Classifier | null;
+  private readonly shownLatents: Float32Array;
+  private readonly realSpread: number;
+  private finite = true;
+  private margin = 0;
+  private shownAt = 0;
+  private showingTook = 0; // milliseconds; a slow machine shows its progress less often, to have time for learning
+  private times: number[] = []; // of the last steps without a pause
+
+  constructor({ data, classifier, seed, batch, steps, settings }: StartRequest) {
+    this.trainer = new Trainer({ data, seed: BigInt(seed), batch, steps, settings });
+    this.reader = classifier && new Classifier(this.trainer.workspace, data.image, readSafetensors(classifier));
+    this.shownLatents = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, 64);
+    const size = this.trainer.generator.imageNumbers;
+    const count = Math.min(200, data.pixels.length / size);
+    const real = Float32Array.from(data.pixels.subarray(0, count * size), (x) => x / 255);
+    this.realSpread = data.labels ? spreadOf(real, Array.from(data.labels).slice(0, count)) : 1;
+  }
+
+  /** Whether no step can follow: the run is complete, or a loss was not finite. */
+  get ended(): boolean {
+    return this.trainer.complete || !this.finite;
+  }
+
+  /** Do not count the time since the last step. */
+  goOn(): void {
+    this.times = [];
+  }
+
+  /** Do one step. It is shown if that is wished, or due. */
+  step(wished: boolean): Progress {
+    const { trainer } = this;
+    const figures = trainer.next();
+    this.finite &&= figures.finite;
+    const apart =
+      figures.logitsReal.reduce((sum, x, i) => sum + x - figures.logitsFake[i], 0) / figures.logitsReal.length;
+    this.margin = 0.9 * this.margin + 0.1 * apart;
+    const now = performance.now();
+    this.times = [...this.times.slice(-20), now];
+    const perSecond = this.times.length > 1 ? (1000 * (this.times.length - 1)) / (now - this.times[0]) : 0;
+    const due = wished || now - this.shownAt > Math.max(700, 10 * this.showingTook) || this.ended;
+    const shown = due ? this.shown() : null;
+    if (due) {
+      this.shownAt = performance.now();
+      this.showingTook = this.shownAt - now;
+    }
+    return { figures, steps: trainer.step, perSecond, bytes: trainer.workspace.floats.byteLength, shown };
+  }
+
+  shown(): Shown {
+    const { trainer, reader, finite, margin } = this;
+    const images = trainer.draw(this.shownLatents, shownLabels);
+    const first = 10 * trainer.generator.imageNumbers;
+    const { gradient } = trainer.critique(images.slice(0, first), shownLabels.slice(0, 10));
+    const right = Array.from({ length: 10 }, () => 0);
+    (reader?.probabilities(images) ?? []).forEach((probabilities, i) => {
+      if (probabilities.indexOf(Math.max(...probabilities)) === shownLabels[i]) {
+        right[shownLabels[i]] += 10 / SHOWN;
+      }
+    });
+    const agreement = reader ? right.reduce((a, b) => a + b, 0) / 10 : 1;
+    const spread = spreadOf(images, shownLabels) / this.realSpread;
+    const verdict = diagnose({ step: trainer.step, finite, margin, spread, agreement });
+    return { images: toUint8(images), wishes: gradient, agreement: right, verdict };
+  }
+
+  /** The discriminator's judgement of images [n, H, W, C] in [0, 1]. */
+  critique(images: Float32Array, labels: readonly number[]): Critique {
+    const { logits, gradient } = this.trainer.critique(images, labels);
+    const { pixels, labels: realLabels } = this.trainer.data;
+    const size = images.length / labels.length;
+    const real = Float32Array.from(pixels.subarray(0, 100 * size), (x) => x / 255);
+    const known = this.trainer.critique(real, Array.from(realLabels ?? []).slice(0, real.length / size)).logits;
+    const mean = known.reduce((a, b) => a + b, 0) / known.length;
+    return { margins: logits.map((one) => one - mean), wishes: gradient };
+  }
+}
+
+let started: Session | null = null;
+let running = 0; // counts the calls of `start`, `step`, `run` and `pause`; each of them ends the run before it
+
+function current(): Session {
+  if (!started) {
     throw new Error("training was not started");
   }
-  return trainer;
+  return started;
 }
 
 /** Trains, from nothing. */
 const training = {
   start(request: StartRequest): void {
     running++;
-    const { data, seed, batch, steps, settings } = request;
-    trainer = new Trainer({ data, seed: BigInt(seed), batch, steps, settings });
-    started = request;
-    reader = request.classifier && new Classifier(trainer.workspace, data.image, readSafetensors(request.classifier));
-    drawn = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, 64);
-    [shownAt, showingTook, finite, margin] = [0, 0, true, 0];
-    const size = trainer.generator.imageNumbers;
-    const count = Math.min(200, data.pixels.length / size);
-    const real = Float32Array.from(data.pixels.subarray(0, count * size), (x) => x / 255);
-    realSpread = data.labels ? spreadOf(real, Array.from(data.labels).slice(0, count)) : 1;
+    started = new Session(request);
   },
 
   change(settings: Partial<Settings>): void {
-    current().settings = { ...current().settings, ...settings };
+    const { trainer } = current();
+    trainer.settings = { ...trainer.settings, ...settings };
   },
 
   step(): Progress {
     running++;
-    return advance(true);
+    if (current().trainer.complete) {
+      throw new Error("this run is complete");
+    }
+    return current().step(true);
   },
 
-  /** Train until paused, or at most for `steps` steps if that is a number; wait `between` milliseconds after each. */
+  /**
+   * Train until paused or to the end of the run, but at most for `steps` steps if that is a number; wait `between`
+   * milliseconds after each.
+   */
   async run(
     { steps, between }: { steps: number | null; between: number },
     news: (value: Progress) => void,
   ): Promise<void> {
     const mine = ++running;
-    for (let done = 0; running === mine && finite && (steps === null || done < steps); done++) {
-      news(advance(between > 0));
+    const one = current();
+    one.goOn();
+    for (let done = 0; running === mine && !one.ended && (steps === null || done < steps); done++) {
+      news(one.step(between > 0));
       await sleep(between);
     }
   },
@@ -203,61 +276,17 @@ const training = {
   },
 
   shown(): Shown {
-    return show(current());
+    return current().shown();
   },
 
   draw(request: DrawRequest): Uint8Array {
-    return toUint8(current().draw(request.latents, request.labels));
+    return toUint8(current().trainer.draw(request.latents, request.labels));
   },
 
-  /** The discriminator's judgement of images [n, H, W, C] in [0, 1]. */
   critique({ images, labels }: { images: Float32Array; labels: readonly number[] }): Critique {
-    const { logits, gradient } = current().critique(images, labels);
-    const { pixels, labels: realLabels } = current().data;
-    const size = images.length / labels.length;
-    const real = Float32Array.from(pixels.subarray(0, 100 * size), (x) => x / 255);
-    const known = current().critique(real, Array.from(realLabels ?? []).slice(0, real.length / size)).logits;
-    const mean = known.reduce((a, b) => a + b, 0) / known.length;
-    return { margins: logits.map((one) => one - mean), wishes: gradient };
+    return current().critique(images, labels);
   },
 };
-
-let times: number[] = [];
-
-function advance(always: boolean): Progress {
-  const one = current();
-  const figures = one.next();
-  finite = finite && figures.finite;
-  const apart =
-    figures.logitsReal.reduce((sum, x, i) => sum + x - figures.logitsFake[i], 0) / figures.logitsReal.length;
-  margin = 0.9 * margin + 0.1 * apart;
-  const now = performance.now();
-  times = [...times.slice(-20), now];
-  const perSecond = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
-  const due = always || now - shownAt > Math.max(700, 10 * showingTook) || !finite;
-  const shown = due ? show(one) : null;
-  if (due) {
-    shownAt = performance.now();
-    showingTook = shownAt - now;
-  }
-  return { figures, steps: one.step, perSecond, bytes: one.workspace.floats.byteLength, shown };
-}
-
-function show(one: Trainer): Shown {
-  const images = one.draw(drawn, shownLabels);
-  const first = 10 * one.generator.imageNumbers;
-  const { gradient } = one.critique(images.slice(0, first), shownLabels.slice(0, 10));
-  const right = Array.from({ length: 10 }, () => 0);
-  (reader?.probabilities(images) ?? []).forEach((probabilities, i) => {
-    if (probabilities.indexOf(Math.max(...probabilities)) === shownLabels[i]) {
-      right[shownLabels[i]] += 10 / SHOWN;
-    }
-  });
-  const agreement = right.reduce((a, b) => a + b, 0) / 10;
-  const spread = spreadOf(images, shownLabels) / realSpread;
-  const verdict = diagnose({ step: one.step, finite, margin, spread, agreement: started?.classifier ? agreement : 1 });
-  return { images: toUint8(images), wishes: gradient, agreement: right, verdict };
-}
 
 export const functions = {
   ...drawing,
