@@ -239,11 +239,11 @@ class _Worker:
 
     def end(self) -> None:
         """End it at once."""
-        self.process.terminate()
         if self.process.pid is not None and self.process.is_alive():
-            os.kill(self.process.pid, signal.SIGCONT)  # a process that was stopped would not notice that it should end
+            os.kill(self.process.pid, signal.SIGCONT)  # while it is stopped, it would not notice that it should end
+        self.process.terminate()
+        self.connection.close()  # it may wait for a number, and another of its threads may get the signal
         self.process.join()
-        self.connection.close()
 
 
 def _work(ours: connection.Connection, task: Task[Any]) -> None:
