@@ -66,17 +66,20 @@ class TrainingTask:
                     f"--out {shown(out)!r} cannot name many runs, because each adds its seed to a name. Give a name."
                 )
             return Path(f"{Path(out)}-{seed}")
+        return RUNS / default_name(self.asked(seed))
+
+    def asked(self, seed: int) -> Config:
+        """Return the settings that the options ask for; a seed's run may have been extended or healed since."""
         given: TrainingOptions = {**self.options, "seed": seed}
-        return RUNS / default_name(configure(complete_options(self.recipe, **given))[0])
+        return configure(complete_options(self.recipe, **given))[0]
 
     def options_of(self, seed: int) -> TrainingOptions:
         """Return the options of a seed's run, which resumes if it is there; one that was extended keeps its length."""
         run = RunFolder(self.folder(seed))
         given: TrainingOptions = {**self.options, "seed": seed, "out": run.path, "resume": run.is_run}
-        if run.is_run and (saved := run.saved_config()).extended_from:
-            new: TrainingOptions = {**given, "resume": False}
-            asked, _ = configure(complete_options(self.recipe, **new))
-            if asked.steps in saved.extended_from:
+        if run.is_run:
+            saved = run.saved_config()
+            if saved.extended_from and self.asked(seed).steps in saved.extended_from:
                 given |= _with_length_of(saved, given)
         return given
 
@@ -164,8 +167,7 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
 def _require_usable(task: TrainingTask, seed: int) -> None:
     """Refuse wrong options, and a folder that holds anything but this run."""
     folder = RunFolder(task.folder(seed))
-    options: TrainingOptions = {**task.options, "seed": seed, "out": folder.path}
-    asked, _ = configure(complete_options(task.recipe, **options))
+    asked = task.asked(seed)
     if folder.is_run:
         saved = folder.saved_config()
         changed = differences(saved, asked)
