@@ -104,19 +104,35 @@ def test_outside_a_terminal_only_long_tasks_report_progress(
 
 
 @pytest.mark.parametrize(
-    ("passed", "done", "said"),
+    ("passed", "before", "done", "said"),
     [
-        (0.5, 0.1, ""), (10, 0, ""), (10, 1, ""), (10, 0.5, ", 0:00:10 left"), (60, 0.25, ", 0:03:00 left"),
-        (1, 0.01, ", 0:01:39 left"), (29, 0.0099, ""), (30, 0.005, ", 1:39:30 left"),
+        (0.5, 0, 0.1, ""), (10, 0, 0, ""), (10, 0, 1, ""), (10, 0, 0.5, ", 0:00:10 left"),
+        (60, 0, 0.25, ", 0:03:00 left"), (1, 0, 0.01, ", 0:01:39 left"), (29, 0, 0.0099, ""),
+        (30, 0, 0.005, ", 1:39:30 left"), (10, 0.5, 0.75, ", 0:00:10 left"), (29, 0.5, 0.5099, ""), (10, 0.5, 0.4, ""),
+        (10, 1, 1, ""),
     ],
 )  # fmt: skip
-def test_time_left(passed: float, done: float, said: str) -> None:
-    """The time left is estimated from the speed so far."""
-    assert time_left(passed, done) == said
+def test_time_left(passed: float, before: float, done: float, said: str) -> None:
+    """The time left is estimated from the speed so far, to which what was done before does not count."""
+    assert time_left(1000.0 + passed, done, (1000.0, before)) == said
+
+
+def test_the_time_in_which_a_task_is_prepared_is_not_its_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that takes ten seconds to load does not make the images after it look slow; nor does another task."""
+    shown, now = _Terminal(), [1000.0]
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress_line() as tell:
+        for second, doing, done in [(10, "a", 0.0), (12, "a", 0.5), (13, "b", 0.5), (23, "b", 0.6), (25, "b", 0.75)]:
+            now[0] = 1000.0 + second
+            tell(doing, done)
+    assert shown.getvalue().split(_WIPE)[1:-1] == [
+        "a: 0%", "a: 50%, 0:00:02 left", "b: 50%", "b: 60%, 0:00:40 left", "b: 75%, 0:00:12 left",
+    ]  # fmt: skip
 
 
 def test_counting_changes_nothing() -> None:
-    """Every item is yielded, and the share that is done is reported after each."""
+    """Every item is yielded, and the share that is done is reported before the first one, and after each."""
     told: list[float] = []
     assert list(counted("abcd", 4, "x", lambda _, done: told.append(done))) == list("abcd")
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert told == [0.0, 0.25, 0.5, 0.75, 1.0]

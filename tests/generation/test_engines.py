@@ -434,7 +434,7 @@ def test_errors_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_warnings_and_progress_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning of the task is raised where the work was started, each message once; the end of a number is told."""
+    """A warning of the task is raised where the work was started, each once; beginning and ends are told."""
 
     def task(number: int) -> int:
         warnings.warn(f"{number // 2} is low", InkganWarning, stacklevel=1)
@@ -445,7 +445,7 @@ def test_warnings_and_progress_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(InkganWarning) as caught:
         assert list(engines.ray(task, range(4), 1, shares=lambda *one: said.append(one))) == [0, 1, 2, 3]
     assert [str(one.message) for one in caught] == ["0 is low", "1 is low"]
-    assert said == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
+    assert said == [(0, 0.0), (0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
 
 
 @pytest.mark.parametrize("failures", [0, 2, 3])

@@ -512,10 +512,8 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
 
 
-def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard of 10,000 images takes minutes. Its share counts, and is not counted again when the shard is done."""
-    said: list[tuple[str, float]] = []
-    monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
+def report_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make all shards in this process, one after the other, and let each report be heard."""
 
     def engine(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: engines.Shares = print) -> Iterator[T]:
         for number in numbers:
@@ -524,10 +522,30 @@ def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             shares(number, 1.0)
             yield result
 
+    monkeypatch.setattr(engines, "_SECONDS_BETWEEN_REPORTS", 0.0)
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
+
+
+def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of 10,000 images takes minutes. Its share counts, and is not counted again when the shard is done."""
+    said: list[tuple[str, float]] = []
+    report_from_this_process(monkeypatch)
     write_shards(spec(count=8, shards=2), tmp_path, progress=lambda *one: said.append(one))
     assert {doing for doing, _ in said} == {"writing"}
-    assert [share for _, share in said] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0, 1.0])
+    assert [share for _, share in said] == pytest.approx([0.0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0])
+
+
+def test_shards_that_are_there_do_not_count_to_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards that are only checked take moments. They are another task, so that the time left is that of the others."""
+    report_from_this_process(monkeypatch)
+    small = spec(count=4, shards=4)
+    write_shards(small, tmp_path, part=(1, 2))
+    said: list[tuple[str, float]] = []
+    write_shards(small, tmp_path, progress=lambda *one: said.append(one))
+    assert said == [
+        ("checking", 0.25), ("writing", 0.25), ("writing", 0.5),
+        ("checking", 0.75), ("writing", 0.75), ("writing", 1.0),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("no_workers")

@@ -166,15 +166,13 @@ class TimeLeft:
 
     def __init__(self, done: float) -> None:
         self._done = done
-        self._since: float | None = None
+        self._begun: tuple[float, float] | None = None
 
     def after(self, done: float, now: float) -> str:
         """Return the time left as the end of a line; empty while it is unknown."""
-        if self._since is None and done > self._done:
-            self._since, self._done = now, done
-        if self._since is None or self._done >= 1:
-            return ""
-        return time_left(now - self._since, (done - self._done) / (1 - self._done))
+        if self._begun is None and done > self._done:
+            self._begun = (now, done)
+        return "" if self._begun is None else time_left(now, done, self._begun)
 
 
 def share_done(folders: Mapping[int, Path], ended: Mapping[int, Outcome]) -> float:

@@ -18,8 +18,7 @@ T = TypeVar("T")
 #: The shortest time between two updates on a terminal, and between two lines in a file or a pipe.
 _SECONDS_BETWEEN_UPDATES = 0.2
 _SECONDS_BETWEEN_LINES = 30.0
-#: The time left is estimated once a task has run for this long; and much longer, if it has done less than this share,
-#: because the first images also take the time that processes need to start.
+#: The time left is estimated once a task has run for this long; and much longer, if it has done less than this share.
 _SECONDS_TO_ESTIMATE = 1.0
 _SMALL_SHARE = 0.01
 _SECONDS_FOR_SMALL_SHARE = 30.0
@@ -60,8 +59,7 @@ class ProgressLine:
         now = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._doing = ""
-        self._since = now  # when self._doing began
-        self._reported = now
+        self._begun = (now, 0.0)  # the first report of self._doing: its time, and the share that was done
         self._written = -math.inf if self._terminal else now
 
     def report(self, doing: str, done: float) -> None:
@@ -73,15 +71,14 @@ class ProgressLine:
         is_new = doing != self._doing
         if is_new:
             self._doing = doing
-            self._since = self._reported  # it began when the task before it was last reported
-        self._reported = now
+            self._begun = (now, done)
         pause = _SECONDS_BETWEEN_UPDATES if self._terminal else _SECONDS_BETWEEN_LINES
         if now - self._written < pause and not (is_new and self._terminal):
             return
         if self._terminal and not in_foreground():  # the user types there
             return
         self._written = now
-        self._write(f"{doing}: {done:.0%}{time_left(now - self._since, done)}")
+        self._write(f"{doing}: {done:.0%}{time_left(now, done, self._begun)}")
 
     def clear(self) -> None:
         """Clear the line."""
@@ -94,16 +91,25 @@ class ProgressLine:
             sys.stderr.flush()
 
 
-def time_left(passed: float, done: float) -> str:
-    """Estimate the time left from the speed so far, as the end of a line; empty while it is unknown."""
-    needed = _SECONDS_FOR_SMALL_SHARE if done < _SMALL_SHARE else _SECONDS_TO_ESTIMATE
-    if not 0 < done < 1 or passed < needed:
+def time_left(now: float, done: float, begun: tuple[float, float]) -> str:
+    """Estimate the time left from the speed so far, as the end of a line; empty while it is unknown.
+
+    Args:
+        now: the time.
+        done: the share that is done.
+        begun: the time and the share at the beginning. What came before has another speed: processes start, models are
+            loaded, and what is there already is only checked.
+    """
+    passed, gained = now - begun[0], done - begun[1]
+    needed = _SECONDS_FOR_SMALL_SHARE if gained < _SMALL_SHARE else _SECONDS_TO_ESTIMATE
+    if gained <= 0 or done >= 1 or passed < needed:
         return ""
-    return f", {datetime.timedelta(seconds=round(passed / done * (1 - done)))} left"
+    return f", {datetime.timedelta(seconds=round(passed / gained * (1 - done)))} left"
 
 
 def counted(items: Iterable[T], count: int, doing: str, progress: Progress) -> Iterator[T]:
-    """Yield the items, and report the share of ``count`` that is done after each."""
+    """Yield the items, and report the share of ``count`` that is done: before the first one, and after each."""
+    progress(doing, 0.0)
     for number, item in enumerate(items, 1):
         yield item
         progress(doing, number / count)

@@ -29,7 +29,7 @@ from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra,
 T = TypeVar("T")
 #: A task and its results must be picklable; a task may be a partial of a module-level function.
 Task = Callable[[int], T]
-#: Called with a number and the share of its work that is done: 1 at its end, 0 if it has to begin again.
+#: Called with a number and the share of its work that is done: 1 at its end, 0 if it begins, or has to begin again.
 Shares = Callable[[int, float], None]
 
 #: The number of attempts at a number whose process was killed.
@@ -288,7 +288,7 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _i
     """Run a task on a Ray cluster: the one that RAY_ADDRESS names, or a new one of ``jobs`` cores on this machine.
 
     All cores of a cluster are used. Ray repeats a number whose process or machine is lost. What a task reports before
-    its end stays on its machine.
+    its end stays on its machine; ``shares`` is told when the first one begins.
 
     Raises:
         InkganError: three processes were lost while they worked on the same number.
@@ -309,6 +309,8 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _i
         waiting = deque(numbers)
         in_flight: dict[Any, int] = {}
         warned: set[str] = set()
+        for first in numbers[:1]:
+            shares(first, 0.0)
         while waiting or in_flight:
             while waiting and len(in_flight) < at_once:
                 number = waiting.popleft()

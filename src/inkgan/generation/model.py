@@ -196,6 +196,7 @@ class Model:
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
         at_once = CHUNK if digits is None else _LEGIBLE_CHUNK
         draw = self._draw_in_chunks
+        progress("drawing", 0.0)
         for part in slices(n, at_once):
             drawn_from = self._latents(seed, part.start, part.stop)
             classes = None if asked is None else asked[part]

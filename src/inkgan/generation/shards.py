@@ -77,7 +77,8 @@ def write_shards(
         part: ``(3, 64)`` makes the third of 64 parts of the shards, for machines that share a disk.
         jobs: the number of shards to make at a time; by default the number of cores.
         engine: ``processes`` on this machine, or ``ray``.
-        progress: called with the share of the shards that are done.
+        progress: called with the share of the shards that are done, as ``writing``; or as ``checking`` after a shard
+            that was there already, so that its speed is not taken for that of writing.
 
     Returns:
         The number of shards that were made, and of those that were there already.
@@ -111,16 +112,19 @@ def write_shards(
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
     shares = dict.fromkeys(numbers, 0.0)
-    done = 0.0
+    made, done = 0, 0.0
 
     def note(number: int, share: float) -> None:
         nonlocal done
         done += share - shares[number]
         shares[number] = share
-        progress("writing", done / len(numbers))
+        if share < 1:
+            progress("writing", done / len(numbers))
 
     try:
-        made = sum(run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note))
+        for was_made in run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note):
+            made += was_made
+            progress("writing" if was_made else "checking", done / len(numbers))
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
@@ -192,6 +196,7 @@ def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
     files: Files = {}
     drawn = itertools.count(1)
     total = len(spec.images_of(number))
+    engines.report(0.0)
 
     def drawing(images: Sequence[int]) -> Iterator[Sample]:
         for sample in samples(spec, sources, images):
