@@ -34,12 +34,12 @@
 # 准备好一刻钟、一点 Python，还有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档大多是英文的。自己运行时，有些数会和课文里的不一样：处理器不同，舍入就不同，训练又会把差别放大。
 
 # %% [markdown] lang="en"
-# ## What is a real image, for a network?
+# ## What is a real image to a network?
 #
 # MNIST has 70,000 handwritten digits, and they come with inkgan: 55,000 to learn from, and 15,000 that stay out of
 # sight until we measure. How many numbers make up one digit?
 
-# %% [markdown] lang="zh" of="212efcbc"
+# %% [markdown] lang="zh" of="1c481e79"
 # ## 在网络眼里，一张真图是什么？
 #
 # MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，评估时才用。
@@ -59,12 +59,12 @@ print("training images:", mnist.train.images.shape, mnist.train.images.dtype)
 sheet(mnist.train.images[:20], columns=10, scale=2)
 
 # %% [markdown] lang="en"
-# 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan 0 is paper and 255 is ink; the picture above shows ink dark, as
+# 28 rows, 28 columns, 1 channel: 784 numbers. In inkgan, 0 is paper and 255 is ink; the picture above shows ink dark, as
 # on paper. Networks like small numbers, so we divide by 255. PyTorch computes with *tensors*: arrays like NumPy's that
 # can also remember how they were computed. It wants the channel before rows and columns: [number of images, channels,
 # rows, columns].
 
-# %% [markdown] lang="zh" of="423a5324"
+# %% [markdown] lang="zh" of="0f04a07d"
 # 28 行、28 列、1 个通道，一共 784 个数。inkgan 里 0 是白纸，255 是墨；上面的图按习惯画成白纸黑字。
 # 网络喜欢小一点的数，所以我们除以 255。PyTorch 用**张量**（tensor）来计算：它像 NumPy 的数组，还能记住自己是怎样算出来的。通道要放在行和列前面：[图像数，通道，行，列]。
 

@@ -1,11 +1,11 @@
 # %% [markdown] lang="en"
-# # 3 · The loop, written by you
+# # 3 · Write the training loop
 #
 # You know both networks and the three losses. What is missing is the order of things: who learns when, from which
 # images, and how often. In this lesson you write the loop of the original tutorial in forty lines, and check it: it
 # must give the same losses as `inkgan train --recipe tutorial`, to five decimals.
 
-# %% [markdown] lang="zh" of="5266ac21"
+# %% [markdown] lang="zh" of="3fdf52c6"
 # # 3 · 亲手写训练循环
 #
 # 两个网络和三个损失你都认识了，还差一样：顺序。谁在什么时候学、看哪些图、学几次？
@@ -88,11 +88,14 @@ assert len(mnist.train) // 50 == 1100
 # Read them twice. What keeps the discriminator's loss from reaching the generator? Where does each Adam get its
 # parameters? At which weights are the two gradients of the discriminator taken?
 #
+# `source` supplies the random numbers for the initial weights. Its seed is the one that inkgan uses, so both programs
+# begin with the same networks.
+#
 # The tutorial ran on TensorFlow, whose Adam adds ε in another place. (The averages m and v of lesson 2 begin at 0. In
-# each step they move towards the new value by a share of 1 − 0.9 and 1 − 0.999; 0.9 and 0.999 are the `betas`. So v is
-# too small at first, and Adam divides it by 1 − 0.999^t in step t. PyTorch adds ε after that division, TensorFlow
-# before it.) A few lines make PyTorch's Adam do what TensorFlow's does. If you have the tutorial's code beside you,
-# this is where its parts are now:
+# each step they move towards the new value by a share of 1 − 0.9 and 1 − 0.999; 0.9 and 0.999 are the `betas`. So both
+# are too small at first. To correct this, Adam divides m by 1 − 0.9^t and v by 1 − 0.999^t in step t. PyTorch adds ε to
+# √v after this correction, TensorFlow before it.) A few lines make PyTorch's Adam do what TensorFlow's does. If you
+# have the tutorial's code beside you, this is where its parts are now:
 #
 # | the tutorial, TensorFlow 1 | here |
 # | --- | --- |
@@ -112,12 +115,14 @@ assert len(mnist.train) // 50 == 1100
 #
 # In places the tutorial's text and its code differ: see [what its code really computes](../../docs/tutorial.md).
 
-# %% [markdown] lang="zh" of="67ea952e"
+# %% [markdown] lang="zh" of="21d99138"
 # ## 四十行
 #
 # 读两遍。是什么拦住了判别器的损失，不让它传到生成器？每个 Adam 的参数从哪里来？判别器的两个梯度是在哪一组权重上求的？
 #
-# 原教程用 TensorFlow，它的 Adam 加 ε 的位置和 PyTorch 不同。（第 2 课的两个平均 m 和 v 从 0 开始，每一步朝新的值挪近一点，比例分别是 1 − 0.9 和 1 − 0.999；0.9 和 0.999 就是 `betas`。所以 v 起初偏小，Adam 在第 t 步把它除以 1 − 0.999^t。PyTorch 在这次除法之后加 ε，TensorFlow 在之前加。）多写几行就能让 PyTorch 照做。如果手边有教程的代码，可以对照这张表，看每一部分现在到哪里去了：
+# `source` 提供初始权重用的随机数，它的种子和 inkgan 用的相同，所以两个程序从同样的网络开始。
+#
+# 原教程用 TensorFlow，它的 Adam 加 ε 的位置和 PyTorch 不同。（第 2 课的两个平均 m 和 v 从 0 开始，每一步朝新的值挪近一点，比例分别是 1 − 0.9 和 1 − 0.999；0.9 和 0.999 就是 `betas`。所以两者起初都偏小，Adam 在第 t 步把 m 除以 1 − 0.9^t、把 v 除以 1 − 0.999^t 来修正。PyTorch 在修正之后给 √v 加 ε，TensorFlow 在修正之前加。）多写几行就能让 PyTorch 照做。如果手边有教程的代码，可以对照这张表，看每一部分现在到哪里去了：
 #
 # | 教程（TensorFlow 1） | 这里 |
 # | --- | --- |
@@ -307,11 +312,11 @@ later = [[np.nan] * (len(mine) - len(course)) + course for course in courses]  #
 curves(*later, across=(0, len(mine) - 1))
 
 # %% [markdown] lang="en"
-# From left to right are the steps. The blue curve is the discriminator's loss on real images, the orange one that on
-# generated images, the green one the generator's, which takes its first step at number 8. Each begins near 0.693, the loss
-# of a coin toss. In its first steps the discriminator calls everything a little more real, so its loss
-# on real images falls and that on generated ones rises. It already puts the real ones higher, though (exercise 1).
-# After some twenty steps it has both, as you saw in lesson 1.
+# The steps run from left to right. The blue curve is the discriminator's loss on real images, and the orange one its
+# loss on generated images. The green one is the generator's loss; the generator begins to learn at step 8. Each curve
+# begins near 0.693, the loss of a coin toss. In its first steps the discriminator calls everything a little more real,
+# so its loss on real images falls and that on generated ones rises. But it already gives real images the higher logits
+# (exercise 1). After some twenty steps it gets both right, as you saw in lesson 1.
 #
 # ## What happens in 100,000 steps?
 #
@@ -323,7 +328,7 @@ curves(*later, across=(0, len(mine) - 1))
 # What do you notice? When does it become good, and does it stay good? The last generator is bundled with inkgan. Let it
 # draw.
 
-# %% [markdown] lang="zh" of="3aae9edd"
+# %% [markdown] lang="zh" of="6239d3de"
 # 蓝线是判别器在真图上的损失，橙线是它在生成的图上的损失，绿线是生成器的损失；横轴是步数，生成器从第 8 步才开始学。三条线都从 0.693 附近开始，也就是抛硬币的损失。
 # 最初几步，判别器对什么都更倾向于说“真”，所以它在真图上的损失下降，在生成的图上的损失反而上升。
 # 不过它给真图的分数已经更高了（见练习 1）。到二十来步，两边它就都能答对了，第 1 课里已经看到过。

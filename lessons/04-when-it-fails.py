@@ -19,10 +19,10 @@
 # We need a run that takes seconds: digits of 14×14 pixels, networks a third as wide as usual, 240 steps of 16 images.
 # `Compact` is the *recipe*: small fast networks, their losses and their optimisers; lesson 6 builds it up step by step.
 # Its `ema_generator` is the generator with averaged weights (an exponential moving average), which draws the pictures.
-# `play` is a training loop with two doors: `batch` changes what the run sees, `tamper` changes the networks. Every 30
+# `play` is a training loop with two hooks: `batch` changes what the run sees, `tamper` changes the networks. Every 30
 # steps the **doctor** has a look: does the generator draw all that it should, do the images vary, who is winning?
 
-# %% [markdown] lang="zh" of="a76c9cf2"
+# %% [markdown] lang="zh" of="90e90479"
 # ## 实验室
 #
 # 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套**配方**（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
@@ -237,11 +237,11 @@ picture
 # a collapse that training brings about; it changes nothing here. The cure is its second remedy: find the line that
 # drops the latent.
 #
-# ## 5. A label that is never drawn
+# ## 5. A label that never comes up
 #
 # `randint(0, 9)` in NumPy gives 0 to 8. What happens to the nines?
 
-# %% [markdown] lang="zh" of="076018d4"
+# %% [markdown] lang="zh" of="2b4b5aad"
 # 看第一行：两个 0 一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
 # 要看同一类的十个隐变量，或者用数来说话：医生拿同一类生成图之间的差别，去和真图之间的差别比。
 # 它的第一个药方对付的是训练造成的崩溃，在这里不起作用；治法是第二个：找出弄丢隐变量的那一行。

@@ -12,12 +12,12 @@
 # 这一课用几行 NumPy 写出常用的指标，弄清每一种看不见什么，最后下一个站得住脚的结论。
 
 # %% [markdown] lang="en"
-# ## Can the loss tell?
+# ## Can the loss tell us?
 #
 # A classifier's loss says how good it is. Does a GAN's? The generator's loss is measured by its own discriminator,
 # which changes all the time. Here are three generators: inkgan's `best` and `fast`, and the original `tutorial`.
 
-# %% [markdown] lang="zh" of="5003ff58"
+# %% [markdown] lang="zh" of="c10a21e2"
 # ## 损失能说明问题吗？
 #
 # 分类器的损失说明它有多好，GAN 的损失呢？量出生成器损失的，是它自己的判别器，而判别器一直在变。
@@ -287,14 +287,20 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 # %% [markdown] lang="en"
 # Noise costs both: no noisy digit looks like a real one, nor the other way round. Fifty repeated images keep their
 # precision, since each is a real digit, and lose their recall. That is mode collapse in two numbers. The tutorial's
-# generator has a fair precision and very little recall: it draws few kinds of digits, and about four in five of its
-# images are passable.
+# generator has a fair precision and very little recall: about four in five of its images lie close to a real digit, and
+# they are of few kinds.
+#
+# Did you expect fewer, from its pictures? The fewer the real images, the farther away is the fifth-nearest neighbour,
+# the larger are the balls, and the more images lie in one. [With 10,000 real images](../../docs/experiments.md), the
+# same generator has a precision of 0.56. So compare these two, too, only at the same number of images.
 #
 # Missing threes hardly show even here: nine tenths of everything are fine. To see that, count the classes.
 
-# %% [markdown] lang="zh" of="00450149"
+# %% [markdown] lang="zh" of="d57e1209"
 # 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
-# 教程的生成器精确率尚可，召回率极低：种类很少，五张里大约有四张还过得去。
+# 教程的生成器精确率尚可，召回率极低：五张里大约有四张离某张真图很近，种类却很少。
+#
+# 看过它的图，你是不是觉得不该有这么多？真图越少，第五近邻就越远，“像”的范围就越大，落进去的图也就越多。[用 10,000 张真图](../../docs/experiments.md)（英文）来算，同一个生成器的精确率是 0.56。所以精确率和召回率也一样，图的数量相同才能比较。
 #
 # 缺了“3”，在这里也几乎看不出来：毕竟十分之九都没问题。要发现它，得数类别。
 

@@ -148,8 +148,8 @@ assert tutorials > 30 * ours
 
 # %% [markdown] lang="en"
 # A step of the tutorial takes about 36 times as many multiplications. Part of that is width and batch: these rungs have
-# half the channels of `fast`, and batches of 32 instead of 50. For each image it is still more than twenty times as
-# many.
+# half the channels of `fast`, and batches of 32, where the tutorial has 50. For each image it is still more than twenty
+# times as many.
 #
 # ## Rung 2: labels
 #
@@ -158,8 +158,8 @@ assert tutorials > 30 * ours
 # Odena et al. 2017). What will change: the quality, or something else? From now on we also print how many images a
 # classifier reads as the digit that was asked for.
 
-# %% [markdown] lang="zh" of="465cc78e"
-# 教程的一步要做将近 69 亿次乘法，这些网络只要大约 1.9 亿次，相差 36 倍左右。其中有宽度和批量的功劳：这几级的通道数只有 `fast` 的一半，每批 32 张，不是 50 张。但按每张图算，也还差二十多倍。
+# %% [markdown] lang="zh" of="6bb90e49"
+# 教程的一步要做将近 69 亿次乘法，这些网络只要大约 1.9 亿次，相差 36 倍左右。其中有宽度和批量的功劳：这几级的通道数只有 `fast` 的一半，每批 32 张，而教程是 50 张。但按每张图算，也还差二十多倍。
 #
 # ## 第 2 级：标签
 #
@@ -205,11 +205,11 @@ assert accuracies["pairs"] > accuracies["labels"]
 # ## Rung 4: a penalty on the discriminator
 #
 # Lesson 4 showed two networks that circle and a discriminator that wins. Both failures need a discriminator whose
-# logits change steeply from one image to the next. So charge it for steepness: R1 and R2 are the squared length of its
-# gradient with respect to the pixels, at real and at generated images (Mescheder et al. 2018; both together with pairs:
-# Huang et al. 2024). The penalty costs a second backward pass. Must we pay for it in every step?
+# logits change steeply from one image to the next. So charge it for steepness: R1 is the squared length of its gradient
+# with respect to the pixels at real images, R2 the same at generated ones (Mescheder et al. 2018; both together with
+# pairs: Huang et al. 2024). The penalty costs a second backward pass. Must we pay for it in every step?
 
-# %% [markdown] lang="zh" of="407d8491"
+# %% [markdown] lang="zh" of="30b1f9a4"
 # ## 第 4 级：给判别器加惩罚项
 #
 # 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都有一个前提：从一张图到另一张图，判别器的 logit 变化得很陡。

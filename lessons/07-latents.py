@@ -44,10 +44,10 @@ assert lengths.min() > 5
 #
 # ## A walk
 #
-# Take two latents and go from one to the other. The straight way, `(1 - t) * a + t * b`, cuts through the inside of the
+# Take two latents and go from one to the other. The straight line, `(1 - t) * a + t * b`, cuts through the inside of the
 # shell. The arc stays on it. How long is the latent half way?
 
-# %% [markdown] lang="zh" of="f40b2e32"
+# %% [markdown] lang="zh" of="e6f04cb7"
 # 不对。每个数都在 0 附近，但 64 个数合起来，长度大约是 √64 = 8，而且几乎不变。隐变量住在一层薄壳上，壳里面几乎是空的。
 #
 # ## 散步
@@ -75,8 +75,8 @@ assert middle[0] < 0.85 * middle[1]
 sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# Above is the straight way, below the arc. Every step is a three, and every step is a little different from the one
-# before: the generator is continuous. Half way, the latent on the straight way is clearly shorter. In these two rows
+# Above is the straight line, below the arc. Every step is a three, and every step is a little different from the one
+# before: the generator is continuous. Half way, the latent on the straight line is clearly shorter. In these two rows
 # you hardly see what that costs; further down you measure it with ψ: short latents are near the average, and their
 # images vary less. So `inkgan morph` walks along arcs.
 #
@@ -84,7 +84,7 @@ sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), colu
 #
 # Now keep the latent and change the label instead. What stays the same?
 
-# %% [markdown] lang="zh" of="361bcef4"
+# %% [markdown] lang="zh" of="c1df22a5"
 # 上排走直线，下排走弧线。每一步都是“3”，每一步都和前一步略有不同：生成器是连续的。走到一半，直线上的隐变量明显短了。光看这两排，几乎看不出代价；下面会用 ψ 量出来：短的隐变量接近平均，画出的图变化少。所以 `inkgan morph` 走的是弧线。
 #
 # ## 一种笔迹

@@ -14,10 +14,10 @@
 # %% [markdown] lang="en"
 # ## A folder
 #
-# You have no folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying positions, sizes
+# No folder at hand? Then draw one: circles, squares and triangles, 200 of each, with varying positions, sizes
 # and line widths. One folder for each class. What else must the computer know? (Nothing.)
 
-# %% [markdown] lang="zh" of="9e4fb567"
+# %% [markdown] lang="zh" of="a3f5c4d9"
 # ## 一个文件夹
 #
 # 手头没有？那就自己画：圆、正方形和三角形各 200 张，位置、大小、线宽各不相同，每类一个文件夹。此外还要告诉计算机什么？（什么都不用。）
@@ -235,12 +235,12 @@ assert torch.allclose(whole, shared, atol=1e-7)
 # Here, `slices` says into how many parts each batch is cut. For many machines, see [the page on
 # clusters](../../docs/cluster.md).
 #
-# ## Take it away
+# ## Take it with you
 #
 # `inkgan export RUN -o model.html` makes one file that draws without a server; `-o model.onnx` makes one for other
 # programs. You can also export a folder with the weights and a model card:
 
-# %% [markdown] lang="zh" of="f2188972"
+# %% [markdown] lang="zh" of="cd94a88b"
 # 一样，只差舍入误差。什么时候会**不**一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
 # 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
@@ -255,7 +255,7 @@ again = inkgan.load("my-shapes")
 assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 
 # %% [markdown] lang="en"
-# ## Where to read on
+# ## Further reading
 #
 # Ten papers, in the order in which they answer each other:
 #
@@ -286,7 +286,7 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
 
-# %% [markdown] lang="zh" of="88c551b8"
+# %% [markdown] lang="zh" of="99489a30"
 # ## 接下来读什么
 #
 # 十篇论文，后面的回应前面的，就按这个顺序读：

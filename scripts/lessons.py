@@ -49,8 +49,9 @@ _WORDS = {
     "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
     "zh": {"other": "English", "next": "下一课", "before": "上一课"},
 }
-#: The label that unfolds the code of a solution on the site.
+#: The labels that unfold the code of a solution on the site, and a cell that asserts what its full form computed.
 _SOLUTION = {"en": "Solution", "zh": "参考代码"}
+_CHECK = {"en": "A check of the solution", "zh": "检验上面的结果"}
 #: A line break between Chinese characters, which Markdown would show as a space.
 _BROKEN_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u4e00-\u9fff“（《])")
 #: The mark that becomes the exported page, opened at a view, and the code that shows the page in a notebook.
@@ -175,17 +176,21 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
             made.cells.append(nbformat.v4.new_markdown_cell(_BROKEN_CHINESE.sub("", cell.source)))
         elif cell.cell_type == "code" and not (short and cell.metadata.get("full")):
             source = _shortened(lesson, cell) if short else cell.source
-            folded = _folded(language) if cell.metadata.get("solution") else {}
+            label = (_CHECK if cell.metadata.get("full") else _SOLUTION)[language]
+            folded = _folded(label) if cell.metadata.get("solution") else {}
             made.cells.append(nbformat.v4.new_code_cell(source, metadata=folded))
+    # Also below the title: whoever reads only the other language does not scroll to the end.
+    title, end_of_line, rest = made.cells[0].source.partition("\n")
+    made.cells[0].source = f"{title}\n\n{_in_the_other(lesson, language)}{end_of_line}{rest}"
     made.cells.append(nbformat.v4.new_markdown_cell(_navigation(lesson, language)))
     for number, cell in enumerate(made.cells):
         cell.id = f"cell-{number:03}"  # nbformat draws them at random
     return made
 
 
-def _folded(language: Language) -> dict[str, Any]:
-    """Return the metadata of a cell that is shown folded: by the site, and by JupyterLab."""
-    prompts = {"code_prompt_show": _SOLUTION[language], "code_prompt_hide": _SOLUTION[language]}
+def _folded(label: str) -> dict[str, Any]:
+    """Return the metadata of a cell that is shown folded: by the site, under its label, and by JupyterLab."""
+    prompts = {"code_prompt_show": label, "code_prompt_hide": label}
     return {"tags": ["hide-cell"], "mystnb": prompts, "jupyter": {"source_hidden": True, "outputs_hidden": True}}
 
 
@@ -199,13 +204,18 @@ def _shortened(lesson: Path, cell: Any) -> str:
     return source
 
 
+def _in_the_other(lesson: Path, language: Language) -> str:
+    """Return a link to the lesson in the other language."""
+    other = "zh" if language == "en" else "en"
+    return f"[{_WORDS[language]['other']}](../{other}/{lesson.stem}.ipynb)"
+
+
 def _navigation(lesson: Path, language: Language) -> str:
     """Return the line below a lesson, with links to the other language and to the lessons before and after."""
     words = _WORDS[language]
     order = lessons()
     place = order.index(lesson)
-    other = "zh" if language == "en" else "en"
-    parts = [f"[{words['other']}](../{other}/{lesson.stem}.ipynb)"]
+    parts = [_in_the_other(lesson, language)]
     if place:
         parts.append(f"[{words['before']}]({order[place - 1].stem}.ipynb)")
     if place + 1 < len(order):
@@ -344,7 +354,7 @@ def _code(made: Any) -> list[Any]:
 def to_work_in(lesson: Path, language: Language) -> Any:
     """Return a lesson's notebook to work in: with an introduction, its pictures, and the exported page."""
     made = notebook(lesson, language)
-    cells = [made.cells[0], nbformat.v4.new_markdown_cell(_YOURS[language])]
+    cells = [_with_pictures(made.cells[0].source), nbformat.v4.new_markdown_cell(_YOURS[language])]
     for cell in made.cells[1:]:
         if cell.cell_type == "code":
             cells.append(cell)

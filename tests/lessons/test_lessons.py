@@ -275,6 +275,27 @@ def test_solutions_are_folded_and_nothing_else(script: Any, path: Path, language
     assert exercises.count("<details>") == len(asked)
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_an_exercise_has_one_solution(script: Any, path: Path) -> None:
+    """A cell that only asserts what the solution computed says so: readers expect no second solution there."""
+    for language in LANGUAGES:
+        cells = script.notebook(path, language).cells
+        folded = [cell for cell in cells if "hide-cell" in cell.metadata.get("tags", [])]
+        asserts = [all(line.startswith("assert ") for line in cell.source.splitlines()) for cell in folded]
+        labels = [cell.metadata["mystnb"]["code_prompt_show"] for cell in folded]
+        check = {"en": "A check of the solution", "zh": "检验上面的结果"}[language]
+        solution = {"en": "Solution", "zh": "参考代码"}[language]
+        assert labels == [check if only else solution for only in asserts]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_other_language_is_a_click_away_at_the_top(script: Any, path: Path) -> None:
+    """Whoever opens a lesson in the wrong language need not scroll to its end."""
+    english, chinese = (script.notebook(path, language).cells[0].source.split("\n\n")[1] for language in LANGUAGES)
+    assert english == f"[中文](../zh/{path.stem}.ipynb)"
+    assert chinese == f"[English](../en/{path.stem}.ipynb)"
+
+
 def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     lesson(script, tmp_path)
@@ -299,6 +320,14 @@ def test_a_copy_holds_what_it_shows(script: Any, language: str) -> None:
     assert sum(f"page.html#learn&lang={language}" in cell.source for cell in made.cells) == 1
     lines = [cell.source for cell in script.notebook(LESSONS[2], language).cells if cell.cell_type == "code"]
     assert [cell.source for cell in made.cells if cell.cell_type == "code" and "page.html" not in cell.source] == lines
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_copy_needs_no_picture_beside_it(script: Any, path: Path) -> None:
+    """Not even in its first cell: every picture that its text shows is attached."""
+    cells = [cell for cell in script.to_work_in(path, "en").cells if cell.cell_type == "markdown"]
+    shown = [place for cell in cells for place in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", cell.source)]
+    assert shown == [f"attachment:{name}" for cell in cells for name in cell.get("attachments", {})]
 
 
 @pytest.mark.parametrize(
