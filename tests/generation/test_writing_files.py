@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,39 @@ def test_a_label_that_was_changed_is_the_users(tmp_path: Path, change: str, caps
     assert run(["write", "34", "-o", str(out), "--force"]) == 0
     assert runs.listing(tmp_path).keys() == before.keys()
     assert label.read_bytes() == before["a.jsonl"]
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_killed_write_can_be_repeated(labels: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a process is killed that replaces a picture with its labels, the same command goes on afterwards."""
+
+    class Killed(BaseException):
+        pass
+
+    def killing(act: Callable[..., Any], moment: int) -> Callable[..., Any]:
+        def acting(*given: Any) -> Any:
+            done = act(*given)
+            calls.append(given)
+            if len(calls) == moment:
+                raise Killed
+            return done
+
+        return acting
+
+    save_writings([write("22")], 1, tmp_path / "fresh" / "a.png", labels=labels)
+    for moment in range(1, 100):
+        out = tmp_path / str(moment) / "a.png"
+        save_writings([write("11")], 1, out, labels=True)
+        calls: list[Any] = []
+        with monkeypatch.context() as patch, suppress(Killed):
+            for name in ("replace", "unlink"):
+                patch.setattr(Path, name, killing(getattr(Path, name), moment))
+            save_writings([write("22")], 1, out, labels=labels, force=True)
+        save_writings([write("22")], 1, out, labels=labels, force=True)
+        assert runs.listing(out.parent) == runs.listing(tmp_path / "fresh")
+        if len(calls) < moment:  # it was not killed any more
+            break
+    assert moment > 2
 
 
 @pytest.mark.parametrize("name", ["a/", "a.npz"])

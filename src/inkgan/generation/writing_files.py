@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, shown, whole_number
-from inkgan.files import atomic_write, output_errors, refuse_to_overwrite
+from inkgan.files import atomic_write, fsync, refuse_to_overwrite
 from inkgan.generation.image_files import numbered, output_kind_of, write_arrays
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
@@ -94,13 +94,17 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
     writing = next(writings)
     label = _label(writing, path.name).encode()
     notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None
+    contents = {beside: label} if labels else {}
+    contents[path] = png_bytes(writing.picture, notes)
     with ExitStack() as files:
-        if labels:
-            files.enter_context(atomic_write(beside, force=force)).write_bytes(label)
-        files.enter_context(atomic_write(path, force=force)).write_bytes(png_bytes(writing.picture, notes))
-    if is_ours and not labels:
-        with output_errors(beside):
-            beside.unlink()  # it has the labels of the picture that was replaced
+        for place, content in contents.items():
+            temporary = files.enter_context(atomic_write(place, force=force))
+            temporary.write_bytes(content)
+            fsync(temporary)  # now, while what is replaced is still there: the disk may be full
+        if is_ours:
+            # Before the picture is replaced: if this process is killed then, the next write does not find labels of
+            # another picture, which could be the user's.
+            beside.unlink()
 
 
 def _label(writing: Writing, file: str) -> str:
