@@ -74,7 +74,7 @@ def test_mistakes_on_the_command_line(
     [
         ("none.toml", {}, "cannot read .*none.toml"),
         ("bad.toml", {}, "bad.toml is not a TOML file"),
-        ("odd.toml", {}, "a look has no knob 'colour'"),
+        ("odd.toml", {}, "odd.toml: a look has no knob 'colour'"),
         ("scan", {"blurr": "1"}, "Did you mean 'blur'. It has form, gap, variety, elastic, pen,"),
         ("scan", {"blur": "11"}, "blur = '11' is not allowed"),
         ("scan", {"blur": "2..1"}, "The range runs backwards: give the smaller number first."),
@@ -268,6 +268,9 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("", "1 process, all take about 0:10:00"),
+        ("--labels", "1 process, all take about 0:10:00"),
+        ("--format yolo", "3 processes, all take about 0:03:20"),
         ("--jobs 3", "3 processes, all take about 0:03:20"),
         ("--jobs 3 --shards 2", "2 processes, all take about 0:05:00"),  # the third would have no shard
         ("--jobs 3 --shards 1", "1 process, all take about 0:10:00"),

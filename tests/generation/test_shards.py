@@ -989,7 +989,7 @@ def test_the_command(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(words) == 0
     assert (
         capsys.readouterr().out
-        == f"10 images, 1 of 4 shards: {out}\n10 images, 4 shards (1 of them was there): {out}\n"
+        == f"3 of 10 images, 1 of 4 shards: {out}\n10 images, 4 shards (1 of them was there): {out}\n"
     )
     assert visible(Path(out)) == visible(whole)
     words = ["write", "1", "-n", "12", "--model", "fast", "--height", "24", "--split", "train=.9,test=.1"]

@@ -168,6 +168,8 @@ def write(
         _, count = _texts_and_count(texts, file, count)
     if shards is None:
         shards = parts if part is not None else min(-(-count // _SHARD_SIZE), MOST_SHARDS)
+        if not in_shards:  # a preview of images that are not a data set in shards: one process writes them
+            shards = 1
 
     spec = Spec(
         texts=texts or (),
@@ -240,11 +242,16 @@ def _write_data_set(
             error.args = ("stopped. The same command continues from there.",)
             raise
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
-    shards = f"{made + kept:,} of {spec.shards:,} shards" if part[1] > 1 else quantity(spec.shards, "shard", ",")
+    images, shards = quantity(spec.count, "image", ","), quantity(spec.shards, "shard", ",")
+    index, parts = part
+    if parts > 1:
+        count = sum(len(spec.images_of(shard)) for shard in range(index - 1, spec.shards, parts))
+        typer.echo(f"{count:,} of {images}, {made + kept:,} of {shards}{there}: {printable(out)}")
+        return
     sizes = ", ".join(f"{name} {size:,}" for name, size in sizes_of_split(spec).items())
     about = "about " if spec.count > MOST_COUNTED else ""
     split = f" ({about}{sizes})" if sizes else ""
-    typer.echo(f"{quantity(spec.count, 'image', ',')}{split}, {shards}{there}: {printable(out)}")
+    typer.echo(f"{images}{split}, {shards}{there}: {printable(out)}")
 
 
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:

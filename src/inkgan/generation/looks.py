@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, unknown
+from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, shown, unknown
 from inkgan.files import read_toml
 
 #: The least and the greatest value of a random choice.
@@ -118,11 +118,14 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
     """
     if isinstance(given, Look):
         look = given
+    elif isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
+        table = read_toml(Path(given))
+        try:
+            look = _of_table(table)
+        except ConfigError as error:
+            raise ConfigError(f"{shown(given)}: {error}") from None
     else:
-        if isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
-            given = read_toml(Path(given))
-        table = dict(given) if isinstance(given, Mapping) else {"look": given}
-        look = _with_knobs(_named(table.pop("look", "clean")), table)
+        look = _of_table(given if isinstance(given, Mapping) else {"look": given})
     look = _with_knobs(look, knobs or {})
     if look != LOOKS["clean"] and background != "white":
         name = name_of(look)
@@ -134,6 +137,11 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
 def name_of(look: Look) -> str | Look:
     """Return the name of a look; or the look itself if it has none."""
     return next((name for name, one in LOOKS.items() if one == look), look)
+
+
+def _of_table(table: Mapping[str, Any]) -> Look:
+    knobs = dict(table)
+    return _with_knobs(_named(knobs.pop("look", "clean")), knobs)
 
 
 def _named(name: Any) -> Look:
