@@ -144,7 +144,8 @@ def test_lines_end_at_the_edge_of_a_narrow_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All but those with settings, which stay whole so that they can be copied."""
-    lines = [{"step": step, **_SOUND, "loss_generator": 1e9} for step in range(0, 90, 10)]
+    ill = {"loss_generator": 1e9, "doctor/stuck_generator": 1.0, "doctor/stuck_discriminator": 1.0}  # with long advice
+    lines = [{"step": step, **_SOUND, **ill} for step in range(0, 90, 10)]
     monkeypatch.chdir(tmp_path)
     folder = run_folder(Path("run"), lines)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -154,6 +155,7 @@ def test_lines_end_at_the_edge_of_a_narrow_window(
     assert [line for line in said if len(line) > 60 and "--set " not in line] == []
     (copied,) = (line for line in said if "--set " in line)
     assert copied.strip().startswith("Start again with --set ")
+    assert any(line.strip().startswith("Such units do not come back.") for line in said)
     reasons = [at for at, line in enumerate(said) if "not judged  the run logged no signal" in line]
     assert reasons
     start = said[reasons[0]].index("the run")

@@ -227,6 +227,17 @@ def test_a_suspended_run_leaves_the_terminal_in_order(monkeypatch: pytest.Monkey
     assert not window.screen.cursor.hidden
 
 
+def test_a_run_that_continues_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``fg`` does not leave the terminal empty until the next drawing is due."""
+    window = Window(monkeypatch)
+    monkeypatch.setattr(console, "_SECONDS_BETWEEN_PANELS", 3600.0)
+    monkeypatch.setattr("os.kill", lambda *_: None)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        signal.raise_signal(signal.SIGTSTP)
+        assert any(line.startswith("step 2/100") for line in window.lines)
+
+
 def test_a_run_is_not_suspended_while_it_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise what was drawn so far, and the visible cursor, would stay in a buffer."""
     window = Window(monkeypatch)
