@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inkgan.cli import run
-from inkgan.cli.progress import counted, progress_line, time_left
+from inkgan.cli.progress import counted, optional_output, progress_line, time_left
 
 _WIPE = "\r\x1b[K"
 
@@ -57,6 +58,30 @@ def test_a_new_task_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         tell("features", 1.0)
         tell("figures", 0.0)
     assert shown.getvalue() == f"{_WIPE}features: 50%{_WIPE}figures: 0%{_WIPE}"
+
+
+def test_a_command_in_the_background_writes_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user types in the terminal then; after ``fg`` the progress is shown again."""
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    has_terminal = False
+    monkeypatch.setattr("inkgan.cli.progress.in_foreground", lambda: has_terminal)
+    with progress_line() as tell:
+        tell("features", 0.5)
+        assert shown.getvalue() == ""
+        has_terminal = True
+        tell("figures", 0.0)
+        assert shown.getvalue() == f"{_WIPE}figures: 0%"
+
+
+def test_after_output_that_failed_nothing_more_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would otherwise try again at exit, and end with an error of its own."""
+    reader_is_gone = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    with optional_output():
+        raise reader_is_gone
+    assert sys.stdout is None
+    print("this goes nowhere, without an error")
 
 
 @pytest.mark.parametrize("command", [("evaluate", "a.npz"), ("compare", "a.npz", "b.npz")])

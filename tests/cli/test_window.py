@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from multiprocessing import get_context
+from types import FrameType
 
 import pytest
 
-from inkgan.cli.window import Suspension, columns
+from inkgan.cli.window import Suspension, columns, in_foreground
 
 
 @pytest.mark.parametrize(("window", "width"), [("80", 80), ("60", 60), ("200", 100), ("10", 40)])
@@ -30,6 +31,37 @@ def test_files_and_pipes_have_100_columns(monkeypatch: pytest.MonkeyPatch) -> No
     assert columns() == 100
     monkeypatch.setattr(sys, "stdout", None)
     assert columns() == 100
+
+
+def test_without_a_terminal_a_command_is_in_the_foreground(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a job of a cluster; with one, the process group that has the terminal decides."""
+
+    def no_terminal(_descriptor: int) -> int:
+        raise OSError
+
+    monkeypatch.setattr(os, "tcgetpgrp", no_terminal)
+    assert in_foreground()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _descriptor: os.getpgrp() + 1)
+    assert not in_foreground()
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _descriptor: os.getpgrp())
+    assert in_foreground()
+
+
+def test_a_programs_own_way_to_suspend_stays() -> None:
+    """Only the system's handler of Ctrl-Z is replaced, and it is put back."""
+
+    def own(_number: int, _frame: FrameType | None) -> None:
+        pass
+
+    before = signal.getsignal(signal.SIGTSTP)
+    try:
+        for handler in (own, signal.SIG_IGN):
+            signal.signal(signal.SIGTSTP, handler)
+            with Suspension():
+                assert signal.getsignal(signal.SIGTSTP) == handler
+            assert signal.getsignal(signal.SIGTSTP) == handler
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["fg", "kill"])
