@@ -285,6 +285,8 @@ def test_a_split_of_the_contrary_ink_is_reported(file: Path, dark: bool) -> None
     assert [note for note in notes if note.startswith("test images look like")]
     alike = having(file, x_train=framed(30, dark=dark), x_test=framed(20, dark=dark)).notes
     assert not [note for note in alike if note.startswith("test images look like")]
+    unclear = having(file, x_train=pixels(30, 12, 12), x_test=framed(20, dark=dark)).notes
+    assert not [note for note in unclear if note.startswith("test images look like")]
 
 
 def test_grey_images_in_colour_are_reported(file: Path) -> None:
