@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 
 from inkgan.cli.window import Suspension, columns, in_foreground
+from waiting import SECONDS
 
 
 @pytest.mark.parametrize(("window", "width"), [("80", 80), ("60", 60), ("200", 100), ("10", 40)])
@@ -92,6 +93,29 @@ def test_ctrl_z_stops_the_processes_of_a_command_too(monkeypatch: pytest.MonkeyP
     finally:
         worker.kill()
         worker.join()
+
+
+def test_processes_of_a_command_that_is_killed_while_it_is_suspended_go_on() -> None:
+    """A process that is stopped cannot notice that the first one has ended; it would keep its memory and its locks."""
+    code = (
+        "import multiprocessing, os, signal, time\n"
+        "from inkgan.cli.window import Suspension\n"
+        "worker = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(60,))\n"
+        "worker.start()\n"
+        "print(worker.pid, flush=True)\n"
+        "kill = os.kill\n"
+        "os.kill = lambda process, number: kill(process, signal.SIGKILL if process == os.getpid() else number)\n"
+        "with Suspension():\n"
+        "    signal.raise_signal(signal.SIGTSTP)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        worker = int(command.stdout.readline())
+        try:
+            assert command.wait(SECONDS) == -signal.SIGKILL
+            assert _becomes_stopped(worker, False)
+        finally:
+            os.kill(worker, signal.SIGKILL)
 
 
 def _becomes_stopped(process: int | None, expected: bool) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -95,11 +96,13 @@ def _stopped_workers() -> Iterator[None]:
     from multiprocessing import active_children
 
     workers = [worker.pid for worker in active_children() if worker.pid is not None]
-    try:
+    if not workers:
+        yield
+        return
+    # A shell lets them continue when its input ends, so even if this process is killed: only what continues can end.
+    waiter = ["sh", "-c", 'read -r end; kill -CONT "$@"', "sh", *map(str, workers)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(waiter, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True):
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
         yield
-    finally:  # also if the command is told to end instead: only a process that continues can end
-        for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGCONT)
