@@ -214,3 +214,18 @@ def test_a_model_of_other_classes_draws_them_in_turn() -> None:
     assert labels is not None
     assert labels.tolist() == [0, 1, 0, 1]
     assert notes == ["small learned from other data than strokes as it is here."]
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "seconds", "said"),
+    [(1000, 2500, None, True), (2500, 2500, None, False), (1000, 2500, 30.0, False), (None, None, None, False)],
+)
+def test_a_generator_from_before_the_end_of_its_run_is_named(
+    step: int | None, steps: int | None, seconds: float | None, said: bool
+) -> None:
+    """Its learning rates had not faded yet; a run by the clock ends at any step."""
+    subject = ModelSubject("small", model("ab"))
+    subject.model.description |= {"step": step, "config": {"steps": steps, "seconds": seconds}}  # type: ignore[operator]
+    _, _, notes = subject.take(4, 0, data())
+    note = "small has the weights after 1,000 of 2,500 steps, not those of a complete run."
+    assert (note in notes) == said

@@ -34,7 +34,7 @@ from inkgan.images import Images, Labels
 #: The figures of a class need this many images of it.
 _LEAST_OF_CLASS = 20
 # Raise these when a figure changes: its floors in the cache are then computed again.
-_FLOORS_VERSION = 3
+_FLOORS_VERSION = 4
 _PAIRS = 32  # shown in the HTML report
 
 

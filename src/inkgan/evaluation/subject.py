@@ -88,10 +88,21 @@ class ModelSubject:
             labels = in_proportion(n, counts)
             has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
             notes.append(f"{self.name} drew its classes in the proportions of {has}.")
+        if (steps := self._steps_of_run()) is not None:
+            done, total = steps
+            notes.append(f"{self.name} has the weights after {done:,} of {total:,} steps, not those of a complete run.")
         if self.model.data_digest != data.digest:
             notes.append(f"{self.name} learned from other data than {data.name} as it is here.")
         images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
         return np.asarray(images).reshape(n, *self.image_shape), labels, notes
+
+    def _steps_of_run(self) -> tuple[int, int] | None:
+        """Return how many steps of how many the generator has learned for; None after the last, or with a clock."""
+        step, config = self.model.description.get("step"), self.model.description.get("config")
+        if not isinstance(config, Mapping) or config.get("seconds") is not None:
+            return None
+        total = config.get("steps")
+        return (step, total) if isinstance(step, int) and isinstance(total, int) and step < total else None
 
 
 @dataclass(frozen=True, eq=False)

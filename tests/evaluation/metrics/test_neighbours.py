@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prdc import compute_prdc  # type: ignore[import-untyped]
-from scipy.stats import ortho_group  # type: ignore[import-untyped]
+from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
@@ -81,7 +81,7 @@ def test_properties(seed: int, d: int) -> None:
     rng = np.random.default_rng(seed)
     value = figures(x, y)
     assert figures(x[rng.permutation(60)], y[rng.permutation(70)]) == pytest.approx(value, abs=1e-12)
-    rotation = ortho_group.rvs(d, random_state=seed)
+    rotation = stats.ortho_group.rvs(d, random_state=seed)
     # A point within rounding of a ball's edge may change sides.
     assert figures(x @ rotation + 3, y @ rotation + 3) == pytest.approx(value, abs=0.02)
     same = figures(x, x)
@@ -146,6 +146,23 @@ def test_none_or_all_of_the_real_images_have_an_interval_with_a_width() -> None:
         assert (none.value, all_of_them.value) == (0, 1)
         assert [none.interval.low, none.interval.high] == pytest.approx([0, room])
         assert [all_of_them.interval.low, all_of_them.interval.high] == pytest.approx([1 - room, 1])
+
+
+def test_a_share_that_no_group_changes_has_an_interval_with_a_width() -> None:
+    """A generator of one image, repeated, reaches the same few real balls whichever group is left out."""
+    real = np.array([[0.0], [0.01], [0.03], *([[100.0 + i**2] for i in range(9)])])
+    one = np.zeros((60, 1))
+    found = manifold_estimates(real, one, np.random.default_rng(0), k=2, num_groups=5)["coverage"]
+    assert found.value == 3 / 12
+    exact = stats.binomtest(3, 12).proportion_ci(method="exact")
+    assert [found.interval.low, found.interval.high] == pytest.approx([exact.low, exact.high])
+
+
+def test_a_density_of_0_has_an_interval_with_a_width() -> None:
+    """If none of 60 images lies in a ball, up to 1 - 0.025^(1/60) of all may."""
+    far = manifold_estimates(normal(0, 80, 3), normal(1, 60, 3) + 1000, np.random.default_rng(0), num_groups=5)
+    density = far["density"]
+    assert [density.value, density.interval.low, density.interval.high] == pytest.approx([0, 0, 1 - 0.025 ** (1 / 60)])
 
 
 def simulate(scale: float) -> list[dict[str, Estimate]]:

@@ -107,8 +107,9 @@ def manifold_estimates(
 
     The real set is fixed, so precision is a share of independent images and has Wilson's interval. The other three use
     the delete-a-group jackknife. When it leaves out a group, recall keeps the radii of the other generated balls, since
-    nearest neighbours change little without one group in 50. If no real image counts, or if all count whichever group
-    is left out, the jackknife's interval would have no width. Recall and coverage then have Clopper and Pearson's.
+    nearest neighbours change little without one group in 50. If they are the same whichever group is left out, such as
+    0 for images far away, the jackknife's interval would have no width. Recall and coverage then have Clopper and
+    Pearson's, and so has a density of 0.
 
     Args:
         real: floats [n, D].
@@ -171,9 +172,12 @@ def _balls(x: Float32, y: Float32, group: Int64, k: int) -> _Balls:
 
 
 def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
-    """Estimate the mean of the values of the generated images, [m]."""
+    """Estimate the mean of the values of the generated images, [m], where 0 is an image that lies in no ball."""
     total, size = np.bincount(group, values), np.bincount(group)
-    return jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size))
+    mean = jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size))
+    if not values.any():  # the share of images in balls may be above 0; a real one there adds about 1 to the density
+        return replace(mean, interval=clopper_pearson(0, len(values)))
+    return mean
 
 
 def _share_of_real(by_group: Booleans) -> Estimate:
@@ -181,7 +185,8 @@ def _share_of_real(by_group: Booleans) -> Estimate:
     count = len(by_group)
     found = int(by_group.any(axis=1).sum())
     by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
-    share = jackknife(found / count, (by_other_groups > 0).mean(axis=0))
-    if found in (0, count) and share.standard_error == 0:  # other samples would not all give exactly this
+    left_out = (by_other_groups > 0).mean(axis=0)
+    share = jackknife(found / count, left_out)
+    if np.ptp(left_out) == 0:  # other samples would not all give exactly this
         return replace(share, interval=clopper_pearson(found, count))
     return share
