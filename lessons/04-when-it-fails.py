@@ -407,16 +407,17 @@ picture
 
 # %% [markdown] lang="en"
 # The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real
-# held-out ones, which nobody trained on; number 11 measures by how much. What it teaches then is not "draw a digit" but
-# "draw one of these fifty". The cure is more images.
+# held-out ones, which nobody trained on; number 11 measures by how much. This is called **overfitting**: it learned its
+# training images one by one, not what digits have in common. What it teaches then is not "draw a digit" but "draw one
+# of these fifty". The cure is more images.
 #
 # ## 11. Evaluating on the training data
 #
 # The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
 # images that it has never seen? We take the mean logit of real images minus that of generated ones.
 
-# %% [markdown] lang="zh" of="7e174c76"
-# 图看上去并不差，这正是陷阱所在。训练图和留出图（没参加过训练的图）同样真实，判别器却觉得训练图更真；差多少，第 11 种会量出来。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
+# %% [markdown] lang="zh" of="16f71d5a"
+# 图看上去并不差，这正是陷阱所在。训练图和留出图（没参加过训练的图）同样真实，判别器却觉得训练图更真；差多少，第 11 种会量出来。这叫**过拟合**（overfitting）：它记住的是一张张训练图，而不是数字的共同特点。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
 #
 # ## 11. 在训练数据上评估
 #

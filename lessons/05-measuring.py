@@ -294,13 +294,19 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 # the larger are the balls, and the more images lie in one. [With 10,000 real images](../../docs/experiments.md), the
 # same generator has a precision of 0.56. So compare these two, too, only at the same number of images.
 #
+# `inkgan evaluate` also prints **coverage** (Naeem et al. 2020): the share of real images that have a generated one in
+# their own ball. It asks the same as recall, but uses the balls of real images only, so that a few odd generated images
+# with very large balls cannot raise it.
+#
 # Missing threes hardly show even here: nine tenths of everything are fine. To see that, count the classes.
 
-# %% [markdown] lang="zh" of="d57e1209"
+# %% [markdown] lang="zh" of="186c3afa"
 # 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
 # 教程的生成器精确率尚可，召回率极低：五张里大约有四张离某张真图很近，种类却很少。
 #
 # 看过它的图，你是不是觉得不该有这么多？真图越少，第五近邻就越远，“像”的范围就越大，落进去的图也就越多。[用 10,000 张真图](../../docs/experiments.md)（英文）来算，同一个生成器的精确率是 0.56。所以精确率和召回率也一样，图的数量相同才能比较。
+#
+# `inkgan evaluate` 还会给出**覆盖率**（coverage，Naeem 等 2020）：有多少真图，在自己到第五近邻的范围里找得到一张生成的图。它问的和召回率一样，但范围只由真图决定，所以几张古怪的生成图就算范围极大，也抬不高它。
 #
 # 缺了“3”，在这里也几乎看不出来：毕竟十分之九都没问题。要发现它，得数类别。
 
