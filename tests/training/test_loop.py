@@ -922,6 +922,21 @@ def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
     assert seconds[-2] < 3
 
 
+def test_the_time_of_a_suspension_does_not_count(tmp_path: Path, small_data: Path, clock: list[float]) -> None:
+    """A run of some seconds that was suspended with Ctrl-Z still trains for all of them when it continues."""
+
+    def suspended(step: int) -> None:
+        if step == 2:
+            clock[0] += 1000
+            signal.raise_signal(signal.SIGCONT)
+
+    watcher = runs.RecordingWatcher(after=suspended)
+    result = runs.train(tmp_path / "run", small_data, seconds=3, settings=["pretraining_steps=0"], watcher=watcher)
+    assert result.step > 4
+    assert 3 <= result.seconds < 5
+    assert signal.getsignal(signal.SIGCONT) == signal.SIG_DFL
+
+
 def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --out, runs are named after recipe, data and seed, and numbered; --resume finds the newest one."""
     monkeypatch.chdir(tmp_path)

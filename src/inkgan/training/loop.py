@@ -50,14 +50,15 @@ def lead(run: PreparedRun, watcher: Watcher) -> Result:
     keep_freed_memory()
     with folder.locked():
         state = _begin(run, watcher)
+        clock = _Clock(state.seconds)
         with (
             _explained_divergence(run, state),
             contextlib.closing(Recorder(run, watcher, state.step)) as recorder,
-            StopSignals() as signals,
+            StopSignals(clock.leave_out) as signals,
         ):
             recorder.begin()
             _synchronise(run, state)
-            clock = _Clock(state.seconds)
+            clock.leave_out()
             _train(run, state, recorder, clock, signals)
             complete = state.is_complete
             if not is_saved(run, state):
@@ -246,8 +247,16 @@ class _Clock:
     """How long a run has trained, over all its starts, including the time to write files."""
 
     def __init__(self, seconds_before: float) -> None:
-        self._since = time.perf_counter() - seconds_before
+        self._read_at = time.perf_counter()
+        self._since = self._read_at - seconds_before
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self._since
+        self._read_at = time.perf_counter()
+        return self._read_at - self._since
+
+    def leave_out(self) -> None:
+        """Do not count the time since the clock was last read: the run was not training, or it was suspended."""
+        now = time.perf_counter()
+        self._since += now - self._read_at
+        self._read_at = now

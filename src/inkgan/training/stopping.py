@@ -1,4 +1,4 @@
-"""System signals that ask a run to stop: it then saves, and says how to go on."""
+"""System signals: those that ask a run to stop, which then saves and says how to go on, and the end of a suspension."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -22,11 +23,15 @@ class StopSignals:
     SIGHUP stays ignored if it was ignored before, as under ``nohup``. Python allows handlers only in the main thread;
     in other threads, the context manager does nothing.
 
+    Args:
+        continued: called when the process goes on after it was suspended, for example with Ctrl-Z.
+
     Attributes:
         received: the number of the first signal; None if there was none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, continued: Callable[[], None] = lambda: None) -> None:
+        self._continued = continued
         self.received: int | None = None
         self._at = 0.0
         self._before: dict[signal.Signals, Any] = {}
@@ -34,10 +39,11 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
-            taken = [signal.SIGINT, signal.SIGTERM]
+            handlers: dict[signal.Signals, Any] = {signal.SIGINT: self._note, signal.SIGTERM: self._note}
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-                taken.append(signal.SIGHUP)
-            self._before = {number: signal.signal(number, self._note) for number in taken}
+                handlers[signal.SIGHUP] = self._note
+            handlers[signal.SIGCONT] = lambda *_: self._continued()
+            self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *error: object) -> None:
