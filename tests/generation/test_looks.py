@@ -269,6 +269,7 @@ def test_a_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     ("words", "said"),
     [
         ("", "1 process, all take about 0:10:00"),
+        ("-n 20", "1 process, all take about 0:00:01"),
         ("--labels", "1 process, all take about 0:10:00"),
         ("--format yolo", "3 processes, all take about 0:03:20"),
         ("--jobs 3", "3 processes, all take about 0:03:20"),
@@ -285,7 +286,8 @@ def test_how_long_a_data_set_would_take(
     monkeypatch.setattr("inkgan.generation.spec.preview", lambda _: (np.zeros((24, 24, 24), np.uint8), 50.0))
     for module in ("device", "generation.engines"):
         monkeypatch.setattr(f"inkgan.{module}.cores", lambda: 4)
-    assert run(["write", "d", "-n", "30000", "--preview", *words.split(), "-o", f"{tmp_path}/a.png"]) == 0
+    count = [] if "-n" in words else ["-n", "30000"]
+    assert run(["write", "d", *count, "--preview", *words.split(), "-o", f"{tmp_path}/a.png"]) == 0
     assert capsys.readouterr().out.endswith(f"50 images a second in one process; in {said}.\n")
 
 

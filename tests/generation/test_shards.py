@@ -453,9 +453,9 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     before = visible(whole)
     for changes, said in (
         ({"seed": 8}, "its seed is 7, and not 8"),
-        ({"texts": ["1"]}, "its texts is"),
+        ({"texts": ["1"]}, "its texts are"),
         ({"count": 11}, "its count is 10, and not 11"),
-        ({"shards": 1}, "its shards is 4, and not 1. Give --shards 4 to continue it, or name another folder"),
+        ({"shards": 1}, "its shards are 4, and not 1. Give --shards 4 to continue it, or name another folder"),
     ):
         with pytest.raises(OutputError, match=said):
             write_shards(spec(**changes), whole)

@@ -121,7 +121,9 @@ def write(
     part: Annotated[
         str | None, _set("--shard", metavar="I/N", help="Make part I of N, as one of N machines that share a disk.")
     ] = None,
-    jobs: Annotated[int | None, _set(metavar="N", help="Processes at work. (default: one for each core)")] = None,
+    jobs: Annotated[
+        int | None, _set(metavar="N", help="Processes at work, each on a shard. (default: one for each core)")
+    ] = None,
     engine: Annotated[str, _set(metavar="processes|ray", help="The engine that runs the work.")] = "processes",
     preview: Annotated[
         bool,
@@ -257,6 +259,7 @@ def _write_data_set(
 def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
     """Draw the first images of a data set on a sheet, and estimate the time for all of them."""
     import datetime
+    import math
     from pathlib import Path
 
     from inkgan.device import cores
@@ -278,7 +281,7 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
     save_png(sheet(images, 3), path, force=force)
-    rest = datetime.timedelta(seconds=round(spec.count / speed / at_work))
+    rest = datetime.timedelta(seconds=math.ceil(spec.count / speed / at_work))
     typer.echo(
         f"{len(images)} of {quantity(spec.count, 'image', ',')}: {printable(path)}\n"
         f"{speed:,.0f} images a second in one process; in {quantity(at_work, 'process')}, all take about {rest}."

@@ -268,10 +268,11 @@ def _require_same(there: dict[str, Any], manifest: Mapping[str, Any], out: Path)
         for key in dict.fromkeys([*there[name], *manifest[name]]):
             held, wanted = there[name].get(key), manifest[name].get(key)
             if held != wanted:
+                verb = "are" if key in ("shards", "texts") else "is"
                 kind = "one with the SHA-256 " if name == "digests" else ""
                 advice = f"Give --shards {as_given(held)} to continue it, or name" if key == "shards" else "Name"
                 raise OutputError(
-                    f"{shown(out)} holds another data set: its {shown(key)} is {kind}{as_given(held)}, and not "
+                    f"{shown(out)} holds another data set: its {shown(key)} {verb} {kind}{as_given(held)}, and not "
                     f"{as_given(wanted)}. {advice} another folder."
                 )
 
