@@ -74,7 +74,10 @@ def test_quantities(said: str, expected: str) -> None:
         (str, 2026, "give a text in quotes"),
         (tuple[str, ...], "x", "give a list in brackets"),
         (Literal["png", "json"], "exe", "give 'png' or 'json'"),
-        (Annotated[str, Field(min_length=2)], "x", "string should have at least 2 characters"),
+        (Annotated[int, Field(multiple_of=8)], 12, "give a multiple of 8"),
+        (Annotated[str, Field(min_length=2)], "x", "give 2 or more characters"),
+        (Annotated[str, Field(max_length=2)], "xyz", "give 2 or fewer characters"),
+        (Annotated[str, Field(pattern="^a$")], "x", "string should match pattern '^a$'"),
     ],
 )
 def test_what_to_give_in_place_of_a_wrong_value(kind: Any, value: object, expected: str) -> None:

@@ -216,12 +216,15 @@ _INSTEAD = {
     "greater_than": "give more than {gt}",
     "less_than_equal": "give {le} or less",
     "less_than": "give less than {lt}",
+    "multiple_of": "give a multiple of {multiple_of}",
     "literal_error": "give {expected}",
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give a whole number"),
     **dict.fromkeys(("float_parsing", "float_type"), "give a number"),
     "finite_number": "give a finite number",
     **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false"),
     "string_type": "give a text in quotes",
+    "string_too_short": "give {min_length} or more characters",
+    "string_too_long": "give {max_length} or fewer characters",
     "tuple_type": "give a list in brackets",
 }
 

@@ -234,7 +234,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
     ("address", "status", "said"),
     [
         ("/v1/write", 400, "text is missing. /v1/write takes it; see /docs."),
-        ("/v1/write?text=", 400, "text=: string should have at least 1 character."),
+        ("/v1/write?text=", 400, "text=: give 1 or more characters."),
         ("/v1/write?text=abc", 400, "cannot write 'abc'. Write digits,"),
         ("/v1/write?text=1&sed=4", 400, "there is no parameter sed. Did you mean 'seed'? There are: model, text,"),
         ("/v1/write?txt=1", 400, "there is no parameter txt. Did you mean 'text'? There are: model, text,"),
