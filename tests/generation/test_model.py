@@ -111,6 +111,9 @@ def test_in_a_notebook(model: Model) -> None:
     for other in (images[0], images / 255.0, images.mean(0), images[:0], images.sum()):
         assert "images" not in repr(other)
         assert getattr(other, "_repr_png_", lambda: None)() is None
+    plain = np.asarray(images)
+    for function in (np.mean, np.max, np.sum, np.median):
+        assert repr(function(images)) == repr(function(plain))  # a number, and not an array of one
     assert repr(inkgan.load("fast")) == "<Model fast: compact, 28x28x1, classes 0 to 9>"
     assert repr(inkgan.load("tutorial")) == "<Model tutorial: tutorial, 28x28x1, without labels>"
 

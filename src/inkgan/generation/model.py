@@ -68,6 +68,11 @@ class Samples(np.ndarray[tuple[int, ...], np.dtype[np.uint8]]):
 
     __str__ = __repr__
 
+    def __array_wrap__(self, *given: Any) -> Any:
+        """Return the result of an operation: a number where NumPy has one for a plain array, such as the mean."""
+        result = super().__array_wrap__(*given)
+        return result if result.ndim else result[()]
+
     def _repr_png_(self) -> bytes | None:
         """Return the picture that a notebook shows: at most 100 of the images, dark ink on white."""
         if not self._are_images():
