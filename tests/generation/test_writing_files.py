@@ -128,11 +128,15 @@ def test_a_name_that_is_too_long_with_its_other_ending(tmp_path: Path, capsys: p
     assert runs.listing(tmp_path).keys() == {f"{'a' * 250}.png"}
 
 
-def test_labels_are_not_overwritten(tmp_path: Path) -> None:
-    """A .jsonl file that already exists beside a new image is kept too."""
+@pytest.mark.parametrize("more", [[], ["--force"]])
+def test_labels_are_not_overwritten(tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A user's .jsonl file beside a new image is kept too, and no --force is promised that would refuse."""
     (tmp_path / "a.jsonl").write_text("mine")
-    assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png"]) == 2
+    assert run(["write", "12", "--labels", "-o", f"{tmp_path}/a.png", *more]) == 2
     assert runs.listing(tmp_path) == {"a.jsonl": b"mine"}
+    said = capsys.readouterr().err
+    assert "a.jsonl was not written by inkgan" in said
+    assert "--force" not in said
 
 
 def test_an_image_is_replaced_with_its_label(tmp_path: Path) -> None:

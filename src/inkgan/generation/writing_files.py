@@ -85,7 +85,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
     beside = path.with_suffix(".jsonl")
     is_ours = _wrote_beside(path, beside)
     if labels:
-        refuse_to_overwrite(beside, force=force)
+        refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
         if os.path.lexists(beside) and not is_ours:
             raise OutputError(
                 f"{shown(beside)} was not written by inkgan with {shown(path.name)}, or was changed since, so it is "
