@@ -224,6 +224,15 @@ def test_the_longest_names(tmp_path: Path, name: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+def test_only_a_link_to_nothing_is_called_so(tmp_path: Path) -> None:
+    """Where something else is in the way, beyond a link to a folder, the system's reason stays."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    with pytest.raises(OutputError) as refused, output_errors(tmp_path / "link" / "new"):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    assert "link to nothing" not in str(refused.value)
+
+
 def test_what_is_no_folder_in_place_of_one(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "link").symlink_to("nowhere")

@@ -547,3 +547,16 @@ def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"^this needs Ray\. Install it with: pip install 'inkgan\[ray\]'$"):
         list(engines.ray(abs, range(2), 1))
+
+
+def test_a_task_may_report_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process gets two shares in a second at most."""
+    sent: list[float] = []
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(engines._reporter, "send", sent.append)
+    monkeypatch.setattr(engines._reporter, "due", 0.0)
+    for number in range(64):
+        engines.report(number / 64)
+        now += 1 / 64
+    assert sent == [0.0, 0.5]

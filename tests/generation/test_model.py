@@ -283,11 +283,13 @@ def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="there is no model or run"):
         inkgan.load(Path("fast"))
-    Path("fast").symlink_to(tutorial_run)
-    for place in (Path("fast"), "./fast"):
-        assert inkgan.load(place).description["network"] == "tutorial"
-    with pytest.warns(InkganWarning, match=r"fast is the bundled model; .* as \./fast\."):
-        assert inkgan.load("fast").description["network"] == "compact"
+    for model in (tutorial_run, runs.newest(tutorial_run)):  # a run, and a model
+        Path("fast").unlink(missing_ok=True)
+        Path("fast").symlink_to(model)
+        for place in (Path("fast"), "./fast"):
+            assert inkgan.load(place).description["network"] == "tutorial"
+        with pytest.warns(InkganWarning, match=r"fast is the bundled model; .* as \./fast\."):
+            assert inkgan.load("fast").description["network"] == "compact"
 
 
 def test_a_model_has_one_state(tutorial_run: Path) -> None:

@@ -364,6 +364,42 @@ def test_a_penalty_needs_the_gradient_of_a_gradient(small_data: Path, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+class Constant(torch.autograd.Function):
+    """The identity, with a gradient that PyTorch takes for a constant."""
+
+    @staticmethod
+    def forward(_context: Any, given: Tensor) -> Tensor:
+        """Return a copy."""
+        return given.clone()
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        """Return the gradient, cut off from what it depends on."""
+        return gradient.detach().requires_grad_()
+
+
+class CutOff(Discriminator):
+    """A discriminator whose gradient has a gradient, which reaches no parameter."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N]."""
+        return super().forward(Constant.apply(images))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("is_partly_frozen", [False, True])
+def test_a_gradient_of_the_gradient_that_reaches_no_parameter_is_refused(mine: Any, is_partly_frozen: bool) -> None:
+    """Frozen parameters do not count: they need none."""
+
+    def cut_off(about: Any) -> nn.Module:
+        network = CutOff(about["image_shape"])
+        next(network.parameters()).requires_grad_(not is_partly_frozen)
+        return network
+
+    mine.build_discriminator = cut_off
+    with pytest.raises(ConfigError, match="none reaches a parameter"):
+        built()
+
+
 def test_what_a_penalty_cannot_differentiate_is_told() -> None:
     """The tutorial's fast networks compute gradients in place, which PyTorch says when it differentiates them."""
     with pytest.raises(ConfigError, match=r"^the network 'tutorial' cannot learn with a penalty, .*: RuntimeError: "):

@@ -26,7 +26,7 @@ from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
-from inkgan.training.processes import ManyProcesses, _end, _threads_of_each, disagreement, started_here
+from inkgan.training.processes import ManyProcesses, _end, _start, _threads_of_each, disagreement, started_here
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
@@ -347,6 +347,20 @@ def test_files_in_the_current_folder_are_not_executed(tmp_path: Path, small_data
     words.insert(1, "-P")  # like the installed command, whose first folder for modules is its own
     subprocess.run(words, check=True, cwd=tmp_path, timeout=SECONDS)
     assert not (tmp_path / "executed").exists()
+
+
+def test_the_other_processes_find_the_modules_that_the_first_one_finds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program may have put a folder of its own on the path."""
+    # Python imports a module of this name at its start, if it finds one.
+    (tmp_path / "sitecustomize.py").write_text("import os, sys\nsys.stdin.readline()\nos._exit(7)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = _start(1, 2, port=1, threads=1, command={})
+    try:
+        assert process.wait(SECONDS) == 7
+    finally:
+        _end([process])
 
 
 def test_a_process_that_ends_at_the_start_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
