@@ -110,7 +110,7 @@ export class Inkgan {
     return this.drawing.call("invert", { drawings, steps: options.steps ?? 100 }, options.news);
   }
 
-  /** Start to train the recipe `fast` from nothing. This ends an earlier training. */
+  /** Start to train the recipe `fast` from scratch. This ends an earlier training. */
   async trainer(request: TrainerRequest = {}): Promise<TrainerHandle> {
     const data = request.data ?? this.digits;
     if (!data) {

@@ -1,4 +1,4 @@
-/** The view "Learn": the recipe `fast` from nothing, live. */
+/** The view "Learn": the recipe `fast` from scratch, live. */
 
 import { DigitsError, digitsOfFiles } from "../digits";
 import { GAMES, type GameName } from "../games";

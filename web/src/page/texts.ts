@@ -61,7 +61,7 @@ const english = {
   yourText: "Write in your hand",
   nothingDrawn: "Draw a digit first.",
   kept: "Digits used to find your hand: {count}",
-  learnTitle: "Watch it learn, from nothing",
+  learnTitle: "Watch it learn from scratch",
   learnHint:
     "The generator draws. The discriminator tells drawings from real digits, and says how each pixel should change. Both learn, a step at a time. Press Run to begin.",
   oneStep: "One step",

@@ -234,7 +234,7 @@ function current(): Session {
   return started;
 }
 
-/** Trains, from nothing. */
+/** Trains, from scratch. */
 const training = {
   start(request: StartRequest): void {
     running++;
