@@ -161,9 +161,10 @@ class Real(NamedTuple):
 
     def some(self, chosen: Any) -> Real:
         """Return the images that an array index selects."""
-        assert self.features.probabilities is not None
-        features = ImageFeatures(self.features.features[chosen], self.features.probabilities[chosen])
-        return Real(features, self.random[chosen])
+        classes = self.features.classes
+        assert classes is not None
+        classes = replace(classes, probabilities=classes.probabilities[chosen])
+        return Real(ImageFeatures(self.features.features[chosen], classes), self.random[chosen])
 
 
 def compared(reference: Reference, own: Real, others: Real) -> dict[str, tuple[float, float]]:

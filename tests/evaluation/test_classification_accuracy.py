@@ -15,7 +15,7 @@ from inkgan.evaluation.classification_accuracy import SCORE_RECIPE, accuracy_sco
 from inkgan.evaluation.feature_training import TrainingRecipe, warp
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, to_ink
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.reference import ImageFeatures, Reference
+from inkgan.evaluation.reference import ImageFeatures, PredictedClasses, Reference
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, Sample
 from inkgan.files import Progress, no_progress
@@ -82,11 +82,13 @@ def score_of(
     images: Images, labels: Labels | None, predicted: Labels | None, real: Reference
 ) -> tuple[list[Figure], list[str]]:
     """Return the score of images with these labels, which a feature network would put into the predicted classes."""
-    probabilities = None if predicted is None else of_classes(predicted)
+    classes = None if predicted is None else as_predicted(predicted)
     sample = Sample(ImageSubject("made", "arrays", images, labels), 0, images, labels, ())
-    return accuracy_score(
-        sample, ImageFeatures(np.empty((len(images), 2), np.float32), probabilities), real, no_progress
-    )
+    return accuracy_score(sample, ImageFeatures(np.empty((len(images), 2), np.float32), classes), real, no_progress)
+
+
+def as_predicted(labels: Labels) -> PredictedClasses:
+    return PredictedClasses(of_classes(labels), np.array([0.5, 0.5]), np.zeros(60, np.int64))
 
 
 def test_a_classifier_learns_from_the_images_and_their_labels() -> None:
@@ -141,7 +143,7 @@ def test_a_model_draws_as_many_images_as_there_are_to_learn_from(
     images, labels = shades(20, 3)
     subject = ModelSubject("model", object.__new__(Model))
     sample = Sample(subject, 7, images, 1 - labels, ())
-    features = ImageFeatures(np.empty((20, 2), np.float32), of_classes(labels))
+    features = ImageFeatures(np.empty((20, 2), np.float32), as_predicted(labels))
     (figure,), notes = accuracy_score(sample, features, reference(), no_progress)
     assert asked == [(BATCH, 7)]
     assert (figure.n, figure.floor_n, figure.value, notes) == (BATCH, BATCH, 1, [])

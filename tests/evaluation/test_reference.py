@@ -50,8 +50,10 @@ def test_images_are_compared_in_the_networks_features(data: DataSet, network: Fe
     real, images = reference_for(data), noise(9, 0)
     found = real.extract(images)
     np.testing.assert_array_equal(found.features, network(images))
-    np.testing.assert_array_equal(found.probabilities, network.probabilities(images))
-    np.testing.assert_array_equal(found.predicted, network.probabilities(images).argmax(1))
+    assert found.classes is not None
+    np.testing.assert_array_equal(found.classes.probabilities, network.probabilities(images))
+    np.testing.assert_array_equal(found.classes.labels, network.probabilities(images).argmax(1))
+    np.testing.assert_array_equal(found.classes.held_out, network.probabilities(data.test.images).argmax(1))
     np.testing.assert_array_equal(real.training_features, network(data.train.images))
     assert real.features_digest == network.card.sha256
 
@@ -62,7 +64,8 @@ def test_features_of_ones_own_replace_those_of_the_network_but_not_its_classes(
     real, images = reference_for(data, rows), noise(9, 0)
     found = real.extract(images)
     np.testing.assert_array_equal(found.features, rows(images))
-    np.testing.assert_array_equal(found.probabilities, network.probabilities(images))
+    assert found.classes is not None
+    np.testing.assert_array_equal(found.classes.probabilities, network.probabilities(images))
     np.testing.assert_array_equal(real.moments.mean, GaussianStatistics.of(rows(data.train.images)).mean)
     apart = rows(data.test.images)[:, None] - rows(data.train.images)
     nearest = np.sqrt(np.square(apart, dtype=np.float64).sum(2)).min(1)
@@ -74,7 +77,7 @@ def test_data_without_labels_have_no_classes(data: DataSet) -> None:
     bare = replace(data, train=Split(data.train.images, None), class_names=())
     real = reference_for(bare, rows)
     found = real.extract(noise(9, 0))
-    assert (found.probabilities, found.predicted, real.network, real.statistics) == (None,) * 4
+    assert (found.classes, real.network, real.statistics) == (None,) * 3
     np.testing.assert_array_equal(found.features, rows(noise(9, 0)))
     assert real.features_digest == "own extractor"
 

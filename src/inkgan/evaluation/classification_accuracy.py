@@ -42,7 +42,7 @@ def accuracy_score(
     A model with labels draws as many images as there are training images, as in Ravuri and Vinyals (2019), section 3.
     """
     data, train = reference.data, reference.data.train
-    if train.labels is None or images.predicted is None:
+    if train.labels is None or images.classes is None:
         return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
     if len(train) < SCORE_RECIPE.batch_images:
         count = quantity(len(train), "training image")
@@ -50,7 +50,7 @@ def accuracy_score(
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
-        name, labels = "classification_accuracy_by_teacher", images.predicted
+        name, labels = "classification_accuracy_by_teacher", images.classes.labels
         notes = [
             "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]

@@ -25,7 +25,7 @@ from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
 from inkgan.evaluation.random_features import random_features_distance
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, PredictedClasses, Reference, reference_for
 from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
@@ -113,7 +113,7 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
     figures = _with_floors(found, floors, sample.labels, images, reference)
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, reference.training_features)
-    figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.predicted, reference)
+    figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.classes, reference)
     figures.append(_exact_copies(sample.images, data))
     notes = [*sample.notes, *(f"{data.name}: {note}." for note in data.notes)]
     if full:
@@ -123,8 +123,9 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         figures += score
         notes += score_notes
     by_name = {one.name: replace(one, title=_title(one.title, reference)) for one in figures}
-    classes, class_notes = _classes(images, reference, by_name)
-    closest = _closest(nearest.distance.argsort(kind="stable"), images.predicted)
+    classes, class_notes = ((), []) if images.classes is None else _classes(images.classes, data.class_names, by_name)
+    predicted = np.zeros(n, np.int64) if images.classes is None else images.classes.labels
+    closest = _closest(nearest.distance.argsort(kind="stable"), predicted)
     progress("figures", 1.0)
     return Report(
         what=sample.subject.name,
@@ -139,7 +140,7 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         notes=(*notes, *class_notes),
         pictures=Pictures(
             images=sample.images,
-            predicted=np.zeros(n, np.int64) if images.predicted is None else images.predicted,
+            predicted=predicted,
             generated=sample.images[closest],
             training=data.train.images[nearest.index[closest]],
         ),
@@ -153,12 +154,12 @@ def figures_of(
     """Return every figure except novelty, by name; the figure of one class is named ``figure/class``.
 
     Args:
-        images: features and class probabilities of n images.
+        images: features and predicted classes of n images.
         labels: int64 [n], the class requested for each image, or None.
         reference: the real images to compare with.
         rng: assigns the images to the groups of the jackknife.
     """
-    features, predicted = images.features, images.predicted
+    features, classes = images.features, images.classes
     real = reference.training_features[reference.some_training(len(features))]
     manifold = manifold_estimates(real, features, rng)  # precision, recall, density and coverage
     found = {
@@ -166,20 +167,19 @@ def figures_of(
         "kernel_digit_distance": kernel_estimate(features, real, rng),
         **manifold,
     }
-    if images.probabilities is None or predicted is None or reference.statistics is None:
+    if classes is None:
         return found
-    proportions = reference.statistics.proportions
-    balance = class_balance(predicted, proportions, rng)
-    found["classifier_score"] = classifier_score(images.probabilities, rng)
+    balance = class_balance(classes.labels, classes.proportions, rng)
+    found["classifier_score"] = classifier_score(classes.probabilities, rng)
     found["class_total_variation"] = balance.total_variation
     found["class_kl"] = balance.kl
     found["classes_covered"] = balance.covered
-    for label in range(len(proportions)):
-        of_class = features[predicted == label]
+    for label in range(len(classes.proportions)):
+        of_class = features[classes.labels == label]
         if len(of_class) >= _LEAST_OF_CLASS:
             found[f"diversity/{label}"] = diversity(of_class, rng)
     if labels is not None:
-        overall, by_class = conditional_accuracy(labels, predicted)
+        overall, by_class = conditional_accuracy(labels, classes.labels)
         found["accuracy"] = overall
         found |= {f"accuracy/{label}": share for label, share in by_class.items()}
     return found
@@ -200,18 +200,18 @@ def _floors_of(reference: Reference, n: int, figures: Iterable[str], progress: P
         images = reference.extract(held_out.images, progress, "held-out images")
         progress("floor", 0.0)
         found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
-        if images.predicted is not None and reference.statistics is not None:
-            variation, proportions = found["class_total_variation"], reference.statistics.proportions
-            found["class_total_variation"] = _with_chance(variation, images.predicted, proportions)
+        if images.classes is not None:
+            found["class_total_variation"] = _with_chance(found["class_total_variation"], images.classes)
         return found
 
     whole = [name for name in figures if "/" not in name]  # an earlier version may have kept fewer
     return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
 
 
-def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
+def _with_chance(variation: Estimate, classes: PredictedClasses) -> Estimate:
     """Give the total variation of one sample, which is mostly chance, the interval of many of the same proportions."""
-    chance = class_balance(predicted, proportions, np.random.default_rng(REAL_SEED)).chance_total_variation
+    rng = np.random.default_rng(REAL_SEED)
+    chance = class_balance(classes.labels, classes.proportions, rng).chance_total_variation
     low, high = min(chance.low, variation.value), max(chance.high, variation.value)
     return replace(variation, interval=replace(chance, low=low, high=high))
 
@@ -235,19 +235,21 @@ def _with_floors(
     reference: Reference,
 ) -> list[Figure]:
     """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out."""
-    n = len(images.features)
+    n, classes = len(images.features), images.classes
     real_labels = reference.held_out(n).labels
-    real_predicted = None
-    if reference.statistics is not None:
-        real_predicted = reference.statistics.held_out_classes[reference.some_held_out(n)]
+    predicted = real_predicted = None
+    num_classes = 0
+    if classes is not None:
+        predicted, real_predicted = classes.labels, classes.held_out[reference.some_held_out(n)]
+        num_classes = len(classes.proportions)
     return [
         Figure.of(
             name,
             estimate,
-            _number_of_images(name, labels, images.predicted, n),
+            _number_of_images(name, labels, predicted, n),
             floors[name],
             _number_of_images(name, real_labels, real_predicted, n),
-            0 if reference.statistics is None else len(reference.statistics.proportions),
+            num_classes,
         )
         for name, estimate in found.items()
         if name in floors
@@ -264,7 +266,7 @@ def _number_of_images(name: str, labels: Labels | None, predicted: Labels | None
 def _novelty_figures(
     distances: Float64,
     held_out_distances: Float32,
-    predicted: Labels | None,
+    classes: PredictedClasses | None,
     reference: Reference,
     suffix: str = "",
 ) -> list[Figure]:
@@ -274,8 +276,8 @@ def _novelty_figures(
     them.
     """
     n, held_out, cells = len(distances), len(held_out_distances), None
-    if predicted is not None and reference.statistics is not None and reference.extractor is None:
-        cells = (predicted, reference.statistics.held_out_classes)
+    if classes is not None and reference.extractor is None:
+        cells = (classes.labels, classes.held_out)
     found = novelty(distances, held_out_distances, cells=cells)
     usual = binomial(round(found.expected * held_out), held_out)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96))
@@ -306,7 +308,7 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Referen
         held_out = nearest.distance.astype(np.float32)
     else:
         held_out = reference.statistics.held_out_pixels
-    return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
+    return _novelty_figures(distances, held_out, images.classes, reference, "_pixels")
 
 
 def _title(title: str, reference: Reference) -> str:
@@ -317,18 +319,16 @@ def _title(title: str, reference: Reference) -> str:
 
 
 def _classes(
-    images: ImageFeatures, reference: Reference, figures: dict[str, Figure]
+    predicted: PredictedClasses, names: Sequence[str], figures: dict[str, Figure]
 ) -> tuple[tuple[ClassFigures, ...], list[str]]:
     """Return the figures of each class, and notes."""
-    if images.predicted is None or reference.statistics is None:
-        return (), []
-    names, n = reference.data.class_names, len(images.features)
-    counts = np.bincount(images.predicted, minlength=len(names))
+    n = len(predicted.labels)
+    counts = np.bincount(predicted.labels, minlength=len(names))
     classes = tuple(
         ClassFigures(
             name=names[label],
             count=int(counts[label]),
-            expected=float(reference.statistics.proportions[label] * n),
+            expected=float(predicted.proportions[label] * n),
             diversity=figures.get(f"diversity/{label}"),
             accuracy=figures.get(f"accuracy/{label}"),
         )
@@ -342,10 +342,8 @@ def _classes(
     ]
 
 
-def _closest(order: Labels, predicted: Labels | None) -> Labels:
+def _closest(order: Labels, predicted: Labels) -> Labels:
     """Return the images closest to training images, some of each class; else plain shapes such as 1 would prevail."""
-    if predicted is None:
-        return order[:_PAIRS]
     classes = np.unique(predicted)
     each = -(-_PAIRS // len(classes))
     return np.concatenate([order[predicted[order] == label][:each] for label in classes])[: 2 * _PAIRS]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,16 +36,31 @@ REAL_SEED = 20_260
 
 
 @dataclass(frozen=True, eq=False)
-class ImageFeatures:
-    """Features and class probabilities of n images."""
+class PredictedClasses:
+    """The classes that the feature network predicts for n images, and what they are compared with.
 
-    features: Features  # n x D
-    probabilities: Probabilities | None  # n x K; None without a feature network
+    Attributes:
+        probabilities: of each class for each image, [n, K].
+        proportions: the classes' shares of the training labels, [K].
+        held_out: the most probable class of each test image, [H].
+    """
 
-    @property
-    def predicted(self) -> Labels | None:
+    probabilities: Probabilities
+    proportions: npt.NDArray[np.float64]
+    held_out: Labels
+
+    @cached_property
+    def labels(self) -> Labels:
         """The most probable class of each image, int64 [n]."""
-        return None if self.probabilities is None else self.probabilities.argmax(axis=1)
+        return self.probabilities.argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFeatures:
+    """Features of n images, [n, D], and their predicted classes, which data without labels do not have."""
+
+    features: Features
+    classes: PredictedClasses | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +117,16 @@ class Reference:
         return cached_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute, needed)
 
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
-        """Compute features and class probabilities of images, uint8 [n, H, W, C]."""
-        if self.network is None:
+        """Compute the features and predict the classes of images, uint8 [n, H, W, C]."""
+        if self.network is None or self.statistics is None:
             assert self.extractor is not None
             progress(doing, 0.0)
             return ImageFeatures(extract(self.extractor, images), None)
         features, probabilities = self.network.extract(images, progress, doing)
-        return ImageFeatures(features if self.extractor is None else extract(self.extractor, images), probabilities)
+        if self.extractor is not None:
+            features = extract(self.extractor, images)
+        classes = PredictedClasses(probabilities, self.statistics.proportions, self.statistics.held_out_classes)
+        return ImageFeatures(features, classes)
 
     def held_out(self, n: int) -> Split:
         """Return n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
