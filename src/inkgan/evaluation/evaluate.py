@@ -238,10 +238,8 @@ def _with_floors(
     n, classes = len(images.features), images.classes
     real_labels = reference.held_out(n).labels
     predicted = real_predicted = None
-    num_classes = 0
     if classes is not None:
         predicted, real_predicted = classes.labels, classes.held_out[reference.some_held_out(n)]
-        num_classes = len(classes.proportions)
     return [
         Figure.of(
             name,
@@ -249,7 +247,7 @@ def _with_floors(
             _number_of_images(name, labels, predicted, n),
             floors[name],
             _number_of_images(name, real_labels, real_predicted, n),
-            num_classes,
+            len(reference.data.class_names),
         )
         for name, estimate in found.items()
         if name in floors
