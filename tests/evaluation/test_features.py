@@ -221,6 +221,8 @@ def test_any_callable_is_an_extractor() -> None:
         extract(lambda given: np.full((len(given), 2), np.nan), images)
     with pytest.raises(EvaluationError, match=r"what the extractor returned cannot be read as an array: .*detach"):
         extract(lambda given: torch.zeros(len(given), 2, requires_grad=True), images)  # type: ignore[arg-type,return-value]
+    with pytest.raises(EvaluationError, match="not finite in float32"):  # float64 has this number
+        extract(lambda given: np.full((len(given), 2), 1e300), images)
 
 
 def test_fewer_images_than_a_batch_are_refused() -> None:

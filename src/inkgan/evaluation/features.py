@@ -221,9 +221,11 @@ def extract(extractor: Extractor, images: Images) -> Features:
             f"the extractor returned {features.dtype} {list(features.shape)} for {quantity(len(images), 'image')}; "
             f"give floats [{len(images)}, D]."
         )
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinity
+        features = features.astype(np.float32)
     if not np.isfinite(features).all():
-        raise EvaluationError("the extractor returned features that are not finite (NaN or infinity).")
-    return features.astype(np.float32)
+        raise EvaluationError("the extractor returned features that are not finite in float32 (NaN or infinity).")
+    return features
 
 
 def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
