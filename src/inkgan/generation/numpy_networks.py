@@ -33,7 +33,7 @@ TUTORIAL_SHAPES: Mapping[str, tuple[int, ...]] = {
 _EPSILON = np.float32(1e-5)
 _FEW = 16  # output channels; for fewer, a convolution is not a matrix product of patches, which would be slow
 _CACHED = 2**17  # numbers that stay in the processor's cache: 512 KiB
-_OUTPUTS = 64  # output channels of one product: OpenBLAS multiplies small matrices without copying them first
+_SMALL = 10**6  # multiplications in a product of two matrices that OpenBLAS does not copy first
 _ROWS = 1024  # rows of a linear layer's weights that stay in the processor's cache for all inputs
 
 
@@ -130,6 +130,7 @@ def draw_compact(
     height, width, depth = description["image_shape"]
     grid = grid_of((height, width, depth))
     slope = np.float32(slope_of(description))
+    classes, places = np.unique([] if labels is None else labels, return_inverse=True)
 
     def leaky(maps: Array) -> Array:
         np.maximum(maps, slope * maps, out=maps)
@@ -140,7 +141,6 @@ def draw_compact(
         if labels is None:
             return linear_of(latents, weight, bias)
         # The layer's inputs are a latent and the embedding of a class, whose part is the same for all of the class.
-        classes, places = np.unique(labels, return_inverse=True)
         length = latents.shape[1]
         of_classes = linear_of(weights["embedding"][classes], weight[:, length:], bias)
         return linear_of(latents, weight[:, :length], of_classes[places])
@@ -202,14 +202,14 @@ def convolved(maps: Array, weight: NDArray[Any], stride: int = 1) -> Array:
     kernel = weight.transpose(2, 3, 1, 0).reshape(3, 3 * channels, -1)  # without a copy after in_fast_layout
     result = np.empty((n, high * wide, len(weight)), np.float32)
     at_once = max(1, _CACHED // (shape[1] * shape[2] * shape[3]))  # maps whose neighbours stay in the cache
+    outputs_at_once = _FEW * max(1, _SMALL // (_FEW * high * wide * 3 * channels))
     for part in slices(n, at_once):
         rows = np.ascontiguousarray(neighbours[part])
         taps = [rows[:, i : i + stride * high : stride].reshape(-1, high * wide, 3 * channels) for i in range(3)]
-        for outputs in slices(len(weight), _OUTPUTS):
-            sums = result[part, :, outputs]
-            np.matmul(taps[0], kernel[0, :, outputs], out=sums)
+        for outputs in slices(len(weight), outputs_at_once):
+            sums = taps[0] @ kernel[0, :, outputs]
             sums += taps[1] @ kernel[1, :, outputs]
-            sums += taps[2] @ kernel[2, :, outputs]
+            np.add(sums, taps[2] @ kernel[2, :, outputs], out=result[part, :, outputs])
     return result.reshape(n, high, wide, -1)
 
 
