@@ -286,7 +286,7 @@ def test_lines_do_not_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> N
     options: dict[str, Any] = {"model": inkgan.load("fast"), "seed": 7, "style": 1, "slant": -12, "height": 40}
     alone = [inkgan.write(text, writer=writer, **options) for text, writer in lines]
     assert any(factor not in (None, 1) for one in alone for factor in one.factors)
-    monkeypatch.setattr(writing, "_BATCH_ROWS", 200)
+    monkeypatch.setattr(writing, "_BATCH_PIXELS", 5 * 40**2)
     in_parts = list(in_batches(iter(lines * 2), **options))
     assert len(in_parts) == 12
     for others in (

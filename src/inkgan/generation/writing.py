@@ -50,8 +50,8 @@ BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-#: The most rows of pixels in one batch, which bounds the memory.
-_BATCH_ROWS = 3072
+#: The most pixels in one batch of lines that were as wide as they are high, which bounds the memory.
+_BATCH_PIXELS = 2**18
 _WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
 _STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
 _SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
@@ -239,7 +239,7 @@ def in_batches(
     generator = load_for_writing(model)
     source = iter(lines)
     warned = False
-    while batch := list(islice(source, _BATCH_ROWS // checked.height)):
+    while batch := list(islice(source, max(1, _BATCH_PIXELS // checked.height**2))):
         written = _written(batch, generator, seed, checked)
         warned = warned or _warn_of_illegible(written, checked.legible)
         yield from written
