@@ -13,7 +13,6 @@ from types import FrameType
 import pytest
 
 from inkgan.cli.window import Suspension, columns, in_foreground
-from waiting import SECONDS
 
 
 @pytest.mark.parametrize(("window", "width"), [("80", 80), ("60", 60), ("200", 100), ("10", 40)])
@@ -103,8 +102,7 @@ def test_processes_of_a_command_that_is_killed_while_it_is_suspended_go_on() -> 
         "worker = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(60,))\n"
         "worker.start()\n"
         "print(worker.pid, flush=True)\n"
-        "kill = os.kill\n"
-        "os.kill = lambda process, number: kill(process, signal.SIGKILL if process == os.getpid() else number)\n"
+        "os.kill = lambda process, number: time.sleep(60)\n"
         "with Suspension():\n"
         "    signal.raise_signal(signal.SIGTSTP)"
     )
@@ -112,9 +110,11 @@ def test_processes_of_a_command_that_is_killed_while_it_is_suspended_go_on() -> 
         assert command.stdout is not None
         worker = int(command.stdout.readline())
         try:
-            assert command.wait(SECONDS) == -signal.SIGKILL
+            assert _becomes_stopped(worker, True)
+            command.kill()
             assert _becomes_stopped(worker, False)
         finally:
+            command.kill()
             os.kill(worker, signal.SIGKILL)
 
 

@@ -99,10 +99,9 @@ def _stopped_workers() -> Iterator[None]:
     if not workers:
         yield
         return
-    # A shell lets them continue when its input ends, so even if this process is killed: only what continues can end.
-    waiter = ["sh", "-c", 'read -r end; kill -CONT "$@"', "sh", *map(str, workers)]
+    # A shell stops them, and lets them continue when its input ends, so even if this process is killed: only what
+    # continues can end.
+    shell = ["sh", "-c", 'kill -STOP "$@"; read -r end; kill -CONT "$@"', "sh", *map(str, workers)]
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(waiter, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True):
-        for worker in workers:
-            os.kill(worker, signal.SIGSTOP)
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True):
         yield
