@@ -128,3 +128,21 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
     """Settings are printed and typos found without waiting for PyTorch."""
     code = "import sys, inkgan.cli\ninkgan.cli.run(['train', *sys.argv[1:]])"
     assert "torch" not in modules_after(code, *arguments, folder=tmp_path)
+
+
+_FITTING = {"network": "tutorial", "latent_dim": 100, "conditional": False, "penalty.weight": 0.0}
+
+
+@pytest.mark.parametrize(
+    "other", [{"latent_dim": 64}, {"penalty.weight": 0.4}, {"conditional": True}], ids=lambda other: next(iter(other))
+)
+def test_settings_that_do_not_fit_the_tutorials_network_are_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    """The message names the recipe that trains it, and the settings with which the other recipes do."""
+    labelled = tmp_path / "labelled.npz"
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    np.savez(labelled, images=images, labels=np.arange(20) % 2)
+    assert runs.prepare(data=labelled, settings=_FITTING).config.network == "tutorial"
+    with pytest.raises(ConfigError, match=r"^the network 'tutorial' has .* --recipe tutorial, or with ") as refused:
+        runs.prepare(data=labelled, settings={**_FITTING, **other})
+    settings = [word for word in str(refused.value).rstrip(".").split() if "=" in word]
+    assert resolve(overrides=["network=tutorial", *settings]) == resolve(overrides=_FITTING)

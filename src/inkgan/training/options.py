@@ -63,6 +63,8 @@ class TrainingOptions(TypedDict, total=False):
     settings: Sequence[str] | Mapping[str, Any]
 
 
+#: The numbers in a latent of the tutorial's network; that of the recipes fast and best is a setting.
+_LATENT_DIM_OF_TUTORIAL = 100
 #: The defaults of the options that are not None by default.
 _DEFAULTS: TrainingOptions = {
     "resume": False,
@@ -216,6 +218,7 @@ def default_name(config: Config) -> str:
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
     """Refuse an unknown network, healing where it does not work, and processes that cannot share a step evenly."""
     networks.require_known(config.network)
+    require_fitting_network(config)
     is_tutorial = config.recipe == "tutorial"
     if heal and is_tutorial:
         raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
@@ -236,4 +239,25 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
             f"{processes} processes cannot share slices={config.slices} evenly; {possible} can. Or give a new run "
             f"--set slices={processes}{batch}, or a multiple of it that divides the batch size; the result depends on "
             "it."
+        )
+
+
+def require_fitting_network(config: Config, num_classes: int = 0) -> None:
+    """Refuse the tutorial's network in the recipes fast and best with settings that do not fit it.
+
+    Args:
+        config: the settings.
+        num_classes: the number of classes of the data; 0 if they have no labels, or are not loaded yet.
+
+    Raises:
+        ConfigError: they do not fit.
+    """
+    if config.network != "tutorial":
+        return
+    has_labels = config.conditional and num_classes > 0
+    if config.latent_dim != _LATENT_DIM_OF_TUTORIAL or config.penalty.weight or has_labels:
+        raise ConfigError(
+            f"the network 'tutorial' has latents of {_LATENT_DIM_OF_TUTORIAL} numbers, and no labels and no penalty. "
+            "Train it with --recipe tutorial, or with --set "
+            f"latent_dim={_LATENT_DIM_OF_TUTORIAL} --set conditional=false --set penalty.weight=0."
         )

@@ -15,7 +15,14 @@ from inkgan.errors import ConfigError, DataError, as_given
 from inkgan.runs.folder import RunFolder, claim
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
-from inkgan.training.options import RUNS, TrainingOptions, checked, complete_options, default_name
+from inkgan.training.options import (
+    RUNS,
+    TrainingOptions,
+    checked,
+    complete_options,
+    default_name,
+    require_fitting_network,
+)
 from inkgan.training.team import Team, is_restart, team_of
 from inkgan.training.watching import Result, Watcher
 
@@ -122,6 +129,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     data = _data_of(config, watcher, may_have_moved=resume and given["data"] is None)
     for note in data.notes:
         watcher.warn(note)
+    require_fitting_network(config, len(data.class_names))
 
     # Only now is PyTorch imported.
     from inkgan.device import resolve_device, resolve_precision
