@@ -19,7 +19,7 @@ def main() -> None:
     """Run the command line and exit with its code.
 
     The code is 0 for done, 1 for failed, 2 for wrong input, 3 for a run that diverged or lost one of its processes, and
-    129, 130 or 143 for stopped by a signal.
+    129, 130 or 143 for stopped by a signal; 141 if the reader of what it printed went away.
     """
     # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
     # spin only briefly. This must be set before PyTorch is loaded.

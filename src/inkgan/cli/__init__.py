@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,8 @@ from inkgan.errors import (
 )
 
 _LONGEST_LINE = 1000
+#: The exit code when the reader of what is printed has gone away: that of a program that SIGPIPE ends, as in shells.
+_READER_GONE = 128 + signal.SIGPIPE
 #: How the parser says what is wrong with a number, as patterns, and how a user would.
 _PLAIN_WORDS = {
     r"is not a valid int\.?$": "is not a whole number.",
@@ -47,7 +50,8 @@ app = typer.Typer(
         "A GAN that learns handwriting from scratch.\n\n"
         "Start with `inkgan write 2026 -o digits.png` for digits from the bundled model, or with "
         "`inkgan train` to watch one learn. `inkgan COMMAND --help` explains a command, `inkgan help` lists topics.\n\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged; 129, 130, 143 stopped by a signal."
+        "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged; 129, 130, 143 stopped by a signal; "
+        "141 the reader of what it printed went away."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -104,6 +108,10 @@ def run(arguments: Sequence[str]) -> int:
                 context.command.invoke(context)
         except typer.Exit as error:
             return error.exit_code
+        except SystemExit as error:
+            if not isinstance(error.__context__, BrokenPipeError):
+                raise
+            return _READER_GONE  # rich, which prints tables and help, exits with another code by itself
         except KeyboardInterrupt as error:
             _say(str(error) or "stopped.")
             return error.exit_code if isinstance(error, Interrupted) else 130
@@ -196,8 +204,10 @@ def _of_system_error(error: OSError) -> tuple[str, int]:
         return "the current folder no longer exists. Change into one that does: cd", 2
     # Printing failed. Without this, Python would flush stdout at exit and fail again.
     sys.stdout = None
+    if error.errno == errno.EPIPE:
+        return "", _READER_GONE
     reason = "the disk is full" if error.errno == errno.ENOSPC else reason_of(error)
-    return "" if error.errno == errno.EPIPE else f"cannot write what this command prints: {reason}.", 1
+    return f"cannot write what this command prints: {reason}.", 1
 
 
 def _say(message: str) -> None:
