@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +23,7 @@ from inkgan.generation.model import Model
 from inkgan.serving import parameters, responses
 from inkgan.serving.app import Service
 from inkgan.serving.workers import Workers
-from waiting import SECONDS
+from waiting import SECONDS, wait_for_file
 
 DIGIT = parameters.Digit(seed=3)
 
@@ -110,6 +111,27 @@ def test_no_process_outlives_the_one_that_died(saved: SavedModel) -> None:
     assert len(started) == 2
     within_seconds(work())
     workers.stop()
+
+
+@pytest.mark.parametrize("draws", [True, False])
+def test_processes_that_were_stopped_are_ended(saved: SavedModel, tmp_path: Path, draws: bool) -> None:
+    """A user may have stopped one for a while, to have its core; the server does not wait for it for ever."""
+    earlier = set(multiprocessing.active_children())
+    workers = Workers(Service(saved).model, 1)
+    (worker,) = set(multiprocessing.active_children()) - earlier
+    assert worker.pid is not None
+    if draws:
+        workers._submit(workers._executor, draw_for_long, tmp_path)
+        wait_for_file(tmp_path, "begun")
+    os.kill(worker.pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(worker.pid, os.WUNTRACED)[1])
+    stop = threading.Thread(target=workers.stop, daemon=True)
+    stop.start()
+    stop.join(SECONDS / 4)
+    has_ended = not stop.is_alive()
+    worker.kill()
+    assert has_ended
+    assert not (tmp_path / "finished").exists()
 
 
 def exists(process: BaseProcess) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing import active_children
 from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +83,9 @@ class Workers:
         """End the processes, whatever they are doing."""
         for end in self._lifeline:
             os.close(end)
+        for worker in active_children():
+            if isinstance(worker, _Worker):
+                worker.go_on()
         # Wait, or the executor's own thread and the exit of the program could close one pipe at the same time.
         self._executor.shutdown(wait=True)
 
@@ -95,6 +99,12 @@ class _Worker(ForkProcess):
     def terminate(self) -> None:
         """Kill the process: it ignores SIGTERM."""
         self.kill()
+
+    def go_on(self) -> None:
+        """Let the process continue if it was stopped: it would not notice that it should end."""
+        assert self.pid is not None
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
 
 class _WorkerContext(ForkContext):
