@@ -75,6 +75,11 @@ def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
         morph(seeds, steps=steps, model=RealDigits())
 
 
+def test_morph_of_one_number() -> None:
+    with pytest.raises(ConfigError, match=r"^seeds is 12\. Give a list of the writers' seeds, such as \[3, 5\]\.$"):
+        morph(12, model=RealDigits())  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the name of any model stand for real digits."""

@@ -5,7 +5,7 @@ A hand is a latent. Drawn from one latent, the ten digits look as if one person 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, SupportsFloat, SupportsIndex
@@ -13,7 +13,7 @@ from typing import Protocol, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import CheckpointError, ConfigError, listed_names, quantity, whole_number
+from inkgan.errors import CheckpointError, ConfigError, as_given, listed_names, quantity, whole_number
 from inkgan.generation.legibility import DIGITS, LEGIBLE, made_legible, valid_legible
 from inkgan.generation.model import load
 from inkgan.images import Images
@@ -119,9 +119,12 @@ def morph(
         uint8 [R, 10, H, W], 0 paper to 255 ink, with R = (writers - 1) · steps + 1 hands.
 
     Raises:
-        ConfigError: a seed or the steps are out of range, or there would be more than 1,000 hands.
+        ConfigError: the seeds are no list, a seed or the steps are out of range, or there would be more than 1,000
+            hands.
         CheckpointError: as in :func:`inkgan.generation.writing.write`.
     """
+    if not isinstance(seeds, Iterable):
+        raise ConfigError(f"seeds is {as_given(seeds)}. Give a list of the writers' seeds, such as [3, 5].")
     numbers = [valid_seed(seed) for seed in seeds]
     hands = number_of_hands(numbers, steps)
     legible = valid_legible(legible)
