@@ -14,7 +14,7 @@ import pytest
 
 import tiny_runs as runs
 from inkgan.cli import run
-from inkgan.errors import InkganWarning, OutputError
+from inkgan.errors import InkganWarning, OutputError, shown
 from inkgan.files import temporary_folder
 from inkgan.generation.output_folder import MANIFEST, OutputFolder
 from killed_process import as_if_left_by, ended_process
@@ -329,20 +329,38 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
     assert content(folder) == {"0.png": "newest", "mine.png": "mine"}
 
 
-def test_files_that_cannot_be_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If moving back fails too, the error says where the old files are, and they are there."""
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(5, "Input/output error"), "cannot write {folder}: input/output error."),
+        (
+            OutputError("cannot write a list: the disk is full. Free some space."),
+            "cannot write a list: the disk is full. Free some space.",
+        ),
+        (KeyboardInterrupt(), "writing into {folder} was interrupted."),
+    ],
+    ids=["the system", "inkgan", "Ctrl-C"],
+)
+def test_files_that_cannot_be_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, said: str
+) -> None:
+    """If moving back fails too, the error says in whole sentences why, and where the old files are; they are there."""
     folder = tmp_path / "a"
     fill(folder, {"0.png": "old", "1.png": "old"})
     true = Path.replace
 
     def replace(path: Path, target: Path) -> Path:
-        if "old" in path.parts or (path.name == "0.png" and "new" in path.parts):
+        if "old" in path.parts:
             raise OSError(5, "Input/output error")
+        if path.name == "0.png" and "new" in path.parts:
+            raise error
         return true(path, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    with pytest.raises(OutputError, match="putting its old files back failed") as caught:
+    with pytest.raises(OutputError) as caught:
         fill(folder, {"0.png": "new"}, force=True)
+    expected = f"{said.format(folder=shown(folder))} Putting the old files back failed, too: input/output error. They "
+    assert str(caught.value).startswith(expected)
     where = Path(str(caught.value).split("They are in ")[1].split(" until")[0])
     assert content(where) == {"0.png": "old", "1.png": "old"}
 

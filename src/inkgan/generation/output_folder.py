@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_of, shown
+from inkgan.errors import InkganError, InkganWarning, OutputError, listed, printable, reason_of, shown
 from inkgan.files import (
     from_json,
     output_errors,
@@ -176,10 +176,14 @@ class OutputFolder:
             for source, target in reversed(done):
                 target.replace(source)
         except OSError as second:
-            first = reason_of(error) if isinstance(error, OSError) else str(error)
+            first = f"writing into {shown(self._path)} was interrupted."
+            if isinstance(error, InkganError):
+                first = str(error)
+            elif isinstance(error, OSError):
+                first = f"cannot write {shown(self._path)}: {reason_of(error)}."
             raise OutputError(
-                f"cannot write {shown(self._path)}: {first}; and putting its old files back failed: "
-                f"{reason_of(second)}. They are in {printable(aside)} until the next write."
+                f"{first} Putting the old files back failed, too: {reason_of(second)}. They are in {printable(aside)} "
+                "until the next write."
             ) from second
         for folder in {(self._path / name).parent for name in self._names} - {self._path}:
             with contextlib.suppress(OSError):  # it was there before, with files
