@@ -76,7 +76,8 @@ def copying_z(generated: Float64, held_out: Float64) -> float:
     """Return the z-score of the Mann-Whitney statistic U: Meehan et al. (2020), section 3.1.
 
     Z_U = (U - mn/2) / sqrt(mn(m + n + 1)/12), where U is the number of pairs in which the generated distance is larger
-    (ties count one half). It is standard normal if both sets come from one distribution.
+    (ties count one half). It is standard normal if both sets come from one distribution and have no ties. Ties make its
+    variance smaller, so that values far from 0 are even rarer.
 
     Args:
         generated: float64 [N], distances to the nearest training image.
