@@ -240,7 +240,8 @@ class _Worker:
     def end(self) -> None:
         """End it at once."""
         if self.process.pid is not None and self.process.is_alive():
-            os.kill(self.process.pid, signal.SIGCONT)  # while it is stopped, it would not notice that it should end
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGCONT)  # while it is stopped, it would not notice that it should end
         self.process.terminate()
         self.connection.close()  # it may wait for a number, and another of its threads may get the signal
         self.process.join()
@@ -309,8 +310,8 @@ def ray(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _i
         waiting = deque(numbers)
         in_flight: dict[Any, int] = {}
         warned: set[str] = set()
-        for first in numbers[:1]:
-            shares(first, 0.0)
+        if numbers:
+            shares(numbers[0], 0.0)
         while waiting or in_flight:
             while waiting and len(in_flight) < at_once:
                 number = waiting.popleft()

@@ -50,7 +50,7 @@ BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
-#: The most pixels in one batch of lines that were as wide as they are high, which bounds the memory.
+#: The most pixels in a batch, counting one square for each line: it bounds the memory.
 _BATCH_PIXELS = 2**18
 _WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
 _STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
@@ -239,7 +239,7 @@ def in_batches(
     generator = load_for_writing(model)
     source = iter(lines)
     warned = False
-    while batch := list(islice(source, max(1, _BATCH_PIXELS // checked.height**2))):
+    while batch := list(islice(source, _BATCH_PIXELS // checked.height**2)):
         written = _written(batch, generator, seed, checked)
         warned = warned or _warn_of_illegible(written, checked.legible)
         yield from written
