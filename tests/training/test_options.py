@@ -12,6 +12,7 @@ import tiny_runs as runs
 from fresh_process import modules_after
 from inkgan.config import resolve
 from inkgan.errors import ConfigError
+from inkgan.networks.tutorial import LATENT_DIM
 from inkgan.training.options import TrainingOptions
 from inkgan.training.start import train
 from refusals import refusal
@@ -130,7 +131,7 @@ def test_what_needs_no_pytorch_does_not_import_it(tmp_path: Path, arguments: lis
     assert "torch" not in modules_after(code, *arguments, folder=tmp_path)
 
 
-_FITTING = {"network": "tutorial", "latent_dim": 100, "conditional": False, "penalty.weight": 0.0}
+_FITTING = {"network": "tutorial", "latent_dim": LATENT_DIM, "conditional": False, "penalty.weight": 0.0}
 
 
 @pytest.mark.parametrize(

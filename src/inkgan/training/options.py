@@ -63,7 +63,7 @@ class TrainingOptions(TypedDict, total=False):
     settings: Sequence[str] | Mapping[str, Any]
 
 
-#: The numbers in a latent of the tutorial's network; that of the recipes fast and best is a setting.
+#: The numbers in a latent of the tutorial's network, as its own file says, which would import PyTorch.
 _LATENT_DIM_OF_TUTORIAL = 100
 #: The defaults of the options that are not None by default.
 _DEFAULTS: TrainingOptions = {
