@@ -3,7 +3,7 @@
 #
 # One network draws handwritten digits. It has never seen one. A second network looks at digits, real ones and drawn
 # ones, and says which are which. The first learns only from the second's answers. That is a *generative adversarial
-# network*, a GAN.
+# network*, a GAN ([Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661)).
 #
 # ![From random numbers z the generator G draws an image; the discriminator D sees this and a real image from MNIST, and
 # gives each a number from 0 to 1](../../docs/pictures/game.png)
@@ -14,16 +14,17 @@
 #
 # In this lesson you meet both networks: what goes in, what comes out, and what each layer is for. Neither is trained
 # before the last section. You need a quarter of an hour, some Python, and school mathematics: derivatives, vectors,
-# logarithms. The lesson explains what a neural network is. Install inkgan, which brings PyTorch with it: run
-# `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and then opens the lessons.) The
-# [glossary](../../lessons/glossary.md) says which lesson explains each term. If you run the lessons, some of your figures
-# will differ from those in the text: processors round differently, and training magnifies that.
+# logarithms, the normal distribution with its bell curve. The lesson explains what a neural network is. Install inkgan,
+# which brings PyTorch with it: run `pip install '.[lessons]'` in its folder. (`make lessons` does that too, and then
+# opens the lessons.) The [glossary](../../lessons/glossary.md) says which lesson explains each term. If you run the
+# lessons, some of your figures will differ from those in the text: processors round differently, and training magnifies
+# that.
 
-# %% [markdown] lang="zh" of="068ce329"
+# %% [markdown] lang="zh" of="6646c471"
 # # 1 · 两个网络，一场博弈
 #
 # 一个网络画手写数字，但它从没见过数字长什么样。另一个网络看图，有真的，也有画出来的，它要说出哪张是真、哪张是假。
-# 画图的网络学到的一切，都来自看图的网络给出的回答。这就是**生成对抗网络**（generative adversarial network，GAN）。
+# 画图的网络学到的一切，都来自看图的网络给出的回答。这就是**生成对抗网络**（generative adversarial network，GAN；[Goodfellow 等 2014](https://arxiv.org/abs/1406.2661)）。
 #
 # ![生成器 G 把随机数 z 画成图；判别器 D 看这张图，也看 MNIST 里的真图，给每张图一个 0 到 1 之间的数](../../docs/pictures/game.png)
 #
@@ -31,18 +32,19 @@
 # 生成器学到的一切，都沿着橙色箭头传回来：每个像素该怎么改，D 才更肯说“真”。
 #
 # 这一课先认识这两个网络：输入是什么，输出是什么，每一层有什么用。在最后一节之前，它们都没有训练过。
-# 准备好一刻钟、一点 Python，还有中学数学的底子：导数、向量、对数。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档大多是英文的。自己运行时，有些数会和课文里的不一样：处理器不同，舍入就不同，训练又会把差别放大。
+# 准备好一刻钟、一点 Python，还有中学数学的底子：导数、向量、对数、正态分布。神经网络是什么，这一课会讲。先装好 inkgan（PyTorch 会一起装上）：在它的文件夹里运行 `pip install '.[lessons]'`，或者直接用 `make lessons`，装好之后就打开课程。[术语表](../../lessons/glossary.md)列出每个术语在哪一课讲，也有中英对照。课文里链接的其他文档大多是英文的。自己运行时，有些数会和课文里的不一样：处理器不同，舍入就不同，训练又会把差别放大。
 
 # %% [markdown] lang="en"
 # ## What is a real image to a network?
 #
-# MNIST has 70,000 handwritten digits, and they come with inkgan: 55,000 to learn from, and 15,000 that stay out of
-# sight until we measure. How many numbers make up one digit?
+# MNIST, by Yann LeCun and Corinna Cortes, has 70,000 handwritten digits, and they come with inkgan: 55,000 to learn
+# from, and 15,000 that stay out of sight until we measure. How many numbers make up one digit?
 
-# %% [markdown] lang="zh" of="1c481e79"
+# %% [markdown] lang="zh" of="f0c3901a"
 # ## 在网络眼里，一张真图是什么？
 #
-# MNIST 有 70,000 张手写数字，inkgan 自带这些数据：55,000 张用来学习，另外 15,000 张先收起来，评估时才用。
+# MNIST 是 Yann LeCun 和 Corinna Cortes 整理的数据集，有 70,000 张手写数字，inkgan 自带：
+# 55,000 张用来学习，另外 15,000 张先收起来，评估时才用。
 # 先猜一猜：一张图里有多少个数？
 
 # %%
@@ -83,8 +85,8 @@ assert real[0].numel() == 784
 #
 # * A **fully connected layer** (`Linear`) makes each output a weighted sum of all inputs, plus a constant, the *bias*.
 # * A **convolution** (`Conv2d`) moves a small square of weights, the *kernel*, over the image. At each place it takes
-#   the weighted sum of the pixels below. What one kernel returns for the whole image is called a *map*. If several maps
-#   come in, the kernel has one square for each of them, and the sums are added up.
+#   the weighted sum of the pixels below, plus a bias. What one kernel returns for the whole image is called a *map*. If
+#   several maps come in, the kernel has one square for each of them, and the sums are added up.
 # * **ReLU** replaces negative numbers by 0. Without it, two fully connected layers could do no more than one: a
 #   weighted sum of weighted sums is a weighted sum. A function like this one, which changes each number on its own, is
 #   called an *activation function*.
@@ -92,23 +94,27 @@ assert real[0].numel() == 784
 #
 # How does a network learn? The **loss** is a number that says how wrong its answers are. The **gradient** is the
 # derivative of the loss with respect to each weight: how fast the loss rises if this weight grows. So move all weights
-# a little the other way, and repeat with other images. The **learning rate** says how long such a step is. PyTorch
-# computes the gradient by *backpropagation*: it goes from the loss back through all layers, one after the other, by the
-# chain rule. One call of `backward` does it. An **optimiser** takes the step. Here is the whole procedure for a single
-# weight w: for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
+# a little the other way, and repeat with other images: that is *gradient descent*. The **learning rate** says how long
+# such a step is. PyTorch computes the gradient by *backpropagation*: it goes from the loss back through all layers, one
+# after the other, by the chain rule. One call of `backward` does it. An **optimiser** takes the step. The simplest one
+# subtracts from each weight the learning rate times its gradient. In PyTorch it is called `SGD`, *stochastic gradient
+# descent*: stochastic, because each step sees other images, drawn at random.
+#
+# Here is the whole procedure for a single weight w: for which w is 3·w = 6? The loss is the squared error, (3·w − 6)².
 
-# %% [markdown] lang="zh" of="fe5b0c2f"
+# %% [markdown] lang="zh" of="9f861a5d"
 # ## 五分钟认识神经网络
 #
 # 训练过神经网络的话，可以跳过这一节。**网络**是一个函数，里面有许多可以调节的数，叫作**权重**。网络由若干**层**组成，每一层拿前一层的输出接着算。这里只用得到四种：
 #
 # * **全连接层**（`Linear`）：每个输出都是全部输入的加权和，再加一个常数，叫**偏置**（bias）。
-# * **卷积**（`Conv2d`）：一小块权重，叫**卷积核**（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和。一个卷积核扫过整张图，得到的一张图叫作**特征图**（feature map）。如果输入有好几张特征图，卷积核就给每张各备一块权重，算出的和再加在一起。
+# * **卷积**（`Conv2d`）：一小块权重，叫**卷积核**（kernel），在图上一格一格地移动，每到一处，就算出它盖住的那些像素的加权和，再加一个偏置。一个卷积核扫过整张图，得到的一张图叫作**特征图**（feature map）。如果输入有好几张特征图，卷积核就给每张各备一块权重，算出的和再加在一起。
 # * **ReLU**：把负数换成 0。没有它，两个全连接层只抵得上一个，因为加权和的加权和还是加权和。像这样逐个改变每个数的函数，叫作**激活函数**（activation function）。
 # * **池化**（pooling）：把特征图缩小，这里是把每个 2×2 的小块换成平均值。
 #
 # 网络怎样学习？**损失**（loss）是一个数，说明它的回答错得有多厉害。**梯度**（gradient）是损失对每个权重的导数，也就是这个权重变大时损失涨得有多快。
-# 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复。一步有多长，由**学习率**（learning rate）决定。PyTorch 用**反向传播**（backpropagation）求梯度：从损失出发，按链式法则一层一层往回算，调用一次 `backward` 就行。**优化器**（optimizer）负责走这一步。
+# 那就把所有权重都朝相反的方向挪一小步，再换一批图，如此反复，这就是**梯度下降**（gradient descent）。一步有多长，由**学习率**（learning rate）决定。PyTorch 用**反向传播**（backpropagation）求梯度：从损失出发，按链式法则一层一层往回算，调用一次 `backward` 就行。**优化器**（optimizer）负责走这一步。最简单的一种，是从每个权重里减去“学习率 × 它的梯度”，在 PyTorch 里叫 `SGD`，即随机梯度下降：每一步看的图都是随机抽的，所以叫“随机”。
+#
 # 下面只用一个权重 w，把全过程演示一遍：w 是多少时，3·w 等于 6？损失就是误差的平方，(3·w − 6)²。
 
 # %%
@@ -130,14 +136,14 @@ assert abs(w.item() - 2) < 0.001
 # ## The discriminator: from an image to one number
 #
 # The discriminator is a classifier with two classes, real and generated. What would you build? Probably this: two
-# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from
-# [a well-known tutorial](../../docs/tutorial.md), whose discriminator is just that.
+# convolutions, each followed by a ReLU and a pooling layer, then two fully connected layers. This course grew from [a
+# well-known Chinese tutorial](../../docs/tutorial.md), whose discriminator is just that.
 #
-# How does the shape change on the way? Guess before you run the cell. (*Padding*: `padding=2` puts two rows of zeros
-# around the image on each side, so that a 5×5 kernel gives a map as large as the image. `Flatten` puts the numbers of
-# all maps into one row.)
+# How does the shape change on the way? Guess before you run the cell. (`Sequential` runs its layers one after the
+# other. *Padding*: `padding=2` puts two rows of zeros on each side of the image, so that a 5×5 kernel gives a map as
+# large as the image. `Flatten` puts the numbers of all maps into one row.)
 
-# %% [markdown] lang="zh" of="cc79dfce"
+# %% [markdown] lang="zh" of="edf297db"
 # 每走一步，和答案的差距都缩小到十分之一。后面的网络有几百万个权重，学习的方法是一样的。
 #
 # ## 判别器：从一张图到一个数
@@ -145,7 +151,7 @@ assert abs(w.item() - 2) < 0.001
 # 判别器（discriminator）就是一个二分类器，两类是“真”和“生成的”。让你来搭，会怎么搭？
 # 多半是这样：两层卷积，每层后面跟 ReLU 和池化，再接两层全连接。本课程源自一篇有名的教程，《GAN入门教程｜从0开始，手把手教你学会最火的神经网络》，它的判别器正是这样搭的。（学过那篇教程的话，可以看[它的每一步现在在哪里](../../docs/tutorial.zh-CN.md)。）
 #
-# 数据的形状一路上怎么变？先猜，再运行。（`padding=2` 是**填充**：在图的四周补两圈零，这样 5×5 的卷积核扫过之后，特征图和原来的图一样大。`Flatten` 把所有特征图里的数排成一行。）
+# 数据的形状一路上怎么变？先猜，再运行。（`Sequential` 让数据依次通过各层。`padding=2` 是**填充**：在图的四周补两圈零，这样 5×5 的卷积核扫过之后，特征图和原来的图一样大。`Flatten` 把所有特征图里的数排成一行。）
 
 # %%
 discriminator = nn.Sequential(
@@ -206,7 +212,7 @@ assert (torch.sigmoid(logits) - 0.5).abs().max() < 0.01
 # 28×28?
 
 # %% [markdown] lang="zh" of="4dba6dcd"
-# 张张都是二分之一：它只会耸耸肩，“不知道”。
+# 张张都是二分之一：它只会耸耸肩，说“不知道”。
 #
 # ## 为什么用卷积？
 #
@@ -221,12 +227,12 @@ assert by_convolution == 832
 assert fully_connected == 19_668_992
 
 # %% [markdown] lang="en"
-# Nearly twenty million against 832. The convolution looks for the same 5×5 pattern everywhere, so it needs to learn it
-# only once. And if a digit moves, what happens to the maps? They move with it. Here are an image and one of its maps,
-# and below them the same for the image shifted by 4 pixels.
+# Nearly twenty million against 832: 32 kernels with 25 weights and a bias each. A convolution looks for the same 5×5
+# pattern everywhere, so it needs to learn it only once. And if a digit moves, what happens to the maps? They move with
+# it. Here are an image and one of its maps, and below them the same for the image shifted by 4 pixels.
 
-# %% [markdown] lang="zh" of="599d1217"
-# 全连接要将近两千万个，卷积只要 832 个。卷积在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
+# %% [markdown] lang="zh" of="cacfbe9f"
+# 全连接要将近两千万个，卷积只要 832 个：32 个卷积核，各有 25 个权重和一个偏置。卷积核在图上每个位置找同一个 5×5 的图案，所以只要学一次就够了。
 # 如果数字挪了位置，特征图会怎么样？跟着挪。下面上排是一张图和它的一张特征图，下排是把图平移 4 个像素之后的结果。
 
 # %%
@@ -310,14 +316,15 @@ latents = torch.randn(50, 100)
 show_shapes(generator, latents)
 
 # %% [markdown] lang="en"
-# A fully connected layer makes a map of 56×56 out of the 100 numbers. Three convolutions turn it into 50 maps, 25 maps,
-# and one image. Each has *stride* 2: its kernel moves on by two pixels at a time, which halves the map's width and
-# height. In between, `Upsample` doubles them again. (The tutorial chose maps that are larger than the image; lesson 6
-# counts what that costs.) Now the picture that everybody wants to see: what does a generator draw before it has learned
-# anything? (Inside `torch.no_grad()` PyTorch keeps no record for a gradient, since nothing learns here.)
+# A fully connected layer makes 3,136 numbers out of the 100, and `Unflatten` arranges them as a map of 56×56. Three
+# convolutions turn it into 50 maps, 25 maps, and one image. Each has *stride* 2: its kernel moves on by two pixels at a
+# time, which halves the map's width and height. In between, `Upsample` doubles them again. (The tutorial chose maps
+# that are larger than the image; lesson 6 counts what that costs.) Now the picture that everybody wants to see: what
+# does a generator draw before it has learned anything? (Inside `torch.no_grad()` PyTorch keeps no record for a
+# gradient, since nothing learns here.)
 
-# %% [markdown] lang="zh" of="e196febf"
-# 全连接层把 100 个数变成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
+# %% [markdown] lang="zh" of="ef642abe"
+# 全连接层把 100 个数变成 3,136 个，`Unflatten` 把它们排成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
 # 每层卷积的**步幅**（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
 # 大家都想看的是：什么都没学过的生成器，画出来是什么样？（写在 `torch.no_grad()` 里，PyTorch 就不为求梯度做记录，因为这里谁也不学习。）
 
@@ -339,17 +346,18 @@ sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 #
 # ## Why batch normalisation?
 #
-# The weights are small, so each layer shrinks its input. Batch normalisation shifts and scales every channel, that is,
-# every map, so that it has mean 0 and standard deviation 1 over the whole batch. (Then it multiplies the channel by a
-# learned scale and adds a learned offset.) What would we see without it?
+# The weights are small, so each layer shrinks its input. Batch normalisation ([Ioffe and Szegedy
+# 2015](https://arxiv.org/abs/1502.03167)) shifts and scales every channel, that is, every map, so that it has mean 0
+# and standard deviation 1 over the whole batch. (Then it multiplies the channel by a learned scale and adds a learned
+# offset.) What would we see without it?
 
-# %% [markdown] lang="zh" of="02751023"
+# %% [markdown] lang="zh" of="e933f28b"
 # 一片灰雾：每个像素都在二分之一左右。无论前面各层算出什么，最后的 sigmoid 都让像素落在 0 和 1 之间，真图的范围也是如此。
 # 如果两者范围不同，判别器光看范围就能分出真假，它的梯度里就几乎没有关于数字的信息了（第 4 课的第 6 种失败）。
 #
 # ## 为什么要批归一化？
 #
-# 权重很小，所以每过一层，信号就缩小一截。批归一化把每个通道（也就是每张特征图）平移、缩放，让它在整批图上的均值回到 0、标准差回到 1。（之后再乘一个学来的缩放系数，加一个学来的偏移。）去掉它会怎样？
+# 权重很小，所以每过一层，信号就缩小一截。批归一化（[Ioffe 和 Szegedy 2015](https://arxiv.org/abs/1502.03167)）把每个通道（也就是每张特征图）平移、缩放，让它在整批图上的均值回到 0、标准差回到 1。（之后再乘一个学来的缩放系数，加一个学来的偏移。）去掉它会怎样？
 
 # %%
 without = nn.Sequential(*[layer for layer in generator if not isinstance(layer, nn.BatchNorm2d)])
@@ -370,12 +378,15 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # The tutorial calls this network a deconvolutional one. Look at the shapes again: is any layer the reverse of a
 # convolution? No. Its code enlarges a map by interpolation (`Upsample`) and then convolves as usual.
 #
-# Other generators use a *transposed* convolution. That name is honest: it puts zeros between the pixels and then
-# convolves. See for yourself. (An ordinary convolution gathers what lies below its kernel. A transposed one works like
-# a stamp: each pixel prints the kernel, times its own value, onto the output. One is the mirror image of the other, so
-# `flip` mirrors the kernel in both directions.)
+# Other generators use a *transposed* convolution. That name is honest: a convolution multiplies all pixels, taken as
+# one vector, by a matrix, and the transposed convolution multiplies by the transposed matrix. It does not undo
+# anything, either. (An ordinary convolution gathers: each pixel of the output is a weighted sum of what lies below the
+# kernel. A transposed one works like a stamp: each pixel of the input prints the kernel, times its own value, onto the
+# output.) The same numbers come out if you put zeros between the pixels and then convolve as usual, with the kernel
+# mirrored in both directions by `flip`: what a stamp prints to the right of a pixel, a kernel that gathers finds on its
+# left. See for yourself.
 
-# %% [markdown] lang="zh" of="e6bb52c1"
+# %% [markdown] lang="zh" of="8f0bc93b"
 # 上排有归一化，下排没有，两排用同样的对比度来画。没有归一化，所有隐变量都得到同一片灰：信号半路上就消失了，梯度也会跟着消失。
 #
 # ## “反卷积”到底是什么？
@@ -383,7 +394,9 @@ sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 # 那篇教程把这个网络叫作反卷积网络。再看看上面的形状：有哪一层是卷积的逆运算吗？没有。
 # 它的代码先用插值（`Upsample`）把特征图放大，再做普通的卷积。
 #
-# 别的生成器会用**转置**卷积，这个名字倒是名副其实：先在像素之间插入零，再做卷积。我们来验证。（普通卷积是“收”：把卷积核盖住的像素加权求和。转置卷积像“盖章”：每个像素把卷积核乘上自己的值，印到输出上。两者互为镜像，所以要用 `flip` 把卷积核上下左右都翻过来。）
+# 别的生成器会用**转置**卷积，这个名字倒是名副其实：把所有像素排成一个向量，卷积就是用一个矩阵去乘它，转置卷积乘的则是转置之后的矩阵。它同样不能把卷积还原。
+# （普通卷积是“收”：输出的每个像素，是卷积核盖住的那些像素的加权和。转置卷积像“盖章”：输入的每个像素把卷积核乘上自己的值，印到输出上。）
+# 换个算法，结果相同：先在像素之间插入零，再用上下左右都翻过来的卷积核（`flip`）做普通的卷积。为什么要翻？盖章时印在右边的，到了“收”的时候，要从左边收来。我们来验证。
 
 # %%
 small = torch.rand(1, 1, 7, 7)
@@ -415,7 +428,8 @@ sheet(to_uint8(pictures.numpy()), columns=2, scale=10)
 
 # %% [markdown] lang="en"
 # The transposed convolution draws a chequered pattern, because its stamps overlap: some pixels are printed four times,
-# others once. A generator has to unlearn that first. Enlarging first avoids it.
+# others once. A generator has to unlearn that first. Enlarging first avoids it ([Odena et al.
+# 2016](https://distill.pub/2016/deconv-checkerboard/)).
 #
 # ## The game
 #
@@ -423,8 +437,8 @@ sheet(to_uint8(pictures.numpy()), columns=2, scale=10)
 # generated images per step, the answers 1 and 0, and learns like any classifier. (Its loss is cross-entropy, its
 # optimiser is called Adam; lesson 2 explains both.) How many steps will it need?
 
-# %% [markdown] lang="zh" of="5c97780c"
-# 转置卷积画出了棋盘格：印出来的块互相重叠，有的像素印了四次，有的只印一次。生成器得先花力气忘掉这个花纹。先放大再卷积，就没有这个问题。
+# %% [markdown] lang="zh" of="d3f68ffa"
+# 转置卷积画出了棋盘格：印出来的块互相重叠，有的像素印了四次，有的只印一次。生成器得先花力气忘掉这个花纹。先放大再卷积，就没有这个问题（[Odena 等 2016](https://distill.pub/2016/deconv-checkerboard/)）。
 #
 # ## 博弈
 #
@@ -510,16 +524,17 @@ assert counts[largest] / total > 0.98
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# The first fully connected layer has 98 % of them. This discriminator is mostly one big matrix.
+# The first fully connected layer has 98 % of them: 7 · 7 · 64 = 3,136 numbers come in, so each of its 1,024 outputs has
+# 3,136 weights and a bias. This discriminator is mostly one big matrix.
 #
 # </details>
 #
 # **2.** Draw the same latent twice: once among the first 50 latents, once among other ones. Is it the same image? Why?
 
-# %% [markdown] lang="zh" of="457e3e69"
+# %% [markdown] lang="zh" of="10a216c6"
 # <details><summary>答案</summary>
 #
-# 第一个全连接层占了 98%。这个判别器基本上就是一个大矩阵。
+# 第一个全连接层占了 98%：输入有 7 · 7 · 64 = 3,136 个数，所以 1,024 个输出各有 3,136 个权重和一个偏置。这个判别器基本上就是一个大矩阵。
 #
 # </details>
 #
