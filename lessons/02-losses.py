@@ -73,13 +73,14 @@ assert naive.isinf()
 assert F.softplus(logit) == 100
 
 # %% [markdown] lang="en"
-# The naive way gives infinity, because σ(100) is rounded to 1. The same number is softplus(l) = log(1 + e^l), and
-# PyTorch's `softplus` computes it without overflow. So every good implementation uses the logits: −log σ(l) =
-# softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three lines of inkgan, applied to the logits of 0.9, 0.2 and
-# 0.6 (rounded: 2.2, −1.4 and 0.4; the logit of p is log(p / (1 − p)), which undoes the sigmoid):
+# The naive way gives infinity, because σ(100) is rounded to 1. But 1 − σ(l) is 1 / (1 + e^l), so the same number is
+# softplus(l) = log(1 + e^l), and PyTorch's `softplus` computes it without overflow. So every good implementation uses
+# the logits: −log σ(l) = softplus(−l) and −log(1 − σ(l)) = softplus(l). These are three functions of inkgan, applied to
+# the logits of 0.9, 0.2 and 0.6 (rounded: 2.2, −1.4 and 0.4; the logit of p is log(p / (1 − p)), which undoes the
+# sigmoid):
 
-# %% [markdown] lang="zh" of="3c5e0310"
-# 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。同一个数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
+# %% [markdown] lang="zh" of="e4f70d02"
+# 直接照公式算会得到无穷大，因为 σ(100) 被舍入成了 1。但是 1 − σ(l) 等于 1 / (1 + e^l)，所以要算的数就是 softplus(l) = log(1 + e^l)，而 PyTorch 的 `softplus` 算它不会溢出。
 # 所以好的实现都直接用 logit：−log σ(l) = softplus(−l)，−log(1 − σ(l)) = softplus(l)。下面是 inkgan 里的三个函数，用在 0.9、0.2 和 0.6 的 logit 上（保留一位小数是 2.2、−1.4 和 0.4；概率 p 的 logit 是 log(p / (1 − p))，正是 sigmoid 的反函数）：
 
 # %%
@@ -135,15 +136,17 @@ curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
 # %% [markdown] lang="en"
 # The line of numbers runs from left to right. Blue: where real ones lie. Orange: where generated ones lie (both curves
 # are scaled so that they peak at 1). Green: the best discriminator, p = real / (real + generated). Three times as
-# frequent means 3 / (3 + 1) = 0.75.
+# frequent means 3 / (3 + 1) = 0.75. (The formula also follows from a derivative. At a place where real ones have the
+# frequency a and generated ones b, the loss is −a log p − b log(1 − p). Its derivative, −a/p + b/(1 − p), is 0 at
+# p = a / (a + b).)
 #
 # So the discriminator measures something useful: the *ratio* of the two densities, that is, how often each kind of
 # number occurs at a place. And if the generator is perfect, the two curves coincide, p = 1/2 everywhere, and the loss
 # is 2 · log 2 = 1.386: 0.693 for real images and 0.693 for generated ones. Remember 0.693; in lesson 3 all losses begin
 # there.
 
-# %% [markdown] lang="zh" of="6c8c825c"
-# 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 /（真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。
+# %% [markdown] lang="zh" of="e1ef0786"
+# 横轴就是数轴。蓝线：真的数在哪里。橙线：生成的数在哪里（两条曲线的顶点都画在 1）。绿线：最优判别器，p = 真 /（真 + 生成的）。三倍就是 3 / (3 + 1) = 0.75。（求导也能得到这个公式：在真的数频率为 a、生成的数频率为 b 的位置，损失是 −a log p − b log(1 − p)；令导数 −a/p + b/(1 − p) 等于 0，就得到 p = a / (a + b)。）
 #
 # 可见判别器量出了有用的东西：两个密度之**比**。所谓密度，就是某个位置上的数出现得有多频繁。如果生成器完美，两条曲线重合，处处 p = 1/2，
 # 判别器的损失就是 2 · log 2 = 1.386：真图占 0.693，生成的图占 0.693。记住 0.693，第 3 课里所有的损失都从它开始。
@@ -167,12 +170,12 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # E<sub>x</sub> is the mean over real images x, E<sub>z</sub> that over latents z. D wants to make this number large, G
 # wants to make it small. The discriminator's two losses are the two terms with the sign changed. (The largest number
 # that D can reach is twice the *Jensen–Shannon divergence* minus log 4. This divergence says how different the real and
-# the generated density are; it is 0 if they are the same: Goodfellow et al. 2014.)
+# the generated density are; it is 0 if they are the same: [Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661).)
 #
 # Look at the *slope* of log(1 − D) with respect to the logit. What happens far to the left, where the discriminator is
 # sure that an image is generated? (`torch.autograd.grad` returns a gradient; `backward` leaves it in `.grad`.)
 
-# %% [markdown] lang="zh" of="f88df692"
+# %% [markdown] lang="zh" of="9c8849bd"
 # ## 生成器该最小化什么？
 #
 # 论文里用 z 表示隐变量，用 G(z) 表示生成器由它画出的图，用 D 表示判别器给出的“为真”的概率。（在代码里，`discriminator(x)` 是 logit。）
@@ -181,7 +184,7 @@ assert math.isclose(at_best.item(), 2 * math.log(2), rel_tol=1e-6)
 # > min<sub>G</sub> max<sub>D</sub> E<sub>x</sub>[log D(x)] + E<sub>z</sub>[log(1 − D(G(z)))]
 #
 # E<sub>x</sub> 是对真图 x 求平均，E<sub>z</sub> 是对隐变量 z 求平均。D 想让这个数大，G 想让它小。把这两项变号，就是判别器的两个损失。
-# （D 能达到的最大值，等于 **JS 散度**（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 Goodfellow 等 2014。）
+# （D 能让它达到的最大值，等于 **JS 散度**（Jensen–Shannon divergence）的两倍减去 log 4。JS 散度衡量真、假两个密度相差多远，两者相同时为 0，见 [Goodfellow 等 2014](https://arxiv.org/abs/1406.2661)。）
 #
 # 来看 log(1 − D) 对 logit 的**斜率**。当判别器断定一张图是生成的（最左边），会发生什么？（`torch.autograd.grad` 直接返回梯度，`backward` 则把它存进 `.grad`。）
 
@@ -196,9 +199,10 @@ assert own_slope[at].abs() > 0.999
 curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=(-10, 4))
 
 # %% [markdown] lang="en"
-# Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training every
-# generated image is far to the left. There log(1 − D) is flat: the generator learns nothing, just when it has
-# everything to learn. With −log D the push is strongest exactly when the generator is worst.
+# Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training, as soon as
+# the discriminator has learned for some twenty steps (lesson 1), every generated image is far to the left. There
+# log(1 − D) is flat: the generator learns nothing, just when it has everything to learn. With −log D the push is
+# strongest exactly when the generator is worst.
 #
 # So the generator minimises −log D(G(z)): it treats its images as if they were labelled "real". This is called the
 # **non-saturating** loss: a curve saturates where it becomes flat, and this one does not become flat at that end. The
@@ -209,17 +213,18 @@ curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=
 # From the discriminator's gradient with respect to the *pixels*. To see it we need a discriminator that knows
 # something. Train one for 40 steps on real digits against the images of a generator that knows nothing.
 # (`torch.Generator` in the cell is not a generator in our sense; it is PyTorch's source of random numbers. The networks
-# are those of lesson 1, from inkgan. They take images as MNIST stores them, with the channel last.)
+# are those of lesson 1, now from inkgan, which follows the tutorial in every detail. They take images as MNIST stores
+# them, with the channel last.)
 
-# %% [markdown] lang="zh" of="75b3ca6e"
-# 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，生成的图全都远在左边。
+# %% [markdown] lang="zh" of="17e27d17"
+# 蓝线是 log(1 − D) 的斜率，橙线是 −log D 的斜率，logit 从 −10 到 4。训练之初，判别器只要学上二十来步（见第 1 课），生成的图就全都落在左边很远的地方。
 # 那里 log(1 − D) 是平的：生成器正是什么都要学的时候，却什么也学不到。而 −log D 恰好在生成器最差的时候推力最大。
 #
 # 所以生成器最小化 −log D(G(z))，等于把自己的图当成标着“真”的图。这叫**非饱和**损失（non-saturating）：曲线变平叫作饱和，而它在那一端不会变平。目标相同，梯度却不会消失。
 #
 # ## 生成器学到的东西从哪里来？
 #
-# 来自判别器对**像素**的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。两个网络就是第 1 课的，现在直接用 inkgan 里写好的；图的形状和 MNIST 里存的一样，通道放在最后。）
+# 来自判别器对**像素**的梯度。要看到这个梯度，先得有一个懂点东西的判别器。我们找一个什么都不会的生成器，拿它画的图和真数字，让判别器练 40 步。（单元里的 `torch.Generator` 不是我们说的生成器，而是 PyTorch 产生随机数的工具。两个网络就是第 1 课的，现在直接用 inkgan 里写好的，细节都照原教程；图的形状和 MNIST 里存的一样，通道放在最后。）
 
 # %% short=["STEPS = 40", "STEPS = 3"]
 from inkgan.data import load
@@ -330,12 +335,12 @@ assert reached["discriminator"] == 8
 
 # %% [markdown] lang="en"
 # This is the generator's loss, and yet all eight tensors of the discriminator, its weights and biases, got a gradient.
-# (The generator has eleven: inkgan's normalisation has an offset only, no scale, so there are three fewer than in
+# (The generator has eleven: the tutorial's normalisation has an offset only, no scale, so there are three fewer than in
 # lesson 1.) Only the optimiser decides who moves. The generator's Adam holds the generator's weights and nothing else.
 # What if you handed it the discriminator's weights by mistake?
 
-# %% [markdown] lang="zh" of="070d8ab9"
-# 明明是生成器的损失，判别器的八个张量（权重和偏置）却也全都得到了梯度。（生成器有十一个：inkgan 的归一化只有偏移，没有缩放，所以比第 1 课的少三个。）谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
+# %% [markdown] lang="zh" of="b9f426db"
+# 明明是生成器的损失，判别器的八个张量（权重和偏置）却也全都得到了梯度。（生成器有十一个：原教程的归一化只有偏移，没有缩放，所以比第 1 课的少三个。）谁真的会动，只由优化器决定：生成器的 Adam 里只放生成器的权重，别的都不放。如果一不小心把判别器的权重交给了它呢？
 
 # %%
 import copy
@@ -362,31 +367,32 @@ assert course[-1] < 0.1 * course[0]
 # The loss falls beautifully within these 15 steps, yet no image changes by a single pixel: the judge was bribed. When a
 # generator's loss drops to zero at once, this is the first thing to look for.
 #
-# In the other direction, the discriminator's loss must not reach the generator. `no_grad()` (or `detach()`) sees to
-# that, as in the training loop above. Without it, the gradients of that loss stay in the `.grad` of the generator's
-# weights. If you then forget to clear them before the generator's own step, the generator learns to be found out. In
-# any case, computing them is wasted work.
+# In the other direction, the discriminator's loss must not reach the generator. `no_grad()` (or `detach()`, which cuts
+# a tensor off from the record of how it was computed) sees to that, as in the training loop above. Without it, the
+# gradients of that loss stay in the `.grad` of the generator's weights. If you then forget to clear them before the
+# generator's own step, the generator learns to be found out. In any case, computing them is wasted work.
 #
 # ## Three losses, three Adams
 #
 # The original tutorial has one Adam for "real as real", one for "fake as fake", both with the discriminator's weights,
 # and one for the generator. Is that the same as one Adam for the sum?
 #
-# Adam keeps two moving averages for each weight: m, of its gradient, and v, of the gradient's square. A step is
-# learning rate · m / (√v + ε), where the tiny ε prevents a division by zero. The gradient is divided by its usual size,
-# so every step is about as long as the learning rate. What do you expect of two Adams?
+# Adam ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) keeps two moving averages for each weight: m, of its
+# gradient, and v, of the gradient's square. A step is learning rate · m / (√v + ε), where the tiny ε prevents a
+# division by zero. The gradient is divided by its usual size, so every step is about as long as the learning rate. What
+# do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="2a9f8015"
+# %% [markdown] lang="zh" of="71034c5a"
 # 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
-# 反过来，判别器的损失不能传到生成器。所以训练判别器时要用 `no_grad()`（或 `detach()`），就像上面的训练循环那样。不然，判别器损失的梯度会留在生成器权重的 `.grad` 里；如果更新生成器之前忘了清零，生成器就会学着被识破。就算清了零，这些梯度也是白算的。
+# 反过来，判别器的损失不能传到生成器。所以训练判别器时要用 `no_grad()`（或 `detach()`，它让张量和计算它的记录脱钩），就像上面的训练循环那样。不然，判别器损失的梯度会留在生成器权重的 `.grad` 里；如果更新生成器之前忘了清零，生成器就会学着被识破。就算清了零，这些梯度也是白算的。
 #
 # ## 三个损失，三个 Adam
 #
 # 原教程里，“真图判为真”用一个 Adam，“假图判为假”用另一个 Adam，两个都更新判别器的权重，再加一个 Adam 给生成器。
 # 把两个损失加起来，只用一个 Adam，结果一样吗？
 #
-# Adam 为每个权重记着两个移动平均：梯度的平均 m，和梯度平方的平均 v。每一步走的距离是“学习率 · m / (√v + ε)”，其中 ε 很小，只用来防止除以零。梯度除以了它平时的大小，所以每一步的长度都和学习率差不多。
+# Adam（[Kingma 和 Ba 2015](https://arxiv.org/abs/1412.6980)）为每个权重记着两个移动平均：梯度的平均 m，和梯度平方的平均 v。每一步走的距离是“学习率 · m / (√v + ε)”，其中 ε 很小，只用来防止除以零。梯度除以它平时的大小，所以每一步的长度都和学习率差不多。
 # 那么换成两个 Adam，你预计会怎样？
 
 
@@ -452,20 +458,30 @@ assert all(math.isclose(loss.item(), math.log(2), rel_tol=1e-6) for loss in thre
 #
 # </details>
 #
-# **2.** Newer GANs compare images: the *relativistic* loss is softplus(D(fake) − D(real)), for a pair of a real and a
-# generated image; D is the logit here. The solution takes five of inkgan's losses ([formulas and
-# papers](../../docs/settings.md)); you need not know them, only see which ones compare. Add 5 to every logit. Which of
-# them change?
+# **2.** Newer GANs compare images: the *relativistic* loss ([Jolicoeur-Martineau
+# 2018](https://arxiv.org/abs/1807.00734)) takes pairs of a real and a generated image. Below are the discriminator's
+# losses of five GANs by their names in inkgan ([their papers](../../docs/settings.md)); a is the logit of a real image
+# and b that of a generated one, and each loss is averaged over the batch. Add 5 to every logit. Which of them change?
+# * `non-saturating`: softplus(−a) + softplus(b)
+# * `least-squares`: ((a − 1)² + (b + 1)²) / 2
+# * `hinge`: max(0, 1 − a) + max(0, 1 + b)
+# * `wgan-gp`: b − a
+# * `relativistic`: softplus(b − a)
 
-# %% [markdown] lang="zh" of="16c31104"
+# %% [markdown] lang="zh" of="dbfeed77"
 # <details><summary>答案</summary>
 #
 # 都是 log 2 = 0.693。
 #
 # </details>
 #
-# **2.** 较新的 GAN 用比较的办法：**相对**损失（relativistic）把一张真图和一张生成的图配成一对，算 softplus(D(fake) − D(real))，这里的 D 是 logit。
-# 参考代码用了 inkgan 的五种损失（[公式和论文](../../docs/settings.md)，英文），不必都认识，只看哪些靠比较。把所有 logit 都加 5，哪些会变？
+# **2.** 较新的 GAN 用比较的办法：**相对**损失（relativistic，[Jolicoeur-Martineau 2018](https://arxiv.org/abs/1807.00734)）把一张真图和一张生成的图配成一对。
+# 下面是五种 GAN 的判别器损失，名字是 inkgan 里的（[出自哪些论文](../../docs/settings.md)，英文）；a 是真图的 logit，b 是生成的图的 logit，损失对一批取平均。把所有 logit 都加 5，哪些会变？
+# * `non-saturating`（非饱和）：softplus(−a) + softplus(b)
+# * `least-squares`（最小二乘）：((a − 1)² + (b + 1)²) / 2
+# * `hinge`（合页）：max(0, 1 − a) + max(0, 1 + b)
+# * `wgan-gp`：b − a
+# * `relativistic`（相对）：softplus(b − a)
 
 # %% solution=true
 a, b = torch.tensor([1.0, 0.3]), torch.tensor([-0.5, 0.8])
@@ -478,9 +494,9 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# `relativistic` and `wgan-gp` do not change: they look at differences only. So in these games a single logit means
-# nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows the *margin* of a pair
-# instead: the real image's logit minus the generated one's.
+# `relativistic` and `wgan-gp` do not change: they look at the difference b − a only. So in these games a single logit
+# means nothing, and neither does its sign: they have no zero (`has_zero` in the code). inkgan shows the *margin* of a
+# pair instead: the real image's logit minus the generated one's.
 #
 # </details>
 #
@@ -488,10 +504,10 @@ for name in ("non-saturating", "least-squares", "hinge", "wgan-gp", "relativisti
 # probability of class i is e^lᵢ divided by the sum of all ten e^l. Somebody applies softmax before PyTorch's
 # `cross_entropy`, which already contains one. The classifier is right and very sure. What loss is left?
 
-# %% [markdown] lang="zh" of="190e45e1"
+# %% [markdown] lang="zh" of="36f7a002"
 # <details><summary>答案</summary>
 #
-# `relativistic` 和 `wgan-gp` 不变：它们只看差值。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
+# `relativistic` 和 `wgan-gp` 不变：它们只看差值 b − a。所以在这类博弈里，单独一个 logit 没有意义，正负也没有意义：
 # 它们没有零点（就是代码里的 `has_zero`）。inkgan 改为显示每一对的**间隔**（margin）：真图的 logit 减去生成的图的 logit。
 #
 # </details>
