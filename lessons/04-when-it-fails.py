@@ -16,16 +16,17 @@
 # %% [markdown] lang="en"
 # ## The laboratory
 #
-# We need a run that takes seconds: digits of 14×14 pixels, networks a third as wide as usual, 240 steps of 16 images.
-# `Compact` is the *recipe*: small fast networks, their losses and their optimisers; lesson 6 builds it up step by step.
-# Its `ema_generator` is the generator with averaged weights (an exponential moving average), which draws the pictures.
-# `play` is a training loop with two hooks: `batch` changes what the run sees, `tamper` changes the networks. Every 30
-# steps the **doctor** has a look: does the generator draw all that it should, do the images vary, who is winning?
+# We need a run that takes seconds: digits of 14×14 pixels, networks a third as wide as usual (16 channels, not 48), 240
+# steps of 16 images. The *recipe* is `fast`: small fast networks, their losses and their optimisers; lesson 6 builds it
+# up step by step. In the code it is the class `Compact`. Its `ema_generator` is the generator with averaged weights (an
+# exponential moving average), which draws the pictures. `play` is a training loop with two hooks: `batch` changes what
+# the run sees, `tamper` changes the networks. Every 30 steps the **doctor** has a look: does the generator draw all
+# that it should, do the images vary, who is winning?
 
-# %% [markdown] lang="zh" of="90e90479"
+# %% [markdown] lang="zh" of="52e4d8f3"
 # ## 实验室
 #
-# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络宽度是平时的三分之一，240 步，每步 16 张图。`Compact` 是一套**配方**（recipe）：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
+# 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络的宽度（通道数）是平时的三分之一，240 步，每步 16 张图。用的**配方**（recipe）是 `fast`：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来；它在代码里是 `Compact` 这个类。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
 # 该画的都画了吗？有变化吗？谁占上风？
 
 # %% short=["STEPS = 240", "STEPS = 8"]
@@ -268,15 +269,15 @@ picture
 #
 # ## 6. Another range
 #
-# The images come in [−1, 1], as for tanh, but the generator ends in a sigmoid: [0, 1]. Or they were "normalised" to
-# mean 0. What will the discriminator learn first?
+# The images come in [−1, 1], as for a generator that ends in tanh (an activation function with values from −1 to 1),
+# but this one ends in a sigmoid: [0, 1]. Or they were "normalised" to mean 0. What will the discriminator learn first?
 
-# %% [markdown] lang="zh" of="bac1e18f"
+# %% [markdown] lang="zh" of="c5101ee3"
 # 其余九个数字都好，“9”却是一团糟。这在哪个损失里都看不出来，因为训练时从来没人要它画“9”。画出来的东西，要按类别数一数。治法是把“9”放回每一批里；医生让你去查数据，说对了。
 #
 # ## 6. 范围对不上
 #
-# 图像的范围是 [−1, 1]（配 tanh 用的），生成器的末端却是 sigmoid：[0, 1]。或者图像被“归一化”到了均值 0。判别器首先会学到什么？
+# 图像的范围是 [−1, 1]（和末端是 tanh 的生成器配套，这个激活函数的值在 −1 和 1 之间），这里的生成器末端却是 sigmoid：[0, 1]。或者图像被“归一化”到了均值 0。判别器首先会学到什么？
 
 # %%
 picture, _, _ = case("other-range", batch=lambda step, real, labels: (real * 2 - 1, labels))
@@ -365,12 +366,13 @@ assert findings
 # are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing or too frequent,
 # and is wrong about the cause: nothing is wrong with the data. The cure is smaller learning rates and the penalty. Why
 # do they circle? Imagine the simplest game: each player has one number, x and y; the first player wants x·y small, the
-# second wants it large. Each follows its own gradient. Where do they go?
+# second wants it large. Each follows its own gradient. Where do they go? ([Mescheder et al.
+# 2018](https://arxiv.org/abs/1801.04406) study a game like this one.)
 
-# %% [markdown] lang="zh" of="c3f41bd1"
+# %% [markdown] lang="zh" of="33fc3db3"
 # 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
 # 医生只看到了症状：有的类别几乎不画，有的画得太多。病因却看错了：数据没有毛病。治法是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
-# 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？
+# 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？（[Mescheder 等 2018](https://arxiv.org/abs/1801.04406) 研究的就是这样的博弈。）
 
 # %%
 x, y, path = 1.0, 0.0, []
@@ -505,15 +507,15 @@ curves(*ends.values(), across=(1, 200))
 
 # %% [markdown] lang="en"
 # Blue: one softmax. Orange: two. The orange one stays high for ever, yet it seems to learn; so the mistake survives.
-# PyTorch's `cross_entropy` and `BCEWithLogitsLoss` want logits.
+# PyTorch's `cross_entropy` and `BCEWithLogitsLoss` (cross-entropy for two classes) want logits.
 #
 # ## 14. Drawing in training mode
 #
 # The tutorial's generator normalises by the batch, even when it draws. Draw latent number 0 with 1 other, with 19, and
 # with 99 others. Is it the same image?
 
-# %% [markdown] lang="zh" of="a01cf4cb"
-# 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss` 要的是 logit。
+# %% [markdown] lang="zh" of="88c47d2d"
+# 蓝线是一个 softmax，橙线是两个。橙线一直降不下来，却又像在学，所以这种错误能活很久。PyTorch 的 `cross_entropy` 和 `BCEWithLogitsLoss`（两类时的交叉熵）要的都是 logit。
 #
 # ## 14. 用训练模式画图
 #
