@@ -103,13 +103,14 @@ assert distance[1] < distance[2]
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
-# With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance) that
-# papers report. That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the
-# two. Features have no unit, so d has none either, and one d alone says little. The ^½ means the matrix whose square is
-# C₁ C₂. Its trace is the sum of the square roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not
+# With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance,
+# [Heusel et al. 2017](https://arxiv.org/abs/1706.08500)) that papers report; the formula is older (Dowson and Landau
+# 1982). That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the two.
+# Features have no unit, so d has none either, and one d alone says little. The ^½ means the matrix whose square
+# is C₁ C₂. Its trace is the sum of the square roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not
 # met eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
 
-# %% [markdown] lang="zh" of="d0f6a71a"
+# %% [markdown] lang="zh" of="5a8f5e5c"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
@@ -120,7 +121,7 @@ assert distance[1] < distance[2]
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
-# 如果特征取自 **Inception**（一个用照片训练的网络），d 就是论文里常见的 **FID**（Fréchet Inception Distance）。那个网络不大懂手写数字，所以 inkgan 用的是数字分类器；两种数不能互相比较。
+# 如果特征取自 **Inception**（一个用照片训练的网络），d 就是论文里常见的 **FID**（Fréchet Inception Distance，[Heusel 等 2017](https://arxiv.org/abs/1706.08500)；公式更早，见 Dowson 和 Landau 1982）。那个网络不大懂手写数字，所以 inkgan 用的是数字分类器；两种数不能互相比较。
 # 特征没有单位，d 也没有，单独一个 d 说明不了什么。½ 次方是要找一个矩阵，它的平方等于 C₁ C₂；它的迹就是 C₁ C₂ 各特征值的平方根之和，NumPy 会算。
 # 没学过特征值也不要紧，接着往下读：再过一个单元，就拿你这一行和 inkgan 的结果对照。
 
@@ -146,7 +147,7 @@ assert frechet(drawn["best"], reference) < frechet(drawn["fast"], reference) < f
 # Does your one line agree with inkgan's, which is built for accuracy?
 
 # %% [markdown] lang="zh" of="ebf7bf96"
-# 你这一行，和 inkgan 那个力求精确的版本结果一致吗？
+# inkgan 里有一个力求精确的版本，你这一行算出的和它一样吗？
 
 # %%
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
@@ -182,16 +183,17 @@ assert floors[0] > 2 * floors[-1]
 
 # %% [markdown] lang="en"
 # Real against real is not 0, and with few images it is far from it. Nothing is wrong with these digits: few points give
-# a crude covariance. (`best` lies a little below this floor: it imitates the training images themselves, and other
-# people wrote the held-out ones.) So never compare a distance from 1,000 images with one from 10,000, and always put
-# the floor beside it, from the same number of images. `inkgan evaluate` does both.
+# a crude covariance, and since the errors of the two sides differ, they make the distance larger. (`best` lies a little
+# below this floor: it imitates the training images themselves, and other people wrote the held-out ones.) So never
+# compare a distance from 1,000 images with one from 10,000, and always put the floor beside it, from the same number of
+# images. `inkgan evaluate` does both.
 #
 # ## How sure is a number?
 #
 # Draw another 1,000 images from the same generator, and you get another distance. How much does it move?
 
-# %% [markdown] lang="zh" of="0185912e"
-# 真图对真图也不是 0，图少的时候更是远大于 0。不是这些数字有问题，而是点太少，协方差估得粗。（`best` 比这个下限还略低：它模仿的就是训练图，而留出的图是另一些人写的。）
+# %% [markdown] lang="zh" of="6b2d09a9"
+# 真图对真图也不是 0，图少的时候更是远大于 0。不是这些数字有问题，而是点太少，协方差估得粗；两边的误差各不相同，所以总是让距离偏大。（`best` 比这个下限还略低：它模仿的就是训练图，而留出的图是另一些人写的。）
 # 所以绝不能拿 1,000 张图的距离和 10,000 张图的比，而且永远要在旁边列出同样数量下的下限。`inkgan evaluate` 两样都做。
 #
 # ## 一个数有多可靠？
@@ -207,18 +209,20 @@ print("two of them differ by up to", round(float(max(again) - min(again)), 2))
 assert 0.05 < np.std(again) < 0.5
 
 # %% [markdown] lang="en"
-# These are all the *same* generator. If your improvement is smaller than this, you have found nothing. inkgan prints a
-# 95 % interval with each figure. It says how much another draw of images would change the figure: of 100 intervals made
-# like this, about 95 contain the mean figure of very many such draws. It cannot say how much another *training* would
-# change the figure. For that you must train with several seeds.
+# These are all the *same* generator. If your improvement is smaller than this, you have found nothing. Look back: with
+# the first 1,000 images of each, `best` had 1.88 and `fast` 2.12. That is no further apart than two of these six are,
+# so these two numbers alone do not show that `best` is better. (More images do: see [the
+# results](../../docs/results.md).) inkgan prints a 95 % interval with each figure. It says how much another draw of
+# images would change the figure: of 100 intervals made like this, about 95 contain the mean figure of very many such
+# draws. It cannot say how much another *training* would change the figure. For that you must train with several seeds.
 #
 # ## What the distance cannot see
 #
 # One number cannot say everything. Here are real digits as they are, three ruined sets of them, and training images.
 # Which of them will the distance notice, and will it tell them apart?
 
-# %% [markdown] lang="zh" of="95e2fae9"
-# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少。假如“换一批图，再算一次”重复极多次，所得的平均就是一个固定的值；照这样求出的区间，100 个里大约有 95 个包含它。
+# %% [markdown] lang="zh" of="a7cc6607"
+# 这些都出自**同一个**生成器。如果你的改进比这点波动还小，那就等于什么也没发现。回头看前面：`best` 是 1.88，`fast` 是 2.12，只差 0.24，而同一个 `fast`，两次就能差到 0.28，所以光凭这两个数，还不能说 `best` 更好。（图多了就能，见[结果](../../docs/results.md)，英文。）inkgan 的每个指标都带 95% 的区间，表示换一批图会变多少。假如“换一批图，再算一次”重复极多次，所得的平均就是一个固定的值；照这样求出的区间，100 个里大约有 95 个包含它。
 # 但区间说不出重新**训练**一次会变多少，要知道这个，只能用好几个种子各训练一次。
 #
 # ## 距离看不见的东西
@@ -246,17 +250,17 @@ sheet(np.concatenate([some[:200:20] for some in ruined.values()]), columns=10)
 #
 # ## Precision and recall
 #
-# Two questions, asked separately. **Precision**: how many generated images look like some real one? **Recall**: how
-# many real images look like some generated one? "A looks like B" means: A is no farther from B than B's fifth-nearest
-# neighbour in B's own set is.
+# Two questions, asked separately ([Kynkäänniemi et al. 2019](https://arxiv.org/abs/1904.06991)). **Precision**: how
+# many generated images look like some real one? **Recall**: how many real images look like some generated one? "A looks
+# like B" means: A is no farther from B than B's fifth-nearest neighbour in B's own set is.
 
-# %% [markdown] lang="zh" of="34a3f8ce"
+# %% [markdown] lang="zh" of="def46f55"
 # 图中每组一行，第四行是那五十张里的十张。噪声、缺了“3”、重复的图，都让距离变大，但这个数不说是哪一种。而最后一组的距离是 0，比谁都好：
 # 照抄训练图的生成器，用这把尺子量是完美的。
 #
 # ## 精确率和召回率
 #
-# 两个问题分开问。**精确率**（precision）：生成的图里，有多少像某张真图？**召回率**（recall）：真图里，有多少像某张生成的图？
+# 两个问题分开问（[Kynkäänniemi 等 2019](https://arxiv.org/abs/1904.06991)）。**精确率**（precision）：生成的图里，有多少像某张真图？**召回率**（recall）：真图里，有多少像某张生成的图？
 # “A 像 B”的意思是：A 到 B 的距离，不超过 B 到自己那一组里第五近邻的距离。
 
 
@@ -294,19 +298,19 @@ assert table["tutorial"][1] < 0.2 < table["fast"][1]
 # the larger are the balls, and the more images lie in one. [With 10,000 real images](../../docs/experiments.md), the
 # same generator has a precision of 0.56. So compare these two, too, only at the same number of images.
 #
-# `inkgan evaluate` also prints **coverage** (Naeem et al. 2020): the share of real images that have a generated one in
-# their own ball. It asks the same as recall, but uses the balls of real images only, so that a few odd generated images
-# with very large balls cannot raise it.
+# `inkgan evaluate` also prints **coverage** ([Naeem et al. 2020](https://arxiv.org/abs/2002.09797)): the share of real
+# images that have a generated one in their own ball. It asks the same as recall, but uses the balls of real images
+# only, so that a few odd generated images with very large balls cannot raise it.
 #
 # Missing threes hardly show even here: nine tenths of everything are fine. To see that, count the classes.
 
-# %% [markdown] lang="zh" of="186c3afa"
+# %% [markdown] lang="zh" of="c94b8b1a"
 # 噪声把两样都毁了：带噪声的图不像任何真数字，反过来也一样。五十张反复出现的图，精确率不减，因为张张是真数字，召回率却没了。这就是用两个数表达的模式崩溃。
 # 教程的生成器精确率尚可，召回率极低：五张里大约有四张离某张真图很近，种类却很少。
 #
 # 看过它的图，你是不是觉得不该有这么多？真图越少，第五近邻就越远，“像”的范围就越大，落进去的图也就越多。[用 10,000 张真图](../../docs/experiments.md)（英文）来算，同一个生成器的精确率是 0.56。所以精确率和召回率也一样，图的数量相同才能比较。
 #
-# `inkgan evaluate` 还会给出**覆盖率**（coverage，Naeem 等 2020）：有多少真图，在自己到第五近邻的范围里找得到一张生成的图。它问的和召回率一样，但范围只由真图决定，所以几张古怪的生成图就算范围极大，也抬不高它。
+# `inkgan evaluate` 还会给出**覆盖率**（coverage，[Naeem 等 2020](https://arxiv.org/abs/2002.09797)）：有多少真图，在自己到第五近邻的范围里找得到一张生成的图。它问的和召回率一样，但范围只由真图决定，所以几张古怪的生成图就算范围极大，也抬不高它。
 #
 # 缺了“3”，在这里也几乎看不出来：毕竟十分之九都没问题。要发现它，得数类别。
 
@@ -446,8 +450,9 @@ assert precision < 0.9
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# Recall stays high: the good half covers the real digits. Precision and the distance show the bad half. Read all three
-# together.
+# Recall stays high: the good half covers the real digits. Precision and the distance show the bad half. Precision can
+# even be predicted: each half brings its own, so the mixture has about their mean, (0.97 + 0.79) / 2 = 0.88. Read all
+# three together.
 #
 # </details>
 #
@@ -471,10 +476,10 @@ assert precision < 0.9
 #
 # </details>
 
-# %% [markdown] lang="zh" of="2f9a5192"
+# %% [markdown] lang="zh" of="27f560c5"
 # <details><summary>答案</summary>
 #
-# 召回率仍然高：好的那一半覆盖了真数字。坏的那一半，精确率和距离看得出来。三个数要放在一起读。
+# 召回率仍然高：好的那一半覆盖了真数字。坏的那一半，精确率和距离看得出来。精确率还能事先算出来：两半各带来自己的精确率，混合之后大约是两者的平均，(0.97 + 0.79) / 2 = 0.88。三个数要放在一起读。
 #
 # </details>
 #
