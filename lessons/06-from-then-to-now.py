@@ -154,16 +154,17 @@ assert tutorials > 30 * ours
 # ## Rung 2: labels
 #
 # MNIST says which digit each image shows. Give the label to both networks: the generator is asked for a 7, and the
-# discriminator judges whether it is a real *7* (Mirza and Osindero 2014; the discriminator also learns to name classes,
-# Odena et al. 2017). What will change: the quality, or something else? From now on we also print how many images a
-# classifier reads as the digit that was asked for.
+# discriminator judges whether it is a real *7* ([Mirza and Osindero 2014](https://arxiv.org/abs/1411.1784); the
+# discriminator also learns to name classes, [Odena et al. 2017](https://arxiv.org/abs/1610.09585)). What will change:
+# the quality, or something else? From now on we also print how many images a classifier reads as the digit that was
+# asked for.
 
-# %% [markdown] lang="zh" of="6bb90e49"
-# 教程的一步要做将近 69 亿次乘法，这些网络只要大约 1.9 亿次，相差 36 倍左右。其中有宽度和批量的功劳：这几级的通道数只有 `fast` 的一半，每批 32 张，而教程是 50 张。但按每张图算，也还差二十多倍。
+# %% [markdown] lang="zh" of="c3b5c670"
+# 教程的一步要做将近 69 亿次乘法，这些网络只要大约 1.9 亿次，相差 36 倍左右。其中有宽度和每批张数的功劳：这几级的通道数只有 `fast` 的一半，每批 32 张，而教程是 50 张。但按每张图算，也还差二十多倍。
 #
 # ## 第 2 级：标签
 #
-# MNIST 写明了每张图是哪个数字。把标签告诉两个网络：要生成器画一个“7”，让判别器判断它是不是真的“**7**”（Mirza 和 Osindero 2014；判别器同时学习说出类别，Odena 等 2017）。会变的是质量，还是别的什么？
+# MNIST 写明了每张图是哪个数字。把标签告诉两个网络：要生成器画一个“7”，让判别器判断它是不是真的“**7**”（[Mirza 和 Osindero 2014](https://arxiv.org/abs/1411.1784)；判别器同时学习说出类别，[Odena 等 2017](https://arxiv.org/abs/1610.09585)）。会变的是质量，还是别的什么？
 # 从这里起还会打印一个比例：分类器把多少图读成了所要的数字。
 
 # %%
@@ -181,9 +182,10 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 #
 # The old loss judges each generated image alone: is its logit above 0? A few safe motifs are enough to satisfy it. The
 # *relativistic* loss puts every generated image beside a real one of the same class and asks which looks more real
-# (Jolicoeur-Martineau 2018). If every real image must be matched, a few motifs are not enough.
+# ([Jolicoeur-Martineau 2018](https://arxiv.org/abs/1807.00734)). If every real image must be matched, a few motifs are
+# not enough.
 
-# %% [markdown] lang="zh" of="1a3521cc"
+# %% [markdown] lang="zh" of="be0980ac"
 # 距离在这里降了一些；才这么几步，也可能只是种子的运气。真正的好处是可以**点名**：各列从 0 到 9，排两遍。
 # 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
@@ -192,7 +194,7 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 # ## 第 3 级：成对比较
 #
 # 旧的损失单独判断每张生成的图：它的 logit 是否大于 0？几种稳妥的花样就能应付过去。**相对**损失把每张生成的图和同类的一张真图摆在一起，
-# 问哪个更像真的（Jolicoeur-Martineau 2018）。既然每张真图都要比得上，几种花样就不够用了。
+# 问哪个更像真的（[Jolicoeur-Martineau 2018](https://arxiv.org/abs/1807.00734)）。既然每张真图都要比得上，几种花样就不够用了。
 
 # %%
 climb("pairs", "fast", STEPS, **plain, **{"penalty.weight": 0.0}, **no_average)
@@ -204,16 +206,23 @@ assert accuracies["pairs"] > accuracies["labels"]
 # %% [markdown] lang="en"
 # ## Rung 4: a penalty on the discriminator
 #
-# Lesson 4 showed two networks that circle and a discriminator that wins. Both failures need a discriminator whose
-# logits change steeply from one image to the next. So charge it for steepness: R1 is the squared length of its gradient
-# with respect to the pixels at real images, R2 the same at generated ones (Mescheder et al. 2018; both together with
-# pairs: Huang et al. 2024). The penalty costs a second backward pass. Must we pay for it in every step?
+# Lesson 4 showed two networks that circle and a discriminator that wins. The steeper the discriminator's logits change
+# from one image to the next, the more easily it wins, and the farther it drives a generator that circles. So charge it
+# for steepness: R1 is the squared length of the gradient of its logit with respect to the pixels, averaged over real
+# images, and R2 is the same for generated ones ([Mescheder et al. 2018](https://arxiv.org/abs/1801.04406); both
+# together with pairs: [Huang et al. 2024](https://arxiv.org/abs/2501.05441)). In the game of lesson 4, x is the image
+# and −x·y its logit. So the gradient is −y and the penalty y², which pulls y towards 0. That is friction.
+#
+# The penalty costs a second backward pass. Must we pay for it in every step?
 
-# %% [markdown] lang="zh" of="30b1f9a4"
+# %% [markdown] lang="zh" of="db45dec2"
 # ## 第 4 级：给判别器加惩罚项
 #
-# 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。这两种毛病都有一个前提：从一张图到另一张图，判别器的 logit 变化得很陡。
-# 那就让陡峭付出代价：R1 和 R2 是判别器对像素的梯度的长度的平方，R1 在真图上算，R2 在生成的图上算（Mescheder 等 2018；两者与成对比较合用：Huang 等 2024）。这样每步要多做一次反向传播。非得每一步都做吗？
+# 第 4 课里有两个网络互相绕圈，也有判别器大获全胜。从一张图到另一张图，判别器的 logit 变化得越陡，它就越容易大获全胜，也会把绕圈的生成器甩得越远。
+# 那就让陡峭付出代价：求判别器的 logit 对像素的梯度，取长度的平方，在真图上的平均叫 R1，在生成的图上的平均叫 R2（[Mescheder 等 2018](https://arxiv.org/abs/1801.04406)；两者与成对比较合用：[Huang 等 2024](https://arxiv.org/abs/2501.05441)）。
+# 在第 4 课那个最简单的博弈里，x 相当于图，−x·y 相当于它的 logit，所以梯度是 −y，惩罚项是 y²：它把 y 往 0 拉，这正是摩擦力。
+#
+# 这样每步要多做一次反向传播。非得每一步都做吗？
 
 # %%
 climb("penalty", "fast", STEPS, **plain, **no_average)
@@ -222,16 +231,16 @@ climb("penalty", "fast", STEPS, **plain, **no_average)
 assert distances["penalty"] < distances["pairs"]
 
 # %% [markdown] lang="en"
-# No: this rung paid only once in 8 steps, with 8 times the weight ("lazy regularisation", Karras et al. 2020). So it
-# costs little. (Did the share of right digits fall, although the distance fell, too? They measure different things, and
-# each is one seed after few steps: see exercise 1.)
+# No: this rung paid only once in 8 steps, with 8 times the weight ("lazy regularisation", [Karras et al.
+# 2020](https://arxiv.org/abs/1912.04958)). So it costs little. (Did the share of right digits fall, although the
+# distance fell, too? They measure different things, and each is one seed after few steps: see exercise 1.)
 #
 # ## Rung 5: averaging
 #
 # The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
 
-# %% [markdown] lang="zh" of="60e163ca"
-# 不必：这一级每 8 步才做一次，惩罚项的权重乘 8（“惰性正则化”，Karras 等 2020），所以很便宜。
+# %% [markdown] lang="zh" of="056ae4ad"
+# 不必：这一级每 8 步才做一次，惩罚项的权重乘 8（“惰性正则化”，[Karras 等 2020](https://arxiv.org/abs/1912.04958)），所以很便宜。
 # （距离降了，读对的比例却也降了？它们量的是不同的东西，而且步数很少，种子只有一个，见练习 1。）
 #
 # ## 第 5 级：平均
@@ -252,11 +261,12 @@ curves(far, far_mean, limits=(0, 2), across=(1, 400))
 
 # %% [markdown] lang="en"
 # The height is the distance from the resting point, over 400 steps: blue for the point itself, orange for its moving
-# average, which is much nearer. So draw with a moving average of the generator's weights. Training does not notice, and
-# the average costs one multiplication per weight and step.
+# average, which is much nearer. So draw with a moving average of the generator's weights ([Yazıcı et al.
+# 2019](https://arxiv.org/abs/1806.04498)). Training does not notice, and the average costs one multiplication per
+# weight and step.
 
-# %% [markdown] lang="zh" of="f1fa081a"
-# 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均。训练本身不受影响，代价只是每步每个权重多一次乘法。
+# %% [markdown] lang="zh" of="0c6bb780"
+# 纵轴是到静止点的距离，横轴是步数：蓝线是点本身，橙线是它的移动平均，近得多。所以画图时用生成器权重的移动平均（[Yazıcı 等 2019](https://arxiv.org/abs/1806.04498)）。训练本身不受影响，代价只是每步每个权重多一次乘法。
 
 # %%
 climb("average", "fast", STEPS, **plain)
@@ -319,8 +329,8 @@ assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
 
 # %% [markdown] lang="en"
 # The step of the weight is lost. So inkgan multiplies in bfloat16 and keeps the weights and Adam's memory in float32
-# (Micikevicius et al. 2018). It does so where the processor is made for it (`precision=auto`); [the
-# results](../../docs/results.md) show how much it brings.
+# ([Micikevicius et al. 2018](https://arxiv.org/abs/1710.03740)). It does so where the processor is made for it
+# (`precision=auto`); [the results](../../docs/results.md) show how much it brings.
 #
 # ## Exercises
 #
@@ -328,8 +338,8 @@ assert (weight.bfloat16() + change.bfloat16()).item() == 1.0
 #
 # **1.** One seed each: could the order of two rungs be luck? Climb "pairs" and "average" once more with another seed.
 
-# %% [markdown] lang="zh" of="bc649949"
-# 权重走的那一小步丢了。所以 inkgan 用 bfloat16 做乘法，而权重和 Adam 的记忆保存在 float32 里（Micikevicius 等 2018）。
+# %% [markdown] lang="zh" of="a62504b8"
+# 权重走的那一小步丢了。所以 inkgan 用 bfloat16 做乘法，而权重和 Adam 的记忆保存在 float32 里（[Micikevicius 等 2018](https://arxiv.org/abs/1710.03740)）。
 # 处理器适合时它才这样做（`precision=auto`），能快多少见[结果](../../docs/results.md)（英文）。
 #
 # ## 练习
@@ -362,8 +372,10 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # <details><summary>Answer</summary>
 #
-# There is no single answer. Without labels you cannot ask for a digit. In the experiments, after 300 steps, leaving out
-# the labels, the penalty or the average each at least doubles the distance.
+# There is no single answer. Without labels you cannot ask for a digit. In [the experiments](../../docs/experiments.md),
+# after 300 steps, leaving out the labels, the penalty or the average each at least doubles the distance. Without pairs
+# it rises only from 4.1 to 5.5. So the order of the rungs counts, too: after 150 steps, with no penalty and no average,
+# the pairs brought the most.
 #
 # </details>
 #
@@ -387,7 +399,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # </details>
 
-# %% [markdown] lang="zh" of="dd6e2b46"
+# %% [markdown] lang="zh" of="e6534cff"
 # <details><summary>答案</summary>
 #
 # 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 10 以上，读对的比例变了 10 个百分点以上，比有些相邻两级之间的差别还大，所以它们完全可能换位。
@@ -399,7 +411,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 #
 # <details><summary>答案</summary>
 #
-# 没有唯一答案。没有标签，就不能点名要哪个数字。在实验记录里，300 步之后，去掉标签、惩罚项或平均中的任何一样，距离都至少翻一倍。
+# 没有唯一答案。没有标签，就不能点名要哪个数字。在[实验记录](../../docs/experiments.md)（英文）里，300 步之后，去掉标签、惩罚项或平均中的任何一样，距离都至少翻一倍；不用成对比较，距离只从 4.1 升到 5.5。可见先后次序也有关系：在这架梯子上，150 步，还没有惩罚项和平均，成对比较带来的最多。
 #
 # </details>
 #
