@@ -119,15 +119,16 @@ assert within > 0.4
 # ## Legible or varied?
 #
 # Now and then a digit is hard to read. Shorten the latents: multiply all by ψ (psi) between 0 and 1. This is called
-# truncation. What do you gain, and what do you lose? (We also try 1.3. *Legible* means here: a classifier gives the
-# digit that was asked for a probability of at least 0.99. *Variety* is how far the features of one class spread.)
+# truncation ([Karras et al. 2019](https://arxiv.org/abs/1812.04948) use both words). What do you gain, and what do you
+# lose? (We also try 1.3. *Legible* means here: a classifier gives the digit that was asked for a probability of at
+# least 0.99. *Variety* is how far the features of one class spread.)
 
-# %% [markdown] lang="zh" of="c360a901"
+# %% [markdown] lang="zh" of="9eb0b28d"
 # 如果各个数字的隐变量互相独立，相关系数应该是 0；1 则表示用墨量总是同增同减。标签决定**写什么**，隐变量决定**怎么写**。所以 `inkgan write` 能用同一种笔迹写出一个日期：所有字符共用一个隐变量。
 #
 # ## 清晰还是多样？
 #
-# 偶尔会有难认的数字。把隐变量缩短：全部乘以 0 到 1 之间的 ψ（psi），这叫**截断**（truncation）。得到什么，失去什么？
+# 偶尔会有难认的数字。把隐变量缩短：全部乘以 0 到 1 之间的 ψ（psi），这叫**截断**（truncation；ψ 和截断的叫法都见 [Karras 等 2019](https://arxiv.org/abs/1812.04948)）。得到什么，失去什么？
 # （1.3 也试一试。这里说“清晰”，是指分类器认出所要的数字，把握至少是 0.99；“多样性”则是同一类的特征散得多开。）
 
 # %% short=["(0.0, 0.3, 0.6, 0.8, 1.0, 1.3)", "(0.0, 0.6, 1.0)"]
@@ -199,17 +200,17 @@ sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(1
 # ## Backwards: from a digit to its latent
 #
 # So far we went from latents to digits. Now somebody wrote a digit on paper, and the generator has never seen it. Is
-# there a latent that draws it? Search: begin at z = 0 and go downhill on the difference of the pixels. Which network
-# learns here?
+# there a latent that draws it? Search by gradient descent ([Zhu et al. 2016](https://arxiv.org/abs/1609.03552)): begin
+# at z = 0 and make the difference of the pixels smaller, step by step. Which network learns here?
 
-# %% [markdown] lang="zh" of="16cf52db"
+# %% [markdown] lang="zh" of="3107ecb2"
 # 上排是难认的，下排是调整之后的。现在分类器全都认得出，多样性却几乎和原来一样。拿它和“一律 ψ = 0.8”比一比。
 # （你也全都认得出吗？这里挑的和评的是同一个裁判，公正的检验要另请一个。）
 #
 # ## 反过来：从数字到隐变量
 #
 # 前面都是从隐变量到数字。现在有人在纸上写了一个数字，生成器从没见过。有没有一个隐变量能画出它？
-# 搜索：从 z = 0 出发，用梯度下降一步步减小像素之差。这里学习的是哪个网络？
+# 用梯度下降来搜索（[Zhu 等 2016](https://arxiv.org/abs/1609.03552)）：从 z = 0 出发，一步步减小像素之差。这里学习的是哪个网络？
 
 # %% short=["range(150)", "range(10)"]
 from inkgan.generation.loading import read
@@ -349,16 +350,16 @@ sheet(walk, columns=9, scale=2)
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
 #
-# There is one, and nobody put it there.
+# There is one, and nobody put it there: from left to right the stroke gets thicker, and the ink grows about fourfold.
 #
 # </details>
 #
 # **2.** What does the latent draw whose 64 numbers are all 0? Compare it with the mean of many digits of a class.
 
-# %% [markdown] lang="zh" of="86680df5"
+# %% [markdown] lang="zh" of="d6cdea17"
 # <details><summary>答案</summary>
 #
-# 有，而且不是谁特意放进去的。
+# 有，而且不是谁特意放进去的：从左到右，笔画越来越粗，用墨量增加到四倍左右。
 #
 # </details>
 #
