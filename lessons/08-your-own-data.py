@@ -63,16 +63,16 @@ assert any("inverted" in note for note in shapes.notes)
 sheet(shapes.examples("train", columns=12), columns=12, scale=2)
 
 # %% [markdown] lang="en"
-# inkgan found the classes in the names of the folders, kept a tenth of the images for validation and a tenth for
-# testing, and saw that this is dark ink on white paper. (Otherwise it would learn negatives: failure number 7 of lesson
-# 4.)
+# inkgan found the classes in the names of the folders, kept a tenth of the images for validation (during the training,
+# the doctor compares them with the training images) and a tenth for testing (they wait for the final measurement), and
+# saw that this is dark ink on white paper. (Otherwise it would learn negatives: failure number 7 of lesson 4.)
 #
 # ## What if the folder is untidy?
 #
 # Real folders are. Put in a text file, and a picture of another size. Should they be ignored silently?
 
-# %% [markdown] lang="zh" of="845c7e8c"
-# inkgan 从文件夹的名字里认出了类别，留出十分之一做验证、十分之一做测试，还看出这是白纸黑字。（否则就会学成反相的图，也就是第 4 课的第 7 种失败。）
+# %% [markdown] lang="zh" of="86f1406f"
+# inkgan 从文件夹的名字里认出了类别，留出十分之一做验证（训练途中，医生拿它们和训练图比较），十分之一做测试（留到最后评估时用），还看出这是白纸黑字。（否则就会学成反相的图，也就是第 4 课的第 7 种失败。）
 #
 # ## 文件夹里乱七八糟怎么办？
 #
@@ -238,15 +238,16 @@ assert torch.allclose(whole, shared, atol=1e-7)
 # ## Take it with you
 #
 # `inkgan export RUN -o model.html` makes one file that draws without a server; `-o model.onnx` makes one for other
-# programs. You can also export a folder with the weights and a model card:
+# programs. You can also export a folder with the weights and a model card, a page that says what the model is and how
+# it was trained:
 
-# %% [markdown] lang="zh" of="cd94a88b"
+# %% [markdown] lang="zh" of="cec4d756"
 # 一样，只差舍入误差。什么时候会**不**一样？同一批的图互相影响的时候，比如批归一化：又一个不用它的理由。
 # 在终端里：`inkgan train --set slices=2 --processes 2`，其中 `slices` 是每批切成几份；多台机器见[集群](../../docs/cluster.md)（英文）。
 #
 # ## 带走
 #
-# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个文件夹，里面有权重和模型卡：
+# `inkgan export RUN -o model.html` 做成一个不用服务器就能画图的文件，`-o model.onnx` 供别的程序使用。也可以导出成一个文件夹，里面有权重和模型卡（说明模型是什么、怎样训练的一页文字）：
 
 # %%
 inkgan.export("runs/shapes", "my-shapes/", force=True)
@@ -257,14 +258,14 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 # %% [markdown] lang="en"
 # ## Further reading
 #
-# Ten papers, in the order in which they answer each other:
+# Eleven papers, in the order in which they answer each other:
 #
 # 1. Goodfellow et al. 2014, [*Generative Adversarial Networks*](https://arxiv.org/abs/1406.2661): the game, its
 #    optimum, and the non-saturating loss.
 # 2. Radford et al. 2015, [*DCGAN*](https://arxiv.org/abs/1511.06434): convolutions that train, and arithmetic with
 #    latents.
-# 3. Salimans et al. 2016, [*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498): mode collapse
-#    named, labels used, a first measure.
+# 3. Salimans et al. 2016, [*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498): a remedy for
+#    mode collapse, labels used, a first measure.
 # 4. Arjovsky et al. 2017, [*Wasserstein GAN*](https://arxiv.org/abs/1701.07875): what if the two distributions do not
 #    overlap?
 # 5. Gulrajani et al. 2017, [*Improved Training of Wasserstein GANs*](https://arxiv.org/abs/1704.00028): a penalty on
@@ -286,14 +287,14 @@ assert np.array_equal(again.sample(10, seed=3), own.sample(10, seed=3))
 #
 # **1.** Train without labels (`settings={"conditional": False, "class_weight": 0.0}`). What can you no longer do?
 
-# %% [markdown] lang="zh" of="99489a30"
+# %% [markdown] lang="zh" of="e5a3e60f"
 # ## 接下来读什么
 #
-# 十篇论文，后面的回应前面的，就按这个顺序读：
+# 十一篇论文，后面的回应前面的，就按这个顺序读：
 #
 # 1. Goodfellow 等 2014，[*Generative Adversarial Networks*](https://arxiv.org/abs/1406.2661)：博弈、最优解、非饱和损失。
 # 2. Radford 等 2015，[*DCGAN*](https://arxiv.org/abs/1511.06434)：能顺利训练的卷积网络，还有隐变量的加减法。
-# 3. Salimans 等 2016，[*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498)：给模式崩溃命名，用上标签，第一个评价指标。
+# 3. Salimans 等 2016，[*Improved Techniques for Training GANs*](https://arxiv.org/abs/1606.03498)：对付模式崩溃的一个办法，用上标签，第一个评价指标。
 # 4. Arjovsky 等 2017，[*Wasserstein GAN*](https://arxiv.org/abs/1701.07875)：如果两个分布根本不重叠呢？
 # 5. Gulrajani 等 2017，[*Improved Training of Wasserstein GANs*](https://arxiv.org/abs/1704.00028)：不再裁剪权重，改用对梯度的惩罚项。
 # 6. Heusel 等 2017，[*GANs Trained by a Two Time-Scale Update Rule*](https://arxiv.org/abs/1706.08500)：用 Fréchet 距离作评价指标。
