@@ -104,13 +104,14 @@ assert distance[1] < distance[2]
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
 # With the features of *Inception*, a network trained on photographs, d is the **FID** (Fréchet Inception Distance,
-# [Heusel et al. 2017](https://arxiv.org/abs/1706.08500)) that papers report; the formula is older (Dowson and Landau
-# 1982). That network knows little about handwriting, so inkgan asks a classifier of digits; do not compare the two.
-# Features have no unit, so d has none either, and one d alone says little. The ^½ means the matrix whose square
-# is C₁ C₂. Its trace is the sum of the square roots of the eigenvalues of C₁ C₂, which NumPy computes. If you have not
-# met eigenvalues, read on all the same: the cell after the next compares your line with inkgan's.
+# [Heusel et al. 2017](https://arxiv.org/abs/1706.08500)) that papers report; the formula is older ([Dowson and Landau
+# 1982](https://doi.org/10.1016/0047-259X%2882%2990077-X)). That network knows little about handwriting, so inkgan asks
+# a classifier of digits; do not compare the two. Features have no unit, so d has none either, and one d alone says
+# little. The ^½ means the matrix whose square is C₁ C₂. Its trace is the sum of the square roots of the eigenvalues of
+# C₁ C₂, which NumPy computes. If you have not met eigenvalues, read on all the same: the cell after the next compares
+# your line with inkgan's.
 
-# %% [markdown] lang="zh" of="5a8f5e5c"
+# %% [markdown] lang="zh" of="6ab88aad"
 # ## 一行写出 Fréchet 距离
 #
 # 一千张图是 64 维空间里一千个点组成的云。用均值 m 和协方差 C 描述一朵云，就当它是正态分布。（协方差是一张 64×64 的表：对角线上是每个特征变化多大，别处是两个特征在多大程度上一同变化。）两朵这样的云相距多远？
@@ -121,7 +122,7 @@ assert distance[1] < distance[2]
 #
 # > d = (m₁ − m₂)² + (s₁ − s₂)²
 #
-# 如果特征取自 **Inception**（一个用照片训练的网络），d 就是论文里常见的 **FID**（Fréchet Inception Distance，[Heusel 等 2017](https://arxiv.org/abs/1706.08500)；公式更早，见 Dowson 和 Landau 1982）。那个网络不大懂手写数字，所以 inkgan 用的是数字分类器；两种数不能互相比较。
+# 如果特征取自 **Inception**（一个用照片训练的网络），d 就是论文里常见的 **FID**（Fréchet Inception Distance，[Heusel 等 2017](https://arxiv.org/abs/1706.08500)；公式更早，见 [Dowson 和 Landau 1982](https://doi.org/10.1016/0047-259X%2882%2990077-X)）。那个网络不大懂手写数字，所以 inkgan 用的是数字分类器；两种数不能互相比较。
 # 特征没有单位，d 也没有，单独一个 d 说明不了什么。½ 次方是要找一个矩阵，它的平方等于 C₁ C₂；它的迹就是 C₁ C₂ 各特征值的平方根之和，NumPy 会算。
 # 没学过特征值也不要紧，接着往下读：再过一个单元，就拿你这一行和 inkgan 的结果对照。
 

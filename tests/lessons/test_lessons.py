@@ -193,6 +193,19 @@ def test_links_between_lessons_lead_somewhere(script: Any, path: Path) -> None:
                 assert "://" in target or (script.FOLDER / language / target).exists(), target
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_sources_are_linked_in_both_languages(script: Any, path: Path) -> None:
+    """Authors and a year alone are hard to look up: one pair of authors may have two papers in one year."""
+    link = r"\[[^\]]*\]\((https?://[^)]+)\)"
+    listed = r"(?:et al\.|等) \d{4}(?: (?:and|和) \d{4})?[,，]\s*" + link  # as in the list of lesson 8
+    cited = r"(?:et al\.|and [A-Z]\w+|等|和 [A-Z]\w+|[a-z]-[A-Z]\w+) (?:19|20)\d\d"
+    for cells in script.pairs(path):
+        english, chinese = (" ".join(cell.source.split()) for cell in cells)
+        assert sorted(re.findall(link, english)) == sorted(re.findall(link, chinese))
+        for text in (english, chinese):
+            assert re.findall(cited, re.sub(link, "", re.sub(listed, "", text))) == []
+
+
 def test_a_changed_sentence_makes_its_translation_stale(script: Any, tmp_path: Path) -> None:
     path = lesson(script, tmp_path)
     assert script.stale(path) == []
