@@ -1,14 +1,15 @@
-# make digits   set everything up, learn handwriting from real MNIST (about one to three minutes on two cores), measure
-#               what was learned, and write today's date with it
-# make lessons  set everything up and open the lessons in the browser
-# make docs     set everything up and build the site: build/site/html/index.html
-# make test     set everything up, run every check and every test; those of the web page where Node and browsers are found
-# make check    lint, types, the order of imports and the fast tests: about a minute
+# make digits     set everything up, learn handwriting from real MNIST (about one to three minutes on two cores),
+#                 measure what was learned, and write today's date with it
+# make lessons    set everything up and open the lessons in the browser
+# make docs       set everything up and build the site: build/site/html/index.html
+# make test       set everything up, run every check and every test; those of the web page where Node and browsers are
+#                 found
+# make check      lint, types, the order of imports and the fast tests: about a minute
 # make coverage   every test except the timing tests, and the lines and branches that none of them executes: 20 minutes
 # make check-web  with Node: types, lint and tests of the web page, and whether the built page matches its sources
-# make gpu      on a machine with a CUDA device: the tests and the measurements that need one (20 minutes)
-# make wheel    build dist/*.whl, install it into a clean environment and use it
-# make clean    remove what make made
+# make gpu        on a machine with a CUDA device: the tests and the measurements that need one (20 minutes)
+# make wheel      build dist/*.whl, install it into a clean environment and use it
+# make clean      remove .venv, build, dist and the caches; runs and my-lessons stay
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,7 +21,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of parallel jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: digits lessons docs test check coverage check-web lint types contracts fast-tests gpu wheel clean
+.PHONY: help digits lessons docs test check coverage check-web lint types contracts fast-tests gpu wheel clean
+
+# The first target is what `make` alone does.
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 digits: .venv/installed
 	$(BIN)/inkgan train --out runs/digits --force

@@ -218,6 +218,13 @@ def test_the_known_answers_are_those_of_the_newest_record() -> None:
     assert f"All {len(rows)} are" in page
 
 
+def test_every_record_of_a_benchmark_is_linked() -> None:
+    """A record that no document links to is found by nobody. Its numbers and pictures have the same name."""
+    text = "".join(document.read_text("utf-8") for document in DOCUMENTS)
+    records = {path.stem for path in (ROOT / "benchmarks" / "results").iterdir()}
+    assert [name for name in sorted(records) if f"(../benchmarks/results/{name}." not in text] == []
+
+
 def test_the_citation_names_this_version() -> None:
     """CITATION.cff and pyproject.toml agree."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -244,11 +251,11 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
 
 
 def test_every_target_that_is_named_is_in_the_makefile() -> None:
-    """Every target that the documents and the checks name is a rule. Rules are phony, as a folder may have the name."""
+    """Every target that documents, checks and `make help` name is a rule. All are phony: a folder may have the name."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    asked = set()
+    asked = set(re.findall(r"^# make ([a-z-]+) ", makefile, re.MULTILINE))
     for path in (ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", ROOT / ".ci" / "run"):
         asked |= set(re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text("utf-8"), re.MULTILINE))
     assert {"digits", "test", "docs", "lessons"} <= asked
