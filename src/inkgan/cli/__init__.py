@@ -50,8 +50,8 @@ app = typer.Typer(
         "A GAN that learns handwriting from scratch.\n\n"
         "Start with `inkgan write 2026 -o digits.png` for digits from the bundled model, or with "
         "`inkgan train` to watch one learn. `inkgan COMMAND --help` explains a command, `inkgan help` lists topics.\n\n"
-        "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged; 129, 130, 143 stopped by a signal; "
-        "141 the reader of what it printed went away."
+        "Exit codes: 0 done, 1 failed, 2 wrong input, 3 training diverged or lost one of its processes; "
+        "129, 130, 143 stopped by a signal; 141 the reader of what it printed went away."
     ),
     no_args_is_help=True,
     add_completion=False,

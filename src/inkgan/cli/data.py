@@ -23,10 +23,10 @@ app = typer.Typer(
     cls=Group,
     help=(
         "List, verify and draw data sets.\n\n"
-        "Without a command, this lists every set that --data can name: MNIST, which is embedded, its "
-        "relatives, and with --data-dir what lies in that folder. Sets are looked for in --data-dir, then in "
-        "the folder that $INKGAN_DATA names, then among earlier downloads. A known set that is not found is downloaded "
-        "when you use it.\n\n"
+        "Without a command, this lists the sets that --data can name: MNIST, which is embedded, its relatives, and, "
+        "with --data-dir, the sets in that folder. Sets are looked for in --data-dir, then in the folder that "
+        "$INKGAN_DATA names, then among earlier downloads. A known set that is not found is downloaded when you use "
+        "it.\n\n"
         "Your own images work as well: --data takes the path of a folder of pictures, with a folder for each "
         "class if they have classes, or of an .npz file with arrays `images` and `labels`. "
         "`inkgan help data` says more."
@@ -197,7 +197,7 @@ def _data_settings(
     for key in keys_of(settings):
         if not key.startswith("data."):
             raise ConfigError(
-                f"--set {shown(key)} is for training. Of data, this sets data.ink, data.resize and data.splits."
+                f"--set {shown(key)} is for training. This command takes data.ink, data.resize and data.splits."
             )
     return resolved
 

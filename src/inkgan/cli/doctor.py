@@ -60,7 +60,7 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
     folder = RunFolder(run)
     if is_bundled(str(run)) and not folder.is_run:
         raise CheckpointError(
-            f"{run} is a bundled model, without the log that the doctor judges. Name the folder of a run; "
+            f"{run} is a bundled model, which has no log for the doctor to judge. Name the folder of a run; "
             f"`inkgan evaluate {run}` measures the model."
         )
     config = folder.saved_config()

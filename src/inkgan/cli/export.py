@@ -27,7 +27,7 @@ def export(
 
     A page draws, writes, reads your hand and learns in any browser.
     An ONNX file is for other programs and languages.
-    A folder, with weights and a card, is a model for every command of inkgan.
+    A folder, with weights and a card, is a model for every command that takes one.
 
     For example:
 

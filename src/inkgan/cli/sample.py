@@ -72,7 +72,7 @@ def sample(
     from inkgan.generation.model import load
 
     if check_output(out, count, force=force, model=what) != "png" and columns is not None:
-        raise ConfigError(f"--columns is for a sheet, and {shown(out)} is none. Leave out --columns, or name a .png.")
+        raise ConfigError(f"--columns is for a sheet, and {shown(out)} is not one. Leave it out, or name a .png.")
     with progress_line() as progress:
         model = load(what, which=checkpoint)
         labels = model.labels_for(count, label)

@@ -89,7 +89,9 @@ def train(
             help="How long processes wait for each other before they give up; at the start, at least 120.",
         ),
     ] = 300.0,
-    device: Annotated[str, _how(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str, _how(help="auto, cpu, cuda, cuda:1 or mps; auto takes a CUDA GPU if there is one, else the CPU.")
+    ] = "auto",
     precision: Annotated[
         str | None, _how(help="auto, float32 or bfloat16; auto takes bfloat16 where the hardware multiplies it faster.")
     ] = None,

@@ -73,12 +73,18 @@ def write(
     ),
     seed: Annotated[int, _hand(help="The writer: another seed is another person.")] = 0,
     style: Annotated[
-        float, _hand(help="How much the writer varies: at 0 every 2 is the same, at 1 as if by many people.")
+        float, _hand(help="How much the writer varies, 0 to 1: at 0 every 2 is the same, at 1 as if by many people.")
     ] = 0.25,
-    slant: Annotated[float, _hand(metavar="DEGREES", help="Lean further to the right, -45 to 45.")] = 0.0,
+    slant: Annotated[
+        float, _hand(metavar="DEGREES", help="How far all characters lean further to the right, -45 to 45.")
+    ] = 0.0,
     height: Annotated[int, _page(metavar="PIXELS", help="The height of the image, 24 to 512.")] = 96,
     background: Annotated[
-        str, _page(metavar="white|transparent", help="Behind the ink of pictures; an .npz holds the ink alone.")
+        str,
+        _page(
+            metavar="white|transparent",
+            help="The background of pictures; transparent only with the look clean. An .npz holds the ink alone.",
+        ),
     ] = "white",
     legible: Annotated[
         float,
@@ -86,7 +92,7 @@ def write(
             "--legible",
             metavar="P",
             help="Draw a digit again, closer to the mean of its class, until it can be read with this "
-            "probability; 0 takes digits as they come.",
+            "probability, up to 0.9999; 0 takes digits as they come.",
         ),
     ] = 0.99,
     look: Annotated[

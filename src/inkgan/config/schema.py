@@ -133,7 +133,7 @@ class WatchSettings(_Settings):
         5.0, "the least time between two of these pictures", unit="seconds"
     )
     grid_every: CountOrNever = _setting(50, "the picture of the fixed latents", unit="steps")
-    evaluate_every: CountOrNever = _setting(0, "measure the quality, and keep the best checkpoint by it", unit="steps")
+    evaluate_every: CountOrNever = _setting(0, "measure the quality; the best checkpoint is kept", unit="steps")
     doctor_every: CountOrNever = _setting(30, "the doctor checks the run's health", unit="steps")
     save_every: Count = _setting(500, "a checkpoint", unit="steps")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = _setting(
@@ -242,7 +242,7 @@ class Config(_Settings):
         64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014", compact_only=True
     )
     loss: Loss = _setting(
-        "relativistic", "the game; `inkgan help training` explains each", paper="see below", compact_only=True
+        "relativistic", "the loss; `inkgan help training` explains each", paper="see below", compact_only=True
     )
     slope: Share = _setting(
         0.1,

@@ -27,7 +27,8 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
             drawing, and learns from 3,000 real digits inside it. ``.onnx`` has the inputs ``latent`` float32 [N, D]
             and, if there are classes, ``label`` int64 [N]; the output ``image`` float32 [N, H, W, C], 0 paper to 1 ink;
             and metadata: class names, licence, card and the SHA-256 of the weights. A slash makes a folder that
-            :func:`inkgan.load` and every command accept: weights, ``model.json`` and a card, ``README.md``.
+            :func:`inkgan.load` and every command that takes a model accept: weights, ``model.json`` and a card,
+            ``README.md``.
         which: the checkpoint of a run: ``latest``, ``best`` or a step.
         force: replace the file that is there; in a folder, only what inkgan wrote there.
 

@@ -140,12 +140,12 @@ def _warn_of_killed(number: int, killed: int, exit_code: int | None) -> None:
     reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
     if killed >= _ATTEMPTS:
         raise InkganError(
-            f"the process at number {number} ended {killed} times (exit code {exit_code}: {reason}). Finished work "
-            "is kept. Run the same command again, with fewer --jobs."
+            f"the process working on number {number} ended {killed} times (exit code {exit_code}: {reason}). Finished "
+            "work is kept. Run the same command again, with fewer --jobs."
         )
     warnings.warn(
-        f"the process at number {number} ended (exit code {exit_code}: {reason}). Another process repeats this number; "
-        "if this happens often, try fewer --jobs.",
+        f"the process working on number {number} ended (exit code {exit_code}: {reason}). Another process repeats this "
+        "number; if this happens often, try fewer --jobs.",
         InkganWarning,
         stacklevel=3,
     )

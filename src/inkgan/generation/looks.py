@@ -130,7 +130,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
     if look != LOOKS["clean"] and background != "white":
         name = name_of(look)
         called = f"the look {name}" if isinstance(name, str) else "the look"
-        raise ConfigError(f"{called} has paper, so no {background} background. Leave one of them out.")
+        raise ConfigError(f"{called} has paper, so its background cannot be {background}. Leave one of them out.")
     return look
 
 

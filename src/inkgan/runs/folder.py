@@ -314,7 +314,7 @@ class RunFolder:
         return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
 
     def _environments(self) -> list[dict[str, Any]]:
-        unknown = "The run continues; a change of machine or version cannot be seen."
+        unknown = "The run continues; a change of machine or version cannot be detected."
         try:
             content = read_regular(self.environment_file)
         except FileNotFoundError:

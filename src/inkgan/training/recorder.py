@@ -119,7 +119,7 @@ class Recorder:
             about["network_sha256"] = own
         changes = run.folder.add_environment(about)
         if changes:
-            self._watcher.warn(f"this is not where the run was before, so results may differ: {'; '.join(changes)}")
+            self._watcher.warn(f"the environment of the run has changed, so results may differ: {'; '.join(changes)}")
         self._watcher.started(run.folder.path, run.config, about, step)
         if step == run.first_step:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")

@@ -49,7 +49,7 @@ TUTORIAL_IMAGE = "Generated_images/image/{}"
 
 #: TensorBoard's page "Custom Scalars": the charts of each section, and the tags of each chart as regular expressions.
 LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
-    "how it goes": {
+    "overview": {
         "losses": ["loss/generator", "loss/discriminator"],
         "real images ahead of generated ones": ["margin/mean"],
         "pairs in order: 0.5 is guessing": ["margin/pairs_in_order"],
@@ -58,7 +58,7 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
     "health": {
         "images of a class differ: 1 is as much as real ones": ["doctor/spread", "doctor/spread_average"],
         "held-out pairs in order: 0.5 is guessing": ["doctor/order", "doctor/order_held_out"],
-        "training images against held-out ones: 0.5 is no memory": ["doctor/memory"],
+        "training images against held-out ones: 0.5 is no memorisation": ["doctor/memory"],
         "how far real and generated images are apart": [
             "doctor/separation",
             "doctor/margin",

@@ -397,7 +397,7 @@ RULES: tuple[Rule, ...] = (
         "identical",
         "different latents give the same image",
         _signal("identical"),
-        "{value:.0%} of the fixed latents give an image that another one gives too",
+        "{value:.0%} of the fixed latents give the same image as another one",
         check_own_step,
     ),
     Rule(
@@ -428,7 +428,7 @@ RULES: tuple[Rule, ...] = (
         "other-range",
         "real and generated pixels have different ranges",
         _signal("range"),
-        "the pixels of real and of generated images end {value:.2f} apart, where both should go from 0 to 1",
+        "the pixel ranges of real and of generated images differ by {value:.2f}, and both should be 0 to 1",
         _advice("Images that a recipe gets are in [0, 1]; look where yours are scaled."),
     ),
     Rule(
@@ -443,10 +443,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "memorising",
-        "the discriminator knows its training images by heart",
+        "the discriminator memorises its training images",
         _signal("memory"),
         "the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% is "
-        "right: it knows them by heart",
+        "guessing: it memorises its training images",
         _advice("Add training images, or train for fewer steps; ten times the penalty did not help in trials."),
     ),
     Rule(
@@ -463,7 +463,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "stuck-units",
-        "units are dead",
+        "units are stuck on one side of zero",
         stuck,
         "{value:.0%} of the units of one network's convolutions always stay on one side of zero, so they are linear",
         _advice(
