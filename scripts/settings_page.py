@@ -62,16 +62,16 @@ R1 and R2 add γ/2 times the mean squared norm of the gradient of D with respect
 images. WGAN-GP adds λ times the mean of (norm - 1)². `penalty.every` computes the penalty once in this many
 updates, with as many times the weight.
 
-The gradient refers to pixels in [-1, 1], as in the papers, so that their γ and λ have the same meaning here. Runs that
-began before there was the setting `penalty.pixels` referred to pixels in [0, 1], where a gradient is twice as large:
-their γ = 0.1 is γ = 0.4 now. They resume in their own units (`penalty.pixels = "0..1"`), bit for bit.
+The gradient refers to pixels in [-1, 1], as in the papers, so that their γ and λ have the same meaning here. Runs from
+before the setting `penalty.pixels` existed refer to pixels in [0, 1], where a gradient is twice as large: their γ = 0.1
+is γ = 0.4 now. They resume in their own units (`penalty.pixels = "0..1"`), bit for bit.
 
 ## Fixed values
 
 Not settings, but good to know when you compare with other code. `fast` and `best`: Adam with β₁ = 0, β₂ = 0.9
 ([why](experiments.md#how-were-width-penalty-and-adams-beta2-chosen-2026-11-24)); no weight decay. `fade` lowers the
-learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade. `tutorial`: Adam as in
-TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
+learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade, and runs of up to
+1,800 steps over a smaller share. `tutorial`: Adam as in TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
 """
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 import uvicorn
+from prometheus_client import REGISTRY
 
 import inkgan
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, inline_commands, links, name
@@ -206,6 +207,21 @@ def test_the_page_on_clusters_knows_how_much_is_sent() -> None:
         sum(one.numel() for one in network.parameters()) for network in (recipe.generator, recipe.discriminator)
     )
     assert f"4 × {4 * numbers / 1e6:.1f} MB for `fast`" in (ROOT / "docs" / "cluster.md").read_text("utf-8")
+
+
+def test_the_page_on_training_knows_the_sizes_of_the_networks() -> None:
+    page = (ROOT / "docs" / "training.md").read_text("utf-8")
+    for recipe_name in ("fast", "best"):
+        recipe = Compact(resolve(options={"recipe": recipe_name}), (28, 28, 1), 10)
+        for network in (recipe.generator, recipe.discriminator):
+            assert f"{sum(one.numel() for one in network.parameters()):,}" in page
+
+
+def test_the_page_on_serving_names_the_metrics_that_there_are() -> None:
+    page = (ROOT / "docs" / "serve.md").read_text("utf-8")
+    exported = [metric.name for metric in REGISTRY.collect() if metric.name.startswith("inkgan_")]
+    assert len(exported) == 3
+    assert all(f"`{name}" in page for name in exported)
 
 
 def test_the_known_answers_are_those_of_the_newest_record() -> None:
