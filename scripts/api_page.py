@@ -6,20 +6,32 @@ import argparse
 import dataclasses
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import inkgan
+from inkgan import data, networks
 from inkgan.evaluation.compare import Difference, Pair
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import ClassFigures, Figure
+from inkgan.generation import writing
 from inkgan.training.watching import Opinion, StepProgress
 
 #: Classes that results contain and watchers receive. inkgan creates them; nobody else has to import them.
 _INNER = (Figure, ClassFigures, Interval, Pair, Difference, StepProgress, Opinion)
+#: Functions that the guides use and that belong to a subpackage.
+_OF_SUBPACKAGES = {
+    "inkgan.data.load": data.load,
+    "inkgan.generation.writing.in_batches": writing.in_batches,
+    "inkgan.generation.writing.write_batch": writing.write_batch,
+    "inkgan.networks.build_generator": networks.build_generator,
+}
 _PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 _SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Warns|Yields):")
 _ITEM = re.compile(r"([\w*,. ]+): (.*)")
+_WIDTH = 120
+_LIST_ITEM = re.compile(r"^- .*(?:\n  .*)*", re.MULTILINE)
 
 _HEAD = """\
 <!-- Written by scripts/api_page.py from the docstrings. Do not edit. -->
@@ -44,6 +56,7 @@ def page() -> str:
     classes = [name for name in public if name not in errors and name not in functions]
     parts = [_HEAD, "## Functions\n\n", *(_function(name, public[name]) for name in functions)]
     parts += ["## Classes\n\n", *(_class(name, public[name]) for name in classes)]
+    parts += ["## Functions of subpackages\n\n", *(_function(*named) for named in _OF_SUBPACKAGES.items())]
     parts += ["## What results hold\n\n", "You get these from the classes above and need not import them.\n\n"]
     parts += [_class(one.__name__, one, with_methods=False) for one in _INNER]
     rows = [f"| `{name}` | `{one.__mro__[1].__name__}` | {_summary(one)} |\n" for name, one in errors.items()]
@@ -61,6 +74,7 @@ def _class(name: str, one: type, *, with_methods: bool = True) -> str:
     if dataclasses.is_dataclass(one):
         for field in dataclasses.fields(one):
             described = described.replace(f"- `{field.name}`: ", f"- `{field.name}` (`{field.type}`): ")
+        described = _LIST_ITEM.sub(_wrapped, described)
     parts = [f"### {name}\n\n{described}\n\n"]
     if with_methods:
         parts += [_function(f"{name}.{method}", function, "####") for method, function in _methods(one)]
@@ -93,7 +107,8 @@ def _signature(name: str, function: object) -> str:
 
 def _parameter(parameter: inspect.Parameter) -> str:
     default = parameter.default
-    text = f"*{parameter.name}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    text = f"{stars}{parameter.name}"
     if parameter.annotation is not parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
     if default is parameter.empty:
@@ -103,6 +118,14 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 def _annotation(annotation: object) -> str:
     return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _wrapped(item: re.Match[str]) -> str:
+    """Wrap an item of a list if a line of it has become too long."""
+    if max(map(len, item[0].splitlines())) <= _WIDTH:
+        return item[0]
+    text = " ".join(item[0].split())
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _summary(one: object) -> str:
