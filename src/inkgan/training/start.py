@@ -61,8 +61,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
             * ``processes``: the number of processes on this machine that train the run. It must divide the setting
               ``slices``. The result depends on ``slices``, but not on ``processes``. Leave it out under ``torchrun``.
             * ``timeout``: how many seconds a process waits for the others, 300 by default; at the start, at least 120.
-            * ``device``: ``auto`` (the default: a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``,
-              ``cuda:1`` or ``mps``.
+            * ``device``: ``auto`` (the default: a CUDA GPU, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
             * ``precision``: ``auto`` (the default), ``float32`` or ``bfloat16``.
             * ``resize``: fit the images into this side in pixels, ``32``, or into a height and width, ``"32x48"``.
             * ``config``: a TOML file of settings, or the ``config.json`` of a run, which trains that run again.
