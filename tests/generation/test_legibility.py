@@ -113,8 +113,9 @@ def test_a_reader_that_is_damaged_or_missing(break_it: str, tmp_path: Path) -> N
         weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     else:
         weights.unlink()
-    with pytest.raises(CheckpointError, match=r"^[^\n]*reader[^\n]*Install inkgan again\.$"):
+    with pytest.raises(CheckpointError, match=r"^[^\n]*reader[^\n]*[^.]\. Install inkgan again\.$") as caught:
         probabilities(np.zeros((1, 28, 28), np.uint8), Reader(str(folder), (0, 1, 2)))
+    assert str(caught.value).count("Install inkgan again") == 1
 
 
 class Judged:

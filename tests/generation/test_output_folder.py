@@ -272,8 +272,14 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("at", range(7))
-@pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
-def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kind: BaseException) -> None:
+@pytest.mark.parametrize(
+    ("kind", "moved"),
+    [(OSError(28, "No space left on device"), False), (KeyboardInterrupt(), False), (KeyboardInterrupt(), True)],
+    ids=["full", "Ctrl-C", "Ctrl-C just after a move"],
+)
+def test_an_error_while_moving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, kind: BaseException, moved: bool
+) -> None:
     """If the disk fills up or the user stops while files are moved, all of them are moved back."""
     folder = tmp_path / "a"
     fill(folder, {"0.png": "old", "1.png": "old", "3/2.png": "old"})
@@ -286,6 +292,8 @@ def test_an_error_while_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         if not path.name.startswith(f".{MANIFEST}"):
             count += 1
             if count == at + 1:
+                if moved:
+                    true(path, target)
                 raise kind
         return true(path, target)
 

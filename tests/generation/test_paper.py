@@ -72,6 +72,16 @@ def test_a_line_without_ink(look: LookLike) -> None:
     assert all((left, top) == (right, bottom) for left, top, right, bottom in seen.boxes)
 
 
+def test_a_lone_character_without_ink() -> None:
+    """Its page is so narrow that cuts at both sides meet in its middle. A page is left, and the box stays in it."""
+    blank = Writing("2", np.zeros((96, 28), np.uint8), ((14, 75, 14, 75),))
+    seen = with_look(blank, 0, 0, look_of({"clip": 24}))
+    assert not seen.image.any()
+    ((left, top, right, bottom),) = seen.boxes
+    assert 0 <= left == right <= 28
+    assert 0 <= top == bottom <= 96
+
+
 @pytest.mark.parametrize("name", WORN)
 def test_a_pure_function(line: Writing, name: str) -> None:
     """The same numbers give the same image and other numbers another one; text and size stay."""

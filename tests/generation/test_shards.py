@@ -535,6 +535,15 @@ def test_progress_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [share for _, share in said] == pytest.approx([0.0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0])
 
 
+def test_the_last_share_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum of the shares of 4 and of 5 images would miss 2 by rounding, if it were kept by adding differences."""
+    shares: list[float] = []
+    report_from_this_process(monkeypatch)
+    write_shards(spec(count=9, shards=2), tmp_path, progress=lambda _, share: shares.append(share))
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
+
+
 def test_shards_that_are_there_do_not_count_to_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards that are only checked take moments. They are another task, so that the time left is that of the others."""
     report_from_this_process(monkeypatch)

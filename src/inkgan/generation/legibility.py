@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
-from inkgan.files import sha256_of
+from inkgan.files import from_json, read_regular, sha256_of
 from inkgan.generation.numpy_networks import Array, convolved, in_fast_layout, linear_of, softmax
 from inkgan.images import Images, slices
 
@@ -213,11 +213,11 @@ def weights_of(reader: Reader) -> dict[str, Array]:
     folder = _MODELS / reader.name
     file = folder / "weights.safetensors"
     try:
-        card = json.loads((folder / "card.json").read_text("utf-8"))
+        card = from_json(read_regular(folder / "card.json"))
         if sha256_of(file) != card["sha256"]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
         return {name: in_fast_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
-    except (OSError, ValueError, LookupError, SafetensorError) as error:
+    except (OSError, json.JSONDecodeError, LookupError, TypeError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} does not hold the weights of a reader: {error}. Install inkgan again."
         ) from None

@@ -142,15 +142,13 @@ class OutputFolder:
         _write_manifest(self._path, [*old, *entries])  # if this process is killed now, the next write knows them all
         moves = [(self._path / name, aside / name) for name, _ in old]
         moves += [(new / name, self._path / name) for name, _ in entries]
-        done: list[tuple[Path, Path]] = []
         try:
             for source, target in moves:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
-                done.append((source, target))
             _write_manifest(self._path, entries)
         except BaseException as error:
-            self._move_back(done, aside, old, error)
+            self._move_back(moves, aside, old, error)
             raise
         shutil.rmtree(aside, ignore_errors=True)
         for folder in {(self._path / name).parent for name, _ in old} - {self._path}:
@@ -165,16 +163,18 @@ class OutputFolder:
             )
 
     def _move_back(
-        self, done: Sequence[tuple[Path, Path]], aside: Path, old: Sequence[Entry], error: BaseException
+        self, moves: Sequence[tuple[Path, Path]], aside: Path, old: Sequence[Entry], error: BaseException
     ) -> None:
-        """Undo moves.
+        """Undo those of the moves that were made.
 
         Raises:
             OutputError: undoing fails, too; the message says where the old files are.
         """
         try:
-            for source, target in reversed(done):
-                target.replace(source)
+            for source, target in reversed(moves):
+                # The disk knows which were made; Ctrl-C may come between a move and a note of it.
+                if os.path.lexists(target) and not os.path.lexists(source):
+                    target.replace(source)
         except OSError as second:
             first = f"writing into {shown(self._path)} was interrupted."
             if isinstance(error, InkganError):

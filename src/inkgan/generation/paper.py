@@ -251,8 +251,9 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
     middles = (inked[:, :2] + inked[:, 2:]) / 2
     page = np.array([width, height])
     near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))
-    # If both sides were cut to the middle of a lone character, nothing would be left of it.
-    most = page - (inked[:, 2:] - inked[:, :2]).max(0) / 2
+    # If both sides were cut to the middle of a lone character, nothing would be left of it, or of a page
+    # without ink.
+    most = page - np.maximum((inked[:, 2:] - inked[:, :2]).max(0), 1) / 2
     share = np.minimum(1, most / np.maximum(near + far, 1))
     (left, top), (right, bottom) = near * share, far * share
     across, down = width / (width - left - right), height / (height - top - bottom)

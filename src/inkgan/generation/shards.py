@@ -111,20 +111,18 @@ def write_shards(
     digests = digests_of(spec, sources_of(spec))
     numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
-    shares = dict.fromkeys(numbers, 0.0)
-    made, done = 0, 0.0
+    shares = np.zeros(spec.shards)
+    made = 0
 
     def note(number: int, share: float) -> None:
-        nonlocal done
-        done += share - shares[number]
         shares[number] = share
         if share < 1:
-            progress("writing", done / len(numbers))
+            progress("writing", float(shares.sum()) / len(numbers))
 
     try:
         for was_made in run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note):
             made += was_made
-            progress("writing" if was_made else "checking", done / len(numbers))
+            progress("writing" if was_made else "checking", float(shares.sum()) / len(numbers))
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
