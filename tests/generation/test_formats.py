@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inkgan
-from inkgan.generation.formats import FORMATS, Files, Sample, packer
-from inkgan.generation.formats.folders import CATEGORIES, yolo_shared
+from inkgan.generation.formats import CATEGORIES, FORMATS, Files, Sample, packer, yolo_shared
+from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
 from inkgan.generation.spacing import Box
 from inkgan.generation.texts import LONGEST_TEXT
 from inkgan.generation.writing import Writing
-from inkgan.generation.writing_files import save_writings
 from refusals import command_refusal, refusal
 
 TEXTS = ("2026-11", "7", "1 2")
@@ -181,7 +180,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "groups"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3])])
 def test_rows_of_parquet_are_written_in_groups(monkeypatch: pytest.MonkeyPatch, size: int, groups: list[int]) -> None:
-    monkeypatch.setattr("inkgan.generation.formats.archives._ROWS_IN_A_GROUP", size)
+    monkeypatch.setattr("inkgan.generation.formats._ROWS_IN_A_GROUP", size)
     parquet: Any = import_module("pyarrow.parquet")
     file = parquet.ParquetFile(io.BytesIO(packer("parquet")("0", iter(SAMPLES))["0.parquet"]))
     assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == groups
@@ -207,7 +206,7 @@ def test_lmdb(tmp_path: Path) -> None:
 def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Large values fit: 20 kB in pages of 4 kB, and 4 kB that take two pages, without spare room for the tree."""
     lmdb: Any = import_module("lmdb")
-    monkeypatch.setattr("inkgan.generation.formats.archives._TREE", 2**19)
+    monkeypatch.setattr("inkgan.generation.formats._TREE", 2**19)
     for size, count in ((20_000, 150), (4100, 600)):
         monkeypatch.setattr(Sample, "png", bytes(size))
         samples = [Sample(number, SAMPLES[1].writing) for number in range(count)]

@@ -38,10 +38,10 @@ from inkgan.files import temporary_folder
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import T, Task
 from inkgan.generation.formats import Files
+from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, samples, sources_of
 from inkgan.generation.templates import read_template
-from inkgan.generation.writing_files import padded_to_widest
 from inkgan.seeds import Stream, rng
 from refusals import command_refusal, refusal
 from waiting import SECONDS

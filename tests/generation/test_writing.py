@@ -20,10 +20,9 @@ import inkgan
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.evaluation.features import load_features
-from inkgan.generation import composing, ink, writing
+from inkgan.generation import ink, writing
 from inkgan.generation.hands import morph
-from inkgan.generation.legibility import DIGITS
-from inkgan.generation.texts import CHARACTERS
+from inkgan.generation.texts import CHARACTERS, DIGITS, SEPARATORS
 from inkgan.generation.writing import Writing, WritingOptions, in_batches, write_batch
 from inkgan.seeds import LARGEST_SEED
 from refusals import refusal
@@ -79,8 +78,8 @@ def test_a_box_is_that_of_its_own_character(text: str, monkeypatch: pytest.Monke
         drawn.extend(rows[0])
         return rows
 
-    true = composing.characters
-    monkeypatch.setattr(writing, "characters", noting)
+    true = writing._characters
+    monkeypatch.setattr(writing, "_characters", noting)
     written = write(text, seed=4)
     together = np.zeros_like(written.image)
     for strip, (left, top, right, bottom) in zip(drawn, written.boxes, strict=True):
@@ -164,7 +163,7 @@ def test_digits_stand_on_the_baseline(height: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("separator", list(ink.STROKES))
+@pytest.mark.parametrize("separator", SEPARATORS)
 def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
     """Their strokes are about as wide as the digits', measured by the distance from the ink's middle to paper."""
 

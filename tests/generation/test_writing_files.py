@@ -16,9 +16,9 @@ import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import ConfigError, OutputError
+from inkgan.generation.image_files import save_writings
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.writing import Writing
-from inkgan.generation.writing_files import save_writings
 from stand_in_models import RealDigits
 
 

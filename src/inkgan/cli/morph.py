@@ -44,7 +44,7 @@ def morph(
     from inkgan.generation.hands import morph as hands_between
     from inkgan.generation.hands import number_of_hands
     from inkgan.generation.image_files import check_output, image_saver
-    from inkgan.generation.legibility import DIGITS
+    from inkgan.generation.texts import DIGITS
     from inkgan.images import save_animation, sheet
 
     count = number_of_hands(seeds, steps)

@@ -208,9 +208,8 @@ def _write_images(
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
     from inkgan.generation.hands import load_for_writing
-    from inkgan.generation.image_files import check_output
+    from inkgan.generation.image_files import check_output, save_writings
     from inkgan.generation.writing import in_batches
-    from inkgan.generation.writing_files import save_writings
     from inkgan.seeds import valid_seed
 
     if out is not None:

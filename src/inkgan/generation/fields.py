@@ -21,8 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
-from inkgan.generation.text_file import TextFile
-from inkgan.generation.texts import LONGEST_TEXT, valid_text
+from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.errors import CheckpointError, ConfigError, as_given, listed_names, quantity, whole_number
-from inkgan.generation.legibility import DIGITS, LEGIBLE, made_legible, valid_legible
+from inkgan.generation.legibility import LEGIBLE, made_legible, valid_legible
 from inkgan.generation.model import load
+from inkgan.generation.texts import DIGITS
 from inkgan.images import Images
 from inkgan.seeds import Stream, rng, valid_seed
 

@@ -29,7 +29,6 @@ Draw = Callable[[Array, NDArray[np.int64]], Images]
 #: The probability below which a digit is drawn again, and the largest that can be asked for.
 LEGIBLE = 0.99
 MOST_LEGIBLE = 0.9999
-DIGITS = "0123456789"
 _MODELS = Path(__file__).parents[1] / "models"
 _SIDE = 28  # of the images that the readers read
 _CHUNK = 32  # images that are read at once, which bounds the memory

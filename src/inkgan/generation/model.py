@@ -30,9 +30,10 @@ from inkgan.errors import (
 from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.classes import Classes, indices_of, shown_classes
-from inkgan.generation.legibility import DIGITS, made_legible, valid_legible
+from inkgan.generation.legibility import made_legible, valid_legible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_fast_layout
+from inkgan.generation.texts import DIGITS
 from inkgan.generation.torch_networks import CHUNK
 from inkgan.images import Images, Labels, as_array, png_bytes, sheet, slices, to_uint8, with_channels
 from inkgan.runs import checkpoint

@@ -40,8 +40,7 @@ from inkgan.files import (
     write_bytes,
 )
 from inkgan.generation import engines
-from inkgan.generation.formats import FORMATS, Files, Sample, packer
-from inkgan.generation.formats.folders import yolo_shared
+from inkgan.generation.formats import FORMATS, Files, Sample, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import holds_records

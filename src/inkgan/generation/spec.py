@@ -16,6 +16,7 @@ from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
 from inkgan.generation.hands import DEFAULT_MODEL, load_for_writing
+from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
@@ -23,7 +24,6 @@ from inkgan.generation.model import load as load_model
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
 from inkgan.generation.writing import HEIGHTS, STEEPEST, Background, Writing
-from inkgan.generation.writing_files import padded_to_widest
 from inkgan.images import Images
 from inkgan.seeds import LARGEST_SEED
 

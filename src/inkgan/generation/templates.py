@@ -22,8 +22,7 @@ import numpy as np
 from inkgan.errors import ConfigError, as_given, shown
 from inkgan.files import read_toml
 from inkgan.generation.fields import Piece, field
-from inkgan.generation.text_file import TextFile
-from inkgan.generation.texts import LONGEST_TEXT, valid_text
+from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 from inkgan.seeds import Stream, rng
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")

@@ -1,19 +1,24 @@
 """Writing: digits and separators by one writer on one line, with a box for each character.
 
 A seed has writers 0, 1, 2, ... A writer is a latent and a gap between characters. Each digit is drawn from a latent
-near the writer's, since nobody writes a digit twice the same way. :mod:`inkgan.generation.composing` has the details.
+near the writer's, since nobody writes a digit twice the same way.
+
+First, every random choice of a line is made: its :class:`_Plan`. The rest computes: the generator draws the digits of
+all lines together, :mod:`inkgan.generation.ink` makes strips of them, :mod:`inkgan.generation.spacing` places these,
+and :mod:`inkgan.generation.paper` applies the look of the page.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import (
@@ -27,23 +32,21 @@ from inkgan.errors import (
     whole_number,
 )
 from inkgan.generation import ink
-from inkgan.generation.composing import (
-    Plan,
-    characters,
-    distorted,
-    draw_digits,
-    page,
-    per_character,
-    placed,
-    planned,
+from inkgan.generation.hands import (
+    DEFAULT_MODEL,
+    Generator,
+    Latent,
+    digit_classes,
+    hand_of,
+    load_for_writing,
+    slerp,
 )
-from inkgan.generation.hands import DEFAULT_MODEL, Generator, load_for_writing
-from inkgan.generation.legibility import LEGIBLE, valid_legible
+from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
-from inkgan.generation.spacing import Box
-from inkgan.generation.texts import valid_text
+from inkgan.generation.spacing import Box, Placement, in_cells, side_by_side
+from inkgan.generation.texts import DIGITS, WILDCARD, valid_text
 from inkgan.images import Images, picture_of, png_bytes
-from inkgan.seeds import LARGEST_SEED, valid_seed
+from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
@@ -56,6 +59,10 @@ _WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 
 _STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
 _SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
 _HEIGHT_COMPLAINT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
+#: The digits whose strokes measure a writer's pen, and the line that they are drawn on for this. More digits would take
+#: more time and tell little more: docs/writing.md has the figure.
+_PEN_DIGITS = (0, 1)
+_PEN_LINE = ink.Line(64, 50.0, 37.0)
 
 
 class WritingOptions(TypedDict, total=False):
@@ -264,7 +271,7 @@ def _written(
     if not lines:
         return []
     plans = [
-        planned(text, line_seed, writer, generator.latent_dim, options.style)
+        _planned(text, line_seed, writer, generator.latent_dim, options.style)
         for text, line_seed, writer in zip(texts, seeds, writers, strict=True)
     ]
     clean = _on_clean_paper(plans, generator, options)
@@ -274,27 +281,6 @@ def _written(
 
     return [
         with_look(writing, plan.seed, plan.writer, options.look) for writing, plan in zip(clean, plans, strict=True)
-    ]
-
-
-def _on_clean_paper(plans: Sequence[Plan], generator: Generator, options: _CheckedOptions) -> list[Writing]:
-    """Draw, distort, space and compose the characters of planned lines."""
-    line = ink.Line(options.height, baseline=0.78 * options.height, size=0.58 * options.height)
-    digits, pens = draw_digits(plans, generator, style=options.style, legible=options.legible, look=options.look)
-    images = distorted(plans, digits.images, options.look)
-    strips = characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
-    placements = placed(plans, strips, line, options.look)
-    written = [
-        Writing(plan.text, page(row, placement), placement.boxes, options.background, cells=placement.cells)
-        for plan, row, placement in zip(plans, strips, placements, strict=True)
-    ]
-    if not options.legible:
-        return written
-    probabilities = per_character(plans, digits.probabilities)
-    factors = per_character(plans, digits.factors)
-    return [
-        replace(writing, probabilities=own_probabilities, factors=own_factors)
-        for writing, own_probabilities, own_factors in zip(written, probabilities, factors, strict=True)
     ]
 
 
@@ -312,3 +298,174 @@ def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
                 )
                 return True
     return False
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """All random choices of a line of K characters.
+
+    Attributes:
+        text: the text, with a digit in place of each wildcard.
+        seed: the seed that the choices depend on.
+        writer: the number of the writer; the choices depend on it as well.
+        hand: the writer's latent [D].
+        others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
+        jitter: the rotation, change of size and shift of each digit [N, 3].
+        strokes: the strokes of each separator, in heights of a digit.
+        gaps: the gap before each character [K], in heights of a digit.
+    """
+
+    text: str
+    seed: int
+    writer: int
+    hand: Latent
+    others: Latent
+    jitter: NDArray[np.float64]
+    strokes: list[NDArray[np.float64]]
+    gaps: NDArray[np.float64]
+
+
+def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -> _Plan:
+    """Draw all random numbers of a line, in a fixed order: any other would change what every seed writes."""
+    hand, gap = hand_of(latent_dim, seed, writer)
+    draws = rng(seed, Stream.WRITING, writer)
+    text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
+    others = draws.standard_normal((len(text), latent_dim), dtype=np.float32)
+    loose = np.sqrt(style)
+    # Clipped, so that nothing leaves the page.
+    jitter = loose * np.clip(draws.standard_normal((len(text), 3)), -2, 2) * [0.06, 0.05, 0.02]
+    strokes = []
+    for character in text:
+        if character in ink.STROKES:
+            straight = np.array(ink.STROKES[character])
+            strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
+    gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
+    is_digit = [character in DIGITS for character in text]
+    return _Plan(text, seed, writer, hand, others[is_digit], jitter[is_digit], strokes, gaps)
+
+
+def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> list[Writing]:
+    """Draw, distort, space and compose the characters of planned lines."""
+    line = ink.Line(options.height, baseline=0.78 * options.height, size=0.58 * options.height)
+    digits, pens = _draw_digits(plans, generator, options)
+    images = _distorted(plans, digits.images, options.look)
+    strips = _characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
+    placements = _placed(plans, strips, line, options.look)
+    unread: list[tuple[float | None, ...]] = [()] * len(plans)
+    probabilities = _per_character(plans, digits.probabilities) if options.legible else unread
+    factors = _per_character(plans, digits.factors) if options.legible else unread
+    return [
+        Writing(plan.text, _page(row, place), place.boxes, options.background, read, factor, place.cells)
+        for plan, row, place, read, factor in zip(plans, strips, placements, probabilities, factors, strict=True)
+    ]
+
+
+def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> tuple[Legible, Images]:
+    """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
+
+    One call of the generator draws all of them. Further calls draw only digits that cannot be read.
+    """
+
+    def draw(latents: Latent, labels: NDArray[np.int64]) -> Images:
+        return ink.without_specks(np.asarray(generator.draw(latents, labels)))
+
+    hands = np.array([plan.hand for plan in plans])
+    varieties = np.array([[_variety(plan, options.look)] for plan in plans], np.float32)
+    counts = [len(plan.others) for plan in plans]
+    others = np.concatenate([plan.others for plan in plans])
+    latents = slerp(np.repeat(hands, counts, 0), others, options.style) * np.repeat(varieties, counts, 0)
+    digits = np.array([int(character) for plan in plans for character in plan.text if character in DIGITS], np.int64)
+
+    has_separators = np.array([bool(plan.strokes) for plan in plans])
+    pen_latents = np.repeat((varieties * hands)[has_separators], len(_PEN_DIGITS), 0)
+    pen_digits = np.tile(_PEN_DIGITS, has_separators.sum())
+
+    labels = digit_classes(generator)[np.append(digits, pen_digits)]
+    images = draw(np.vstack([latents, pen_latents]), labels)
+    own, pens = np.split(images, [len(digits)])
+    return made_legible(draw, own, latents, labels[: len(digits)], digits, options.legible), pens
+
+
+def _variety(plan: _Plan, look: Look) -> float:
+    """Return the factor of a line's latents: the knob ``variety`` of the look."""
+    low, high = look.variety
+    return low if low == high else rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high)
+
+
+def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
+    """Distort the digits of each line by the knob ``elastic`` of the look."""
+    if look.elastic == (0, 0):
+        return images
+    moves = []
+    for plan in plans:
+        draws = rng(plan.seed, Stream.ELASTIC, plan.writer)
+        amount = draws.uniform(*look.elastic)
+        moves.append(amount * draws.standard_normal((len(plan.others), *ink.MOVES)))
+    return ink.distorted(images, np.concatenate(moves))
+
+
+def _characters(
+    plans: Sequence[_Plan], images: Images, shown_pens: Images, line: ink.Line, lean: float
+) -> list[list[ink.Strip]]:
+    """Return the strip of each character of each line, from the images of :func:`_draw_digits`; empty for a space."""
+    turn, grow, lift = np.concatenate([plan.jitter for plan in plans]).T
+    digits = iter(ink.digits(images, line, lean=lean, turn=turn, grow=np.exp(grow), lift=lift * line.size))
+    pens = iter(_pens(shown_pens))
+    strips = []
+    for plan in plans:
+        width, upright = next(pens) if plan.strokes else (0.0, 0.0)
+        strokes = iter(plan.strokes)
+        row = []
+        for character in plan.text:
+            if character in DIGITS:
+                row.append(next(digits))
+            elif character == " ":
+                row.append(np.zeros((line.height, 0), np.uint8))
+            else:
+                strip = ink.separator(next(strokes), line, width=width * line.size, lean=lean + upright)
+                row.append(strip)
+        strips.append(row)
+    return strips
+
+
+def _pens(images: Images) -> list[tuple[float, float]]:
+    """Measure each writer's pen: the width of its strokes in heights of a digit, and the tangent of the slant of its 1.
+
+    Args:
+        images: each writer's own :data:`_PEN_DIGITS`, one writer after the other. They are measured in one size,
+            whatever the size of the line.
+    """
+    strips = ink.digits(images, _PEN_LINE)
+    pens = []
+    for zero, one in zip(strips[::2], strips[1::2], strict=True):
+        width = (ink.stroke_width(zero) + ink.stroke_width(one)) / 2
+        upright = min(max(ink.lean_of(one), -0.5), 0.5)  # a 1 with a flag seems to lean more than its writer does
+        pens.append((width / _PEN_LINE.size, upright))
+    return pens
+
+
+def _placed(
+    plans: Sequence[_Plan], strips: Sequence[Sequence[ink.Strip]], line: ink.Line, look: Look
+) -> list[Placement]:
+    """Place the characters of each line by its plan and the look."""
+    if look.form == "cells":
+        places = [rng(plan.seed, Stream.CELLS, plan.writer).uniform(0.3, 0.7, len(plan.text)) for plan in plans]
+        return in_cells(strips, line, places)
+    wider = [rng(plan.seed, Stream.GAPS, plan.writer).uniform(*look.gap) for plan in plans]
+    gaps = [(plan.gaps + more) * line.size for plan, more in zip(plans, wider, strict=True)]
+    return side_by_side([plan.text for plan in plans], strips, line, gaps)
+
+
+def _page(strips: Sequence[ink.Strip], placement: Placement) -> Images:
+    """Return the image of a line."""
+    page = np.zeros((len(strips[0]), placement.width), np.uint8)
+    for strip, (left, _, right, _) in zip(strips, placement.boxes, strict=True):
+        part = page[:, left:right]
+        np.maximum(part, strip, out=part)
+    return page
+
+
+def _per_character(plans: Sequence[_Plan], digits: NDArray[np.floating]) -> list[tuple[float | None, ...]]:
+    """Return the numbers of all digits, [N], line by line, with None for the characters that are not digits."""
+    numbers = iter(digits.tolist())
+    return [tuple(next(numbers) if character in DIGITS else None for character in plan.text) for plan in plans]

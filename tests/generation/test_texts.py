@@ -15,8 +15,7 @@ import pytest
 from inkgan.cli import run
 from inkgan.errors import ConfigError
 from inkgan.generation.templates import read_texts
-from inkgan.generation.text_file import TextFile
-from inkgan.generation.texts import valid_text
+from inkgan.generation.texts import TextFile, valid_text
 from inkgan.generation.writing import write
 from refusals import refusal
 from stand_in_models import RealDigits
@@ -70,7 +69,7 @@ def test_names_that_no_file_has(name: str) -> None:
 
 def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with more lines than allowed is refused before the rest of it is read."""
-    monkeypatch.setattr("inkgan.generation.text_file.MOST_LINES", 3)
+    monkeypatch.setattr("inkgan.generation.texts.MOST_LINES", 3)
     path = tmp_path / "texts.txt"
     path.write_text("1\n2\n3\n", "utf-8")
     assert read_texts(path).count == 3
@@ -110,7 +109,7 @@ def test_no_room_for_what_is_read_from_standard_input(
 ) -> None:
     """A full disk gives a single error line, also when the copy of the input is closed later."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"12\n" * lines)))
-    monkeypatch.setattr("inkgan.generation.text_file.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    monkeypatch.setattr("inkgan.generation.texts.tempfile.TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
     assert run(["write", "--texts", "-", "-n", "2", "-o", f"{tmp_path}/a/"]) == 2
     gc.collect()
     (said,) = capfd.readouterr().err.splitlines()
