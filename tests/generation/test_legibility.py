@@ -236,6 +236,12 @@ def test_what_cannot_be_made_legible_is_told_once() -> None:
     assert f"a 3 of 31 is read with a probability of {probability:.4f} only" in str(warning.message)
 
 
+def test_an_8_that_cannot_be_made_legible() -> None:
+    """The warning has the article of this digit."""
+    with pytest.warns(InkganWarning, match="^an 8 of 8 is read with a probability of "):
+        write_batch([("8", 0)], model=Unreadable(), legible=0.9999)
+
+
 def test_morphing_legibly() -> None:
     """Digits that cannot be read are drawn again until they can, and no others."""
     model = inkgan.load("fast")

@@ -335,7 +335,7 @@ def test_options_are_checked_before_anything_else(option: dict[str, Any], said: 
     with pytest.raises(ConfigError, match=said):
         write_batch([], model="no such model", **option)
     with pytest.raises(ConfigError, match=said):
-        next(in_batches([], model="no such model", **option))
+        in_batches([], model="no such model", **option)
 
 
 def test_lines_with_a_seed_each() -> None:

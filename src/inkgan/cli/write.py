@@ -164,10 +164,11 @@ def write(
         "background": background,
         "legible": legible,
         "look": look_of(look, _parse_knobs(knobs or []), background=background),
+        "model": model,
     }
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
     if not (in_shards or preview):
-        _write_images(texts, file, count, out, model, options, labels=labels, force=force)
+        _write_images(texts, file, count, out, options, labels=labels, force=force)
         return
     from inkgan.generation.spec import MOST_SHARDS, Spec
 
@@ -186,7 +187,6 @@ def write(
         shards=shards,
         format="webdataset" if form is None else form,
         split=() if split is None else _parse_split(split),
-        model=model,
         **options,
     )
     if preview:
@@ -200,28 +200,24 @@ def _write_images(
     file: str | None,
     count: int | None,
     out: str | None,
-    model: str,
     options: dict[str, Any],
     *,
     labels: bool,
     force: bool,
 ) -> None:
     """Write a picture, arrays, or a folder of pictures."""
-    from inkgan.generation.hands import load_for_writing
     from inkgan.generation.image_files import check_output, save_writings
     from inkgan.generation.writing import in_batches
     from inkgan.seeds import valid_seed
 
     if out is not None:
-        check_output(out, 1, force=force, model=model)
+        check_output(out, 1, force=force, model=options["model"])
     given, number = _texts_and_count(texts, file, count)
     seed = valid_seed(options["seed"])
     if out is None:
         out = _default_output(given.text(seed, 0), number)
-        check_output(out, 1, force=force, model=model)
-    generator = load_for_writing(model)
-    texts_by_writer = ((given.text(seed, index), index) for index in range(number))
-    written = in_batches(texts_by_writer, model=generator, **options)
+        check_output(out, 1, force=force, model=options["model"])
+    written = in_batches(((given.text(seed, index), index) for index in range(number)), **options)
     with progress_line() as progress:
         save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
     typer.echo(f"{quantity(number, 'image')}: {printable(out)}")

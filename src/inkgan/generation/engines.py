@@ -21,7 +21,7 @@ from multiprocessing import connection, get_context, parent_process, resource_tr
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from inkgan.device import cores
 from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown
@@ -60,13 +60,6 @@ def report(share: float) -> None:
 
 def _ignored(_number: int, _share: float) -> None:
     pass
-
-
-class Engine(Protocol):
-    """Runs a task for each of some numbers, ``jobs`` of them at a time, and yields each result as it arrives."""
-
-    def __call__(self, task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:
-        """Run the task; ``shares`` is told how far each number is."""
 
 
 def checked_jobs(jobs: int | None, engine: str) -> int:
@@ -261,16 +254,9 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
 def _serve(ours: connection.Connection, task: Task[Any]) -> None:
     """Run the task for each number that arrives, and send back the answer."""
     _reporter.send = ours.send
-    while True:
-        try:
-            number = ours.recv()
-        except (EOFError, OSError):  # the first process has ended, or was killed before it read the last result
-            return
-        answer = _answer_of(task, number)
-        try:
-            ours.send(answer)
-        except OSError:  # the first process has ended; the result is on disk
-            return
+    with suppress(EOFError, OSError):  # the first process has ended, perhaps before it read a result, which is on disk
+        while True:
+            ours.send(_answer_of(task, ours.recv()))
 
 
 def _end_with_the_first_process() -> None:
@@ -377,5 +363,6 @@ def _answer_from(core: Any, reference: Any) -> _Answer:
         raise InkganError(f"Ray gave up: {reason} Finished work is kept. Run the same command again.") from None
 
 
-#: Every engine by its name.
-ENGINES: dict[str, Engine] = {"processes": processes, "ray": ray}
+#: Every engine by its name. It runs a task for each of some numbers, ``jobs`` of them at a time, and yields each result
+#: as it arrives; ``shares`` is told how far each number is.
+ENGINES = {"processes": processes, "ray": ray}

@@ -76,10 +76,7 @@ class Mixture:
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""
         draws = rng(seed, Stream.TEXT, index)
-        chosen = int(np.searchsorted(self._upto, draws.random(), side="right"))
-        return self._draw(self._templates[chosen], draws)
-
-    def _draw(self, template: Template, draws: np.random.Generator) -> str:
+        template = self._templates[int(np.searchsorted(self._upto, draws.random(), side="right"))]
         while True:  # it ends, because the template has made a text that fits
             text = template.text(draws)
             if self._fits(text):

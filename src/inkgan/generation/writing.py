@@ -21,26 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import (
-    ConfigError,
-    InkganWarning,
-    is_one_of,
-    number_between,
-    quantity,
-    shown,
-    unknown,
-    whole_number,
-)
+from inkgan.errors import ConfigError, InkganWarning, is_one_of, number_between, quantity, shown, unknown, whole_number
 from inkgan.generation import ink
-from inkgan.generation.hands import (
-    DEFAULT_MODEL,
-    Generator,
-    Latent,
-    digit_classes,
-    hand_of,
-    load_for_writing,
-    slerp,
-)
+from inkgan.generation.hands import DEFAULT_MODEL, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Box, Placement, in_cells, side_by_side
@@ -241,14 +224,22 @@ def in_batches(
         model: as in :func:`write`.
         seed: the seed of all writers.
         **options: as in :func:`write_batch`. The warning is given once.
+
+    Raises:
+        ConfigError: as in :func:`write`: at once for an option, and for a line when it is written.
+        CheckpointError: as in :func:`write`, at once.
     """
     checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
-    generator = load_for_writing(model)
-    source = iter(lines)
+    return _in_batches(iter(lines), load_for_writing(model), seed, checked)
+
+
+def _in_batches(
+    lines: Iterator[tuple[str, SupportsIndex]], generator: Generator, seed: SupportsIndex, options: _CheckedOptions
+) -> Iterator[Writing]:
     warned = False
-    while batch := list(islice(source, _BATCH_PIXELS // checked.height**2)):
-        written = _written(batch, generator, seed, checked)
-        warned = warned or _warn_of_illegible(written, checked.legible)
+    while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
+        written = _written(batch, generator, seed, options)
+        warned = warned or _warn_of_illegible(written, options.legible)
         yield from written
 
 
@@ -289,10 +280,11 @@ def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
     for writing in written:
         for character, probability in zip(writing.text, writing.probabilities, strict=False):
             if probability is not None and probability < legible:
+                article = "an" if character == "8" else "a"
                 warnings.warn(
-                    f"a {character} of {shown(writing.text)} is read with a probability of {probability:.4f} only, the "
-                    f"best of all that were drawn. Labels have the probability of each digit; a lower --legible "
-                    "(legible=) accepts more digits.",
+                    f"{article} {character} of {shown(writing.text)} is read with a probability of {probability:.4f} "
+                    "only, the best of all that were drawn. Labels have the probability of each digit; a lower "
+                    "--legible (legible=) accepts more digits.",
                     InkganWarning,
                     stacklevel=3,
                 )
