@@ -84,7 +84,8 @@ def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
     worker.give(3)
     assert worker.number == 3
     assert worker.take() == (3, None)
-    worker.end()
+    worker.ask_to_end()
+    worker.process.join()
 
 
 @pytest.mark.slow
@@ -93,7 +94,8 @@ def test_a_process_that_is_ended_tidies_up(tmp_path: Path) -> None:
     worker = engines._Worker(CleanupTask(tmp_path))
     worker.give(0)
     wait_for_file(tmp_path, "begun")
-    worker.end()
+    worker.ask_to_end()
+    worker.process.join()
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "tidied"}
 
 
@@ -108,10 +110,9 @@ def test_a_process_that_was_stopped_is_ended(works: bool, tmp_path: Path) -> Non
     assert worker.process.pid is not None
     os.kill(worker.process.pid, signal.SIGSTOP)
     assert os.WIFSTOPPED(os.waitpid(worker.process.pid, os.WUNTRACED)[1])
-    end = threading.Thread(target=worker.end, daemon=True)
-    end.start()
-    end.join(SECONDS / 4)
-    has_ended = not end.is_alive()
+    worker.ask_to_end()
+    worker.process.join(SECONDS / 4)
+    has_ended = not worker.process.is_alive()
     worker.process.kill()
     assert has_ended
     assert {path.name for path in tmp_path.iterdir()} == ({"begun", "tidied"} if works else set())
@@ -142,7 +143,7 @@ def test_an_error(tmp_path: Path) -> None:
 class Here:
     """A worker in a thread of this process. The class counts how many have started and how many have ended."""
 
-    process = SimpleNamespace(exitcode=-signal.SIGKILL)
+    process = SimpleNamespace(exitcode=-signal.SIGKILL, join=lambda: None)
     begun = ended = 0
 
     def __init__(self, task: Task[int]) -> None:
@@ -156,7 +157,7 @@ class Here:
         with suppress(SystemExit), closing(ours):
             engines._serve(ours, task)
 
-    def end(self) -> None:
+    def ask_to_end(self) -> None:
         type(self).ended += 1
         self.connection.close()
 
@@ -269,6 +270,15 @@ def test_no_more_processes_than_work(here: type[Here], count: int, jobs: int, wo
     assert (here.begun, here.ended) == (workers, workers)
 
 
+def test_all_processes_end_at_the_same_time(here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are asked to end before any is waited for: each may take seconds to save its run."""
+    ended_when_waited_for: list[int] = []
+    waiting = SimpleNamespace(exitcode=0, join=lambda: ended_when_waited_for.append(here.ended))
+    monkeypatch.setattr(here, "process", waiting)
+    list(processes(abs, range(3), 3))
+    assert ended_when_waited_for == [3, 3, 3]
+
+
 @pytest.mark.parametrize("kills", [2, 3])
 def test_a_number_is_tried_three_times(here: type[Here], kills: int) -> None:
     """Each attempt has a new process and comes before the numbers that are waiting."""
@@ -309,7 +319,7 @@ def test_how_far_a_number_is_whose_process_was_killed() -> None:
 
 def test_why_a_process_ended(here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL is reported as lack of memory, anything else as a crash."""
-    monkeypatch.setattr(here, "process", SimpleNamespace(exitcode=-signal.SIGSEGV))
+    monkeypatch.setattr(here, "process", SimpleNamespace(exitcode=-signal.SIGSEGV, join=lambda: None))
 
     def task(_: int) -> int:
         raise SystemExit

@@ -115,7 +115,8 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
                 elif answer is None:
                     shares(number, 0.0)
                     workers.remove(worker)
-                    worker.end()
+                    worker.ask_to_end()
+                    worker.process.join()
                     killed[number] += 1
                     _warn_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
@@ -125,7 +126,9 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
                     yield result
     finally:
         for worker in workers:
-            worker.end()
+            worker.ask_to_end()
+        for worker in workers:  # only now: each may take seconds to save its run
+            worker.process.join()
 
 
 def _warn_of_killed(number: int, killed: int, exit_code: int | None) -> None:
@@ -230,14 +233,13 @@ class _Worker:
             self.number = None
         return number, message
 
-    def end(self) -> None:
-        """End it at once."""
+    def ask_to_end(self) -> None:
+        """Ask it to end at once, without waiting for it."""
         if self.process.pid is not None and self.process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGCONT)  # while it is stopped, it would not notice that it should end
         self.process.terminate()
         self.connection.close()  # it may wait for a number, and another of its threads may get the signal
-        self.process.join()
 
 
 def _work(ours: connection.Connection, task: Task[Any]) -> None:
