@@ -162,7 +162,7 @@ def npz(stem: str, samples: Iterable[Sample]) -> Files:
     """
     import numpy as np
 
-    from inkgan.generation.writing_files import label_arrays, padded_to_widest
+    from inkgan.generation.image_files import label_arrays, padded_to_widest
 
     kept = [(sample.number, sample.writing) for sample in samples]
     writings = [writing for _, writing in kept]
