@@ -764,7 +764,7 @@ def test_shards_are_made_on_all_cores(
         asked.append(jobs)
         return iter([True] * len(numbers))
 
-    monkeypatch.setitem(engines.ENGINES, "processes", engine)
+    monkeypatch.setattr(engines, "ENGINES", {"processes": engine})
     monkeypatch.setattr(engines, "cores", lambda: 3)
     assert write_shards(spec(), tmp_path, jobs=given) == (4, 0)
     assert asked == [jobs]
