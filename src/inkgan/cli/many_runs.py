@@ -19,6 +19,7 @@ from inkgan.cli.window import Suspension, in_foreground
 from inkgan.errors import DivergenceError, printable, quantity
 from inkgan.files import from_json, open_regular, read_regular
 from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
+from inkgan.training.options import require_here
 
 #: The number of bytes at the end of metrics.jsonl that hold its last line.
 _LAST_BYTES = 4096
@@ -47,6 +48,7 @@ def train_seeds(
     """
     if dry_run:
         require_possible(task, seeds, jobs=jobs, engine=engine)
+        require_here(task.asked(seeds[0]), task.options.get("device", "auto"))
         for seed in seeds:
             typer.echo(f"# would run in {printable(task.folder(seed))}")
         return

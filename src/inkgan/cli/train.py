@@ -189,16 +189,16 @@ def train(
 
 def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, plain: bool, quiet: bool) -> None:
     """Train a run and show it, or print its settings."""
-    from inkgan.training import start
-    from inkgan.training.options import checked, complete_options
-
     if dry_run:
         from inkgan.config import as_toml
+        from inkgan.training.options import checked, complete_options, require_here
 
         resolved, folder = checked(complete_options(recipe, **options))
+        require_here(resolved, options["device"])
         typer.echo(f"# would run in {printable(folder)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for
+    from inkgan.training import start
 
     with watcher_for(quiet=quiet, plain=plain) as watcher:
         start.train(recipe, watcher=watcher, **options)

@@ -113,6 +113,18 @@ def require_there(name: str, directory: Path | None) -> None:
         named_folder(directory, "--data-dir")
 
 
+def require_images(settings: Mapping[str, Any]) -> None:
+    """Refuse a user's own folder without images, by the ``data`` settings of a configuration; reading it says why.
+
+    Raises:
+        DataError: as for :func:`load`.
+    """
+    name, directory = settings["name"], settings["directory"]
+    path = _own_path(name, None if directory is None else Path(directory)) if find_known(name) is None else None
+    if path is not None and is_folder(path) and not holds_pictures(path):
+        load_saved(settings)
+
+
 def _required_path(name: str, directory: Path | None) -> Path:
     """Return the path of a user's own set; raise a :class:`DataError` if there is none."""
     path = _own_path(name, directory)

@@ -10,8 +10,8 @@ import numpy as np
 
 from inkgan import networks
 from inkgan.config import LONGEST_RUN, Config, keys_of, known_settings, require_settings, resolve
-from inkgan.data.loading import absolute_name, require_there
-from inkgan.device import require_name_of_device
+from inkgan.data.loading import absolute_name, require_images, require_there
+from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import (
     ConfigError,
     did_you_mean,
@@ -150,6 +150,19 @@ def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, 
         folder.require_free(force=given["force"])
         require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
     return config, path
+
+
+def require_here(config: Config, device: str) -> None:
+    """Check what a dry run can find out besides: whether a folder has images, and whether there is such a device.
+
+    It looks through folders, and needs PyTorch for any device but the CPU. A run finds out by itself.
+
+    Raises:
+        InputError: there are none.
+    """
+    require_images(config.data.model_dump())
+    if device not in {"auto", "cpu"}:
+        resolve_device(device)
 
 
 def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
