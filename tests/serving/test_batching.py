@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from inkgan.exporting.saved import read
-from inkgan.serving import parameters, responses
+from inkgan.serving import batching, parameters, responses
 from inkgan.serving.app import Service
 from inkgan.serving.batching import Batcher
 from waiting import SECONDS
@@ -23,7 +23,12 @@ def batcher_of(answer: Callable[[Sequence[str]], Sequence[str]]) -> Batcher[str,
     async def in_thread(batch: Sequence[str]) -> Sequence[str]:
         return await asyncio.to_thread(answer, batch)
 
-    return Batcher(in_thread, lambda one: one[0], asyncio.Semaphore(1), largest=3)
+    return Batcher(in_thread, lambda one: one[0], asyncio.Semaphore(1))
+
+
+@pytest.fixture(autouse=True)
+def batches_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "LARGEST_BATCH", 3)
 
 
 def asked_at_once(asked: Sequence[str]) -> tuple[list[str], list[list[str]]]:

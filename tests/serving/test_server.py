@@ -179,6 +179,22 @@ def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
+def test_the_page_is_made_before_the_address_is_told() -> None:
+    """No request waits for it; it would wait for longer the more requests there are, and be refused with 503."""
+    code = (
+        "import signal\n"
+        "from inkgan.serving import app\n"
+        "from inkgan.serving.server import serve\n"
+        "made, web_page = [], app.web_page\n"
+        "app.web_page = lambda saved: made.append(saved.name) or web_page(saved)\n"
+        "def stop(_): print(made); signal.raise_signal(signal.SIGINT)\n"
+        "serve('fast', host='127.0.0.1', port=0, allow_hosts=[], workers=1, access_log=False, say=stop)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout) == (0, "['fast']\n"), done.stderr
+
+
 @pytest.mark.linux
 @pytest.mark.slow
 def test_what_is_not_answered_in_time_is_refused_with_503() -> None:

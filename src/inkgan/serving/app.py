@@ -11,13 +11,14 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from inkgan.errors import CheckpointError, ConfigError, InkganError, did_you_mean, instead, shown
+from inkgan.exporting.page import web_page
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation.hands import load_for_writing
 from inkgan.generation.model import Model
@@ -69,24 +70,17 @@ class Service:
         self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
 
     @cached_property
-    def page(self) -> tuple[bytes, str]:
-        """The page with the model in it, and its policy; the guide if this network has no page."""
-        from inkgan.exporting.page import web_page  # noqa: PLC0415 - it imports data sets, which drawing never needs
-
+    def page(self) -> tuple[bytes, str] | None:
+        """The page with the model in it, and its policy; None if this network has no page. Making it takes a second."""
         try:
             content = web_page(self.saved)
         except InkganError:
-            return self.guide
+            return None
         found = _POLICY.search(content[:10_000].decode("utf-8", "replace"))
         assert found
         return content, f"{found[1]}; frame-ancestors 'none'"
 
-    @cached_property
-    def guide(self) -> tuple[bytes, str]:
-        """The page that explains the addresses, and its policy."""
-        return guide.page(self.saved, application(self).openapi(), self._refused_addresses())
-
-    def _refused_addresses(self) -> dict[str, str]:
+    def refused_addresses(self) -> dict[str, str]:
         """Return why this model draws nothing at an address, for the addresses where that is so."""
         refused = {}
         try:
@@ -124,43 +118,34 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(InkganError, _refused)
     app.add_exception_handler(BrokenProcessPool, _lost_process)
     app.add_exception_handler(Exception, _defect)
-    for path, endpoint, media_types in (
-        (_WRITE, _write, [PNG, _JSON]),
-        (_DIGITS.replace("{name}", "{name:path}"), _digit, [PNG]),  # a name may have a slash
-        ("/v1/sample", _sample, [PNG, "application/octet-stream", "application/zip"]),
-        ("/v1/models", _models, [_JSON]),
-    ):
-        success: dict[str, Any] = {"content": {media_type: {} for media_type in media_types}}
-        # Programs that write clients make functions of these names.
-        name = endpoint.__name__.removeprefix("_")
-        app.get(path, name=name, response_class=Response, responses={200: success})(endpoint)
-    for path, unlisted in (
-        ("/", _page),
-        ("/docs", _guide),
-        ("/openapi.json", _openapi),
-        ("/healthz", _alive),
-        ("/readyz", _alive),
-        ("/metrics", _metrics),
-    ):
-        app.get(path, include_in_schema=False)(unlisted)
+    app.include_router(_addresses)
     return app
 
 
-# FastAPI shows the docstrings of the next four functions to users.
+_addresses = APIRouter(default_response_class=Response)
 
 
-async def _write(request: Request, query: Annotated[Write, Query()]) -> Response:
+def _success(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Describe the answer of an address in OpenAPI."""
+    return {200: {"content": {media_type: {} for media_type in media_types}}}
+
+
+# FastAPI shows the docstrings of the next four functions to users; programs that write clients use their names.
+
+
+@_addresses.get(_WRITE, responses=_success(PNG, _JSON))
+async def write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
     service = _service(request)
     headers = _cache_headers(request, query)
-    if _client_has(request, headers["ETag"]):
+    if _names(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     responses.check(service.model, query)
-    content, media_type = await service.writer.ask(query)
-    return _answer(request, content, media_type, headers)
+    return _answer(request, await service.writer.ask(query), headers)
 
 
-async def _digit(
+@_addresses.get(_DIGITS.replace("{name}", "{name:path}"), responses=_success(PNG))  # a name may have a slash
+async def digit(
     request: Request,
     name: Annotated[str, Path(max_length=255, description="The name of a class.", examples=["7"])],
     query: Annotated[Digit, Query()],
@@ -169,35 +154,44 @@ async def _digit(
     return await _drawn(request, query, responses.digit, name, query)
 
 
-async def _sample(request: Request, query: Annotated[Sample, Query()]) -> Response:
+@_addresses.get("/v1/sample", responses=_success(PNG, "application/octet-stream", "application/zip"))
+async def sample(request: Request, query: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
     return await _drawn(request, query, responses.sample, query)
 
 
-async def _models(request: Request) -> Response:
+@_addresses.get("/v1/models", responses=_success(_JSON))
+async def models(request: Request) -> Response:
     """The model that is served: its names of classes, its digest, its licence and its card."""
     return _revalidated(request, *_service(request).models)
 
 
-def _page(request: Request) -> Response:
-    content, policy = _service(request).page
+@_addresses.get("/", include_in_schema=False)
+async def _page(request: Request) -> Response:
+    page = _service(request).page
+    return await _guide(request) if page is None else _revalidated(request, page[0], _HTML, page[1])
+
+
+@_addresses.get("/docs", include_in_schema=False)
+async def _guide(request: Request) -> Response:
+    service = _service(request)
+    content, policy = guide.page(service.saved, request.app.openapi(), service.refused_addresses())
     return _revalidated(request, content, _HTML, policy)
 
 
-def _guide(request: Request) -> Response:
-    content, policy = _service(request).guide
-    return _revalidated(request, content, _HTML, policy)
-
-
+@_addresses.get("/openapi.json", include_in_schema=False)
 async def _openapi(request: Request) -> Response:
     return _revalidated(request, *responses.as_json(request.app.openapi()))
 
 
+@_addresses.get("/healthz", include_in_schema=False)
+@_addresses.get("/readyz", include_in_schema=False)
 async def _alive() -> Response:
     """Answer that the server is running. While it is full, its guard answers `/readyz` instead."""
     return Response("ok\n", media_type="text/plain")
 
 
+@_addresses.get("/metrics", include_in_schema=False)
 async def _metrics() -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
@@ -209,13 +203,12 @@ def _service(request: Request) -> Service:
 async def _drawn(request: Request, query: Parameters, make: Callable[..., Content], *arguments: Any) -> Response:
     """Answer with ``make(model, *arguments)``; draw nothing if the client already has it."""
     headers = _cache_headers(request, query)
-    if _client_has(request, headers["ETag"]):
+    if _names(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
-        content, media_type = await _service(request).draw(make, *arguments)
+        return _answer(request, await _service(request).draw(make, *arguments), headers)
     except ConfigError as error:  # the parameters are valid, so it is about the name of a class
         return error_response(404, str(error))
-    return _answer(request, content, media_type, headers)
 
 
 def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
@@ -242,26 +235,22 @@ def _revalidated(request: Request, content: bytes, media_type: str, policy: str 
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
-    if _client_has(request, headers["ETag"]):
+    if _names(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return _answer(request, content, media_type, headers)
+    return _answer(request, Content(content, media_type), headers)
 
 
-def _answer(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+def _answer(request: Request, answer: Content, headers: Mapping[str, str]) -> Response:
     """Answer with content, unless the client asked for it only if there is none (``If-None-Match: *``)."""
-    if "*" in _tags_of(request):
+    if _names(request, "*"):
         return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)
+    return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
-def _client_has(request: Request, tag: str) -> bool:
-    """Return whether the client has the answer with this tag; caches may have marked the tag as weak."""
-    return tag in (one.removeprefix("W/") for one in _tags_of(request))
-
-
-def _tags_of(request: Request) -> list[str]:
-    """Return the tags in ``If-None-Match``, a list that may be spread over several lines."""
-    return [one.strip() for line in request.headers.getlist("If-None-Match") for one in line.split(",")]
+def _names(request: Request, tag: str) -> bool:
+    """Whether ``If-None-Match``, a list that may be spread over several lines, has a tag, perhaps marked as weak."""
+    given = ",".join(request.headers.getlist("If-None-Match")).split(",")
+    return tag in (one.strip().removeprefix("W/") for one in given)
 
 
 async def _wrong_parameters(request: Request, error: Exception) -> Response:

@@ -22,7 +22,6 @@ class Batcher(Generic[Request, Response]):
         answer: returns the responses to requests of one kind, in the same order.
         kind: returns the kind of a request; requests of one kind can be answered in one batch.
         turns: limits how many batches are answered at one time; work outside the batcher may wait for turns, too.
-        largest: the most requests in one batch.
     """
 
     def __init__(
@@ -30,12 +29,10 @@ class Batcher(Generic[Request, Response]):
         answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
         kind: Callable[[Request], Hashable],
         turns: asyncio.Semaphore,
-        largest: int = LARGEST_BATCH,
     ) -> None:
         self.answer = answer
         self.kind = kind
         self.turns = turns
-        self.largest = largest
         self._waiting: dict[Hashable, dict[asyncio.Future[Response], Request]] = defaultdict(dict)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -56,29 +53,25 @@ class Batcher(Generic[Request, Response]):
         """
         async with self.turns:
             batch = self._batch(kind, future)
-            if batch:
-                responses = await self._answered(list(batch.values()))
-                for waiting, response in zip(batch, responses, strict=True):
-                    if waiting.done():  # its client is gone
-                        continue
-                    if isinstance(response, Exception):
-                        waiting.set_exception(response)
-                    else:
-                        waiting.set_result(response)
+            if not batch:
+                return
+            try:
+                responses = await self.answer(list(batch.values()))
+            except Exception as error:  # noqa: BLE001 - it is raised again for each request
+                for waiting in batch:
+                    if not waiting.done():  # its client is gone otherwise
+                        waiting.set_exception(error)
+                return
+            for waiting, response in zip(batch, responses, strict=True):
+                if not waiting.done():
+                    waiting.set_result(response)
 
     def _batch(self, kind: Hashable, future: asyncio.Future[Response]) -> dict[asyncio.Future[Response], Request]:
         """Take the oldest requests of a kind off the queue, this one among them."""
         waiting = self._waiting[kind]
-        chosen = [one for one in waiting if not one.done()][: self.largest] if future in waiting else []
+        chosen = [one for one in waiting if not one.done()][:LARGEST_BATCH] if future in waiting else []
         batch = {one: waiting.pop(one) for one in chosen}
         waiting.pop(future, None)  # it is still there only if its client is gone
         if not waiting:
             del self._waiting[kind]
         return batch
-
-    async def _answered(self, requests: Sequence[Request]) -> Sequence[Response | Exception]:
-        """Return the responses; or the error, once for each request."""
-        try:
-            return await self.answer(requests)
-        except Exception as error:  # noqa: BLE001 - it is raised again for each request
-            return [error] * len(requests)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
+from http import HTTPStatus
 
 import h11
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inkgan.errors import shown
-from inkgan.serving.error_responses import RETRY_AFTER
+from inkgan.serving.error_responses import error_response, unavailable
 
 #: The most connections that are open at one time.
 MOST_CONNECTIONS = 256
@@ -46,7 +47,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.app_state = {**self.app_state, CUT: transport.abort}
         if len(self.connections) > MOST_CONNECTIONS:
-            self._end("503 Service Unavailable", "too many connections.", f"retry-after: {RETRY_AFTER}\r\n")
+            self._end(unavailable("too many connections."))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -75,7 +76,7 @@ class Connection(H11Protocol):
             line = f"the head of this request is too large. It may have {LARGEST_HEAD:,} bytes."
         else:
             line = f"this is not a valid HTTP request: {shown(str(error or msg))}."
-        self._end("400 Bad Request", line)
+        self._end(error_response(400, line))
 
     def _watch(self) -> None:
         """Run the clock only while a request is awaited."""
@@ -93,11 +94,10 @@ class Connection(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _end(self, status: str, line: str, headers: str = "") -> None:
+    def _end(self, answer: Response) -> None:
         """Answer in place of the application, and close the connection."""
-        body = json.dumps({"error": line})
-        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}"
-        common = {**SECURITY, "Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Connection": "close"}
-        head += "".join(f"{name.lower()}: {value}\r\n" for name, value in common.items())
-        self.transport.write(f"{head}\r\n{body}".encode())
+        answer.headers.update({**SECURITY, "Content-Security-Policy": POLICY, "Connection": "close"})
+        status = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}\r\n"
+        headers = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        self.transport.write(f"{status}{headers}\r\n".encode() + answer.body)
         self.transport.close()

@@ -6,9 +6,6 @@ import json
 
 from starlette.responses import Response
 
-#: The number of seconds that a client should wait when the server is full.
-RETRY_AFTER = "1"
-
 
 def error_response(status: int, line: str, **headers: str) -> Response:
     """Return an error as a response.
@@ -24,5 +21,5 @@ def error_response(status: int, line: str, **headers: str) -> Response:
 
 
 def unavailable(line: str) -> Response:
-    """Return a 503, which asks the client to try again in a moment."""
-    return error_response(503, line, Retry_After=RETRY_AFTER)
+    """Return a 503, which asks the client to try again in a second."""
+    return error_response(503, line, Retry_After="1")

@@ -43,8 +43,7 @@ def serve(
 
     Raises:
         CheckpointError: there is no such model, or it is damaged.
-        ConfigError: the server cannot listen on the address, a name is not a host's, or the address stands for all
-            addresses of this machine and ``allow_hosts`` is empty.
+        ConfigError: it cannot listen there, a name is not a host's, or it listens everywhere without ``allow_hosts``.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     workers = whole_number(workers, f"there cannot be {{}} workers. Ask for 1 to {MOST_WORKERS}.", 1, MOST_WORKERS)
@@ -83,9 +82,10 @@ def serve(
                     request.cancel()
             server.handle_exit(number, frame)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
         try:
+            _ = service.page  # makes it now: the first request would wait for it, and the others for that one
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, stop)
             say(f"http://{hosts.in_url(host)}:{port}/")
             server.run([listener])
         finally:

@@ -84,8 +84,9 @@ class Workers:
         for end in self._lifeline:
             os.close(end)
         for worker in active_children():
-            if isinstance(worker, _Worker):
-                worker.go_on()
+            if isinstance(worker, _Worker) and worker.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGCONT)  # one that was stopped would not notice that it should end
         # Wait, or the executor's own thread and the exit of the program could close one pipe at the same time.
         self._executor.shutdown(wait=True)
 
@@ -99,12 +100,6 @@ class _Worker(ForkProcess):
     def terminate(self) -> None:
         """Kill the process: it ignores SIGTERM."""
         self.kill()
-
-    def go_on(self) -> None:
-        """Let the process continue if it was stopped: it would not notice that it should end."""
-        assert self.pid is not None
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)
 
 
 class _WorkerContext(ForkContext):
