@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 from inkgan.errors import Interrupted
@@ -30,7 +31,7 @@ def main() -> None:
     for name in ("TERMINAL_WIDTH", "COLUMNS", "LINES"):
         if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "")):
             os.environ.pop(name, None)
-    _fill_closed_descriptors()
+    _open_closed_streams()
     # A file name may hold characters that the terminal cannot show. Printing it must not fail a command that succeeded.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -66,13 +67,11 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise Interrupted("stopped.", number)
 
 
-def _fill_closed_descriptors() -> None:
+def _open_closed_streams() -> None:
     """Open the standard streams that the caller closed: otherwise, a file that a run writes could take their place."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # what is opened now gets the lowest free descriptor, which is the stream's
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import pytest
 
 from inkgan.cli import run
 from inkgan.cli.progress import counted, optional_output, progress_line, time_left
+from inkgan.errors import ConfigError
+from inkgan.training.watching import Watcher
 
 _WIPE = "\r\x1b[K"
 
@@ -106,6 +108,20 @@ def test_an_error_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert code == 2
     assert f"100%{_WIPE}" in shown
     assert f"{_WIPE}inkgan: cannot write" in shown
+
+
+def test_a_warning_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it has while a run is prepared whose lines go into a file, while its progress is shown on the terminal."""
+
+    def train(_recipe: str | None, *, watcher: Watcher, **_options: object) -> None:
+        watcher.preparing("reading", 0.5)
+        watcher.warn("odd")
+        raise ConfigError("enough.")
+
+    monkeypatch.setattr("inkgan.training.start.train", train)
+    code, shown = on_a_terminal(monkeypatch, "train")
+    assert code == 2
+    assert shown == f"{_WIPE}reading: 50%{_WIPE}inkgan: warning: odd\n{_WIPE}inkgan: enough.\n"
 
 
 def test_outside_a_terminal_only_long_tasks_report_progress(

@@ -12,8 +12,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -98,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. An error is reported in one line on stderr, and so is each warning.
     """
-    with _open_streams(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("always", InkganWarning)
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         try:
@@ -124,18 +123,6 @@ def run(arguments: Sequence[str]) -> int:
                 _say(message)
             return code
     return 0
-
-
-@contextlib.contextmanager
-def _open_streams() -> Iterator[None]:
-    """Discard what is printed if the program was started with stdout or stderr closed."""
-    with contextlib.ExitStack() as stack:
-        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        if sys.stdout is None:
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
-        if sys.stderr is None:
-            stack.enter_context(contextlib.redirect_stderr(nowhere))
-        yield
 
 
 def _normalised(word: str) -> str:
@@ -212,6 +199,6 @@ def _of_system_error(error: OSError) -> tuple[str, int]:
 
 def _say(message: str) -> None:
     line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat a very long argument
-    clear = "\r\x1b[K" if sys.stderr is not None and sys.stderr.isatty() else ""  # of a progress line
+    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # of a progress line
     with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
         print(f"{clear}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201

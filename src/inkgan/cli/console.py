@@ -8,6 +8,7 @@ import math
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from inkgan.cli.panel import Panel, Picture, has_colours
 from inkgan.cli.progress import ProgressLine
 from inkgan.cli.window import Suspension, in_foreground
 from inkgan.config import Config
-from inkgan.errors import printable, quantity
+from inkgan.errors import InkganWarning, printable, quantity
 from inkgan.generation.loading import is_bundled
 from inkgan.images import Images
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
@@ -56,8 +57,7 @@ class _Quiet(Watcher):
     """Warnings only."""
 
     def warn(self, message: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            print(f"inkgan: warning: {message}", file=sys.stderr, flush=True)  # noqa: T201
+        warnings.warn(message, InkganWarning, stacklevel=2)  # the command line prints it
 
 
 class _Plain(_Quiet):

@@ -20,7 +20,6 @@ _BARS = "▁▂▃▄▅▆▇█"
 #: The characters that fill some quarters of their cell. The index is the sum of 1 (upper left), 2 (upper right),
 #: 4 (lower left) and 8 (lower right) for the filled ones.
 _QUARTERS = np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"))
-_UPPER_HALF = "▀"
 #: The ways to split the four quarters of a character into two colours: 1 for those in the first. The lower right
 #: quarter is never in the first, because swapping the colours gives the same picture.
 _SPLITS = np.array([[part >> quarter & 1 for quarter in range(4)] for part in range(8)])
@@ -112,23 +111,21 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
 def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Segment]]:
     """Draw images as lines of characters, dark ink on white paper.
 
-    If there is a column for each pixel, a character shows two pixels, one above the other. Otherwise it shows four
-    quarters in the two colours that come closest, which doubles the horizontal resolution.
+    A character shows four quarters in the two colours that come closest. If there is a column for each pixel, those are
+    the colours of two pixels, one above the other.
 
     Args:
         images: uint8 [N, H, W, C]; 0 is paper and 255 is ink, if C is 1.
         layout: from :func:`arrangement`.
         colour: False draws quarters that are mostly ink, in the terminal's own colours.
     """
-    quarters = not colour or layout.columns < images.shape[2]
-    across = 2 if quarters else 1
-    shrunk = np.stack([_resized(image, 2 * layout.rows, across * layout.columns) for image in images])
-    sheet = _side_by_side(shrunk, layout.per_line, across)
+    resized = np.stack([_resized(image, 2 * layout.rows, 2 * layout.columns) for image in images])
+    sheet = _side_by_side(resized, layout.per_line)
     if not colour:
-        mostly_ink = _cells(sheet, 2).mean(axis=3) > 127  # [h, w, 4]
+        mostly_ink = _cells(sheet).mean(axis=3) > 127  # [h, w, 4]
         return [[Segment("".join(row))] for row in _QUARTERS[mostly_ink @ np.array([1, 2, 4, 8])]]
     shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
-    characters, ink, paper = _as_quarters(shown) if quarters else _as_halves(shown)
+    characters, ink, paper = _as_quarters(shown)
     return [_coloured(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
 
 
@@ -139,9 +136,10 @@ def _resized(image: Images, height: int, width: int) -> Images:
     return resized.reshape(height, width, image.shape[2])
 
 
-def _side_by_side(images: Images, per_line: int, gap: int) -> Images:
-    """Lay images [N, H, W, C] out in lines, with empty columns between them but none below."""
+def _side_by_side(images: Images, per_line: int) -> Images:
+    """Lay images [N, H, W, C] out in lines, with two empty columns between them but none below."""
     n, height, width, channels = images.shape
+    gap = 2
     empty = 255 if channels == 3 else 0
     lines = -(-n // per_line)
     cells = np.full((lines * per_line, height, width + gap, channels), empty, np.uint8)
@@ -150,22 +148,16 @@ def _side_by_side(images: Images, per_line: int, gap: int) -> Images:
     return sheet.reshape(lines * height, per_line * (width + gap), channels)[:, :-gap]
 
 
-def _cells(picture: Images, across: int) -> Images:
-    """Cut a picture [2h, across · w, C] into the pixels that each character shows, [h, w, 2 · across, C]."""
+def _cells(picture: Images) -> Images:
+    """Cut a picture [2h, 2w, C] into the quarters that each character shows, [h, w, 4, C]."""
     height, width, channels = picture.shape
-    cells = picture.reshape(height // 2, 2, width // across, across, channels).transpose(0, 2, 1, 3, 4)
-    return cells.reshape(height // 2, width // across, 2 * across, channels)
-
-
-def _as_halves(picture: Images) -> tuple[NDArray[np.str_], Images, Images]:
-    """Return characters [h, w] with a colour for the upper half and one for the lower half."""
-    cells = _cells(picture, 1)
-    return np.full(cells.shape[:2], _UPPER_HALF), cells[:, :, 0], cells[:, :, 1]
+    cells = picture.reshape(height // 2, 2, width // 2, 2, channels).transpose(0, 2, 1, 3, 4)
+    return cells.reshape(height // 2, width // 2, 4, channels)
 
 
 def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
     """Return characters [h, w] of quarters in two colours, those closest to the picture by least squares."""
-    cells = _cells(picture, 2).astype(np.float64)  # [h, w, 4, C]
+    cells = _cells(picture).astype(np.float64)  # [h, w, 4, C]
     counts = _SPLITS.sum(axis=1)[:, None]  # [8, 1]
     sums = np.einsum("sq,hwqc->hwsc", _SPLITS, cells)
     total = cells.sum(axis=2)[:, :, None]  # [h, w, 1, C]
@@ -177,10 +169,10 @@ def _as_quarters(picture: Images) -> tuple[NDArray[np.str_], NDArray[np.float64]
     return _QUARTERS[best[..., 0, 0]], ink, paper
 
 
-def _rounded(colours: NDArray[np.generic]) -> NDArray[np.int64]:
+def _rounded(colours: NDArray[np.float64]) -> NDArray[np.int64]:
     """Round colours in 0 to 255 to few levels."""
     top = _LEVELS - 1
-    return np.rint(np.rint(np.asarray(colours, np.float64) * top / 255) * 255 / top).astype(np.int64)
+    return np.rint(np.rint(colours * top / 255) * 255 / top).astype(np.int64)
 
 
 def _coloured(characters: NDArray[np.str_], ink: NDArray[np.int64], paper: NDArray[np.int64]) -> list[Segment]:

@@ -32,10 +32,6 @@ def in_foreground() -> bool:
     return True
 
 
-def _nothing() -> None:
-    pass
-
-
 class Suspension:
     """While it is entered, Ctrl-Z first leaves the terminal in order: otherwise the shell's cursor would be hidden.
 
@@ -47,10 +43,9 @@ class Suspension:
         come_back: called when the command continues, in the foreground or in the background.
     """
 
-    def __init__(self, leave: Callable[[], None] = _nothing, come_back: Callable[[], None] = _nothing) -> None:
+    def __init__(self, leave: Callable[[], None] = lambda: None, come_back: Callable[[], None] = lambda: None) -> None:
         self._leave = leave
         self._come_back = come_back
-        self._is_installed = False
         self._depth = 0
         self._is_due = False
 
@@ -58,13 +53,11 @@ class Suspension:
         is_main = threading.current_thread() is threading.main_thread()  # only there, Python allows handlers
         if is_main and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
             signal.signal(signal.SIGTSTP, self._suspend)
-            self._is_installed = True
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._is_installed:
+        if signal.getsignal(signal.SIGTSTP) == self._suspend:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-            self._is_installed = False
 
     @contextlib.contextmanager
     def drawing(self) -> Iterator[None]:

@@ -73,7 +73,8 @@ def web_page(saved: SavedModel) -> bytes:
         )
     about = {"name": saved.own_name, "class_names": saved.class_names, "slope": slope_of(saved.description)}
     about |= {key: saved.description[key] for key in _DESCRIPTION_KEYS}
-    blocks = [_block("model", "application/json", _json(about)), _weights_block("weights", saved.weights)]
+    described = json.dumps(about, ensure_ascii=False).replace("<", "\\u003c")  # no name can close its script block
+    blocks = [_block("model", "application/json", described), _weights_block("weights", saved.weights)]
     if list(saved.description["image_shape"]) == _DIGIT_SHAPE and saved.class_names == tuple("0123456789"):
         real = data.load("mnist").train
         assert real.labels is not None
@@ -91,11 +92,6 @@ def web_page(saved: SavedModel) -> bytes:
             f"Train with fewer channels: --set generator.channels=64."
         )
     return content
-
-
-def _json(value: object) -> str:
-    """Return JSON that cannot close its script block, whatever names it holds."""
-    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _weights_block(name: str, arrays: Arrays) -> str:
