@@ -39,7 +39,6 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir",
         metavar="FOLDER",
         help="Look here first. Laid out as torchvision's (FOLDER/MNIST/raw/...) or a folder for each set.",
     ),

@@ -26,7 +26,7 @@ def morph(
         str,
         typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one with the classes 0 to 9."),
     ] = "best",
-    legible: Annotated[float, typer.Option("--legible", metavar="P", help="As in inkgan write.")] = 0.99,
+    legible: Annotated[float, typer.Option(metavar="P", help="As in inkgan write.")] = 0.99,
     force: Force = False,
 ) -> None:
     """Turn one hand into another: the ten digits of each writer, and of the hands between them.

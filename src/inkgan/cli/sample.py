@@ -45,7 +45,6 @@ def sample(
     legible: Annotated[
         float,
         typer.Option(
-            "--legible",
             metavar="P",
             help="Draw a digit again, closer to the mean of its class, until it can be read with this "
             "probability, such as 0.99. (0 takes images as they come)",

@@ -89,7 +89,6 @@ def write(
     legible: Annotated[
         float,
         _hand(
-            "--legible",
             metavar="P",
             help="Draw a digit again, closer to the mean of its class, until it can be read with this "
             "probability, up to 0.9999; 0 takes digits as they come.",

@@ -263,17 +263,12 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     if first["type"] == "missing":
         return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":
-        known = _known_parameters(request)
+        described = request.app.openapi()["paths"][request.scope["route"].path_format]["get"]["parameters"]
+        known = [one["name"] for one in described if one["in"] == "query"]
         return error_response(
             400, f"there is no parameter {name}.{did_you_mean(name, known)} There are: {', '.join(known)}."
         )
     return error_response(400, f"{name}={given}: {instead(first)}.")
-
-
-def _known_parameters(request: Request) -> list[str]:
-    """Return the names of an address's parameters."""
-    described = request.app.openapi()["paths"][request.scope["route"].path_format]["get"]["parameters"]
-    return [one["name"] for one in described if one["in"] == "query"]
 
 
 async def _no_such_address(request: Request, error: Exception) -> Response:
