@@ -325,7 +325,7 @@ def test_defaults_of_many_lines_are_those_of_write() -> None:
         ({"legible": 1}, "legible"),
         ({"background": "whte"}, "Did you mean 'white'"),
         ({"look": "scann"}, "Did you mean 'scan'"),
-        ({"look": "scan", "background": "transparent"}, "no transparent background"),
+        ({"look": "scan", "background": "transparent"}, "its background cannot be transparent"),
     ],
 )
 def test_options_are_checked_before_anything_else(option: dict[str, Any], said: str) -> None:
