@@ -39,7 +39,7 @@ function kernels() {
 export const options = {
   absWorkingDir: here,
   bundle: true,
-  loader: { ".wasm": "binary", ".css": "text" },
+  loader: { ".wasm": "binary" },
   legalComments: "none",
   charset: "utf8",
 };
@@ -76,7 +76,7 @@ async function page() {
     },
   };
   const main = await build({ ...bundled, entryPoints: ["src/page/main.ts"], plugins: [source] });
-  const css = await build({ ...bundled, entryPoints: ["src/page/style.css"], loader: {} });
+  const css = await build({ ...bundled, entryPoints: ["src/page/style.css"] });
   const script = main.outputFiles[0].text.trim().replaceAll("</script", "<\\/script");
   const style = css.outputFiles[0].text.trim();
   const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;

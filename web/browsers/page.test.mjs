@@ -77,6 +77,55 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("a drawing that is cleared while it is read is not taken", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    await page.evaluate(async () => {
+      const read = window.inkgan.read.bind(window.inkgan);
+      let reading;
+      window.inkgan.read = (...given) => {
+        reading = read(...given);
+        return reading;
+      };
+      const [clear, example] = document.querySelectorAll("#panel-2 .buttons button");
+      example.click();
+      clear.click();
+      await reading;
+    });
+    strictEqual(await page.$eval("#panel-2 select", (one) => one.value), "");
+    strictEqual(await page.evaluate(`(${inked})("#panel-2 .pair .sheet")`), 0);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("a rate that is no number is marked, and the usual one counts", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    const asked = await page.evaluate(async () => {
+      const trainer = window.inkgan.trainer.bind(window.inkgan);
+      const seen = [];
+      window.inkgan.trainer = (request) => {
+        seen.push(request.settings);
+        return trainer({ ...request, steps: 3 });
+      };
+      const [generator, discriminator, penalty] = document.querySelectorAll("#panel-3 input[type=number]");
+      for (const [field, value] of [
+        [generator, ""],
+        [discriminator, "-1"],
+        [penalty, "0"],
+      ]) {
+        field.value = value;
+        field.dispatchEvent(new Event("change"));
+      }
+      document.querySelectorAll("#panel-3 .buttons button")[2].click();
+      const { generatorRate, discriminatorRate, penaltyWeight } = seen[0];
+      const marks = [generator, discriminator, penalty].map((one) => one.getAttribute("aria-invalid"));
+      return { rates: [generatorRate, discriminatorRate, penaltyWeight], marks };
+    });
+    deepStrictEqual(asked, { rates: [0.003, 0.003, 0], marks: ["true", "true", "false"] });
+    await until(page, () => document.querySelector(".figures b").textContent === "1");
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a run that is complete stops, says so, and can start again", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&learn", "light");
     await page.evaluate(() => {
@@ -291,8 +340,10 @@ async function speaksBoth(page, selector) {
   const [language, text] = await said();
   strictEqual(/[\u4e00-\u9fff]/.test(text), language === "zh-Hans", text);
   const [, toggle] = await page.$$(".switches button");
+  const offered = await toggle.evaluate((one) => one.lang);
   await toggle.click();
   const [other, translated] = await said();
+  deepStrictEqual([other, await toggle.evaluate((one) => one.lang)], [offered, language]); // it is read in its language
   ok(other !== language);
   strictEqual(/[\u4e00-\u9fff]/.test(translated), other === "zh-Hans", translated);
   await toggle.click();
@@ -377,9 +428,9 @@ async function learns(page) {
   const longest = watchTasks(page);
   await page.click("button.main");
   await new Promise((done) => setTimeout(done, 1000 * seconds));
-  await until(page, () => Number(document.querySelector(".figures b").textContent) >= 1); // later on a busy machine
+  await until(page, () => document.querySelector(".figures b").textContent !== "0"); // later on a busy machine
   const [steps, rate] = await page.evaluate(() =>
-    [...document.querySelectorAll(".figures b")].map((one) => Number(one.textContent)),
+    [...document.querySelectorAll(".figures b")].map((one) => one.textContent),
   );
   console.log(`${steps} steps in ${seconds} s, ${rate} a second at the end; longest task ${await longest} ms`);
   await until(page, `(${inked})("#panel-3 .sheet") > 100`); // it, too, comes later on a busy machine
@@ -482,12 +533,12 @@ async function refusesFiles(page) {
 async function replays(page) {
   const told = () => page.$$eval("#panel-3 .panel output", (all) => all.map((one) => one.textContent));
   const grids = () => page.$$eval("#panel-3 .panel:has(output) canvas", (all) => all.map((one) => one.toDataURL()));
-  deepStrictEqual(await told(), ["100000", "2500"]);
+  deepStrictEqual(await told(), ["100,000", "2,500"]);
   const last = await grids();
   const [tutorial, fast] = await page.$$("#panel-3 .panel input[type=range]");
   await tutorial.press("Home");
   await fast.press("ArrowLeft");
-  deepStrictEqual(await told(), ["1000", "2450"]);
+  deepStrictEqual(await told(), ["1,000", "2,450"]);
   const earlier = await grids();
   ok(earlier.length === 2 && earlier.every((one, i) => one !== last[i]));
 }

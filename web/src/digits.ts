@@ -16,7 +16,7 @@ export class DigitsError extends Error {
   }
 }
 
-const DIGIT = { height: 28, width: 28, channels: 1 };
+export const DIGIT = { height: 28, width: 28, channels: 1 };
 
 /** Digits as the page holds them: labels [n], then pixels of four bits, two in a byte, the first in the upper half. */
 export function unpackDigits(bytes: Uint8Array): Data {

@@ -9,15 +9,7 @@
 
 import { Convolution, type MapSize, sizeOf } from "./convolution";
 import { type Description, fineChannels, gridOf } from "./description";
-import {
-  affine,
-  affineInputs,
-  affineParameters,
-  blocksToChannels,
-  channelsToBlocks,
-  leaky,
-  leakyBackward,
-} from "./layers";
+import { affine, affineInputs, affineParameters, blocksToChannels, channelsToBlocks } from "./layers";
 import { type Layer, Parameters } from "./parameters";
 import type { Workspace } from "./workspace";
 
@@ -74,17 +66,13 @@ export class Discriminator {
     this.imageNumbers = sizeOf(image);
     this.padded = ws.allocate(batch * sizeOf(this.cells));
     this.blocks = ws.allocate(batch * sizeOf(this.cells));
-    this.stages = [];
     let map = this.cells;
-    for (const [layer, stride] of [[first, 1], ...shrink.map((one) => [one, 2]), [refine, 1]] as [
-      () => Layer,
-      number,
-    ][]) {
-      const convolution = new Convolution(ws, layer(), map, stride, batch);
+    this.stages = [first, ...shrink, refine].map((layer) => {
+      const convolution = new Convolution(ws, layer(), map, shrink.includes(layer) ? 2 : 1, batch);
       map = convolution.output;
-      const place = () => ws.allocate(batch * sizeOf(convolution.output));
-      this.stages.push({ convolution, output: place(), delta: place() });
-    }
+      const place = () => ws.allocate(batch * sizeOf(map));
+      return { convolution, output: place(), delta: place() };
+    });
     this.summary = summary();
     this.last = last();
     this.hidden = ws.allocate(batch * HIDDEN);
@@ -115,11 +103,11 @@ export class Discriminator {
     let x = this.blocks;
     for (const { convolution, output } of this.stages) {
       convolution.forward(n, x, output);
-      leaky(ws, n * sizeOf(convolution.output), output, this.description.slope);
+      ws.kernels.leaky(output, output, n * sizeOf(convolution.output), this.description.slope);
       x = output;
     }
     affine(ws, n, this.summary.inputs, HIDDEN, x, this.summary.weight, this.summary.bias, this.hidden);
-    leaky(ws, n * HIDDEN, this.hidden, this.description.slope);
+    ws.kernels.leaky(this.hidden, this.hidden, n * HIDDEN, this.description.slope);
     affine(ws, n, HIDDEN, this.outputs, this.hidden, this.last.weight, this.last.bias, this.output);
   }
 
@@ -187,14 +175,14 @@ export class Discriminator {
       affineParameters(ws, n, HIDDEN, outputs, this.hidden, this.dOutput, last.dWeight, last.dBias);
     }
     affineInputs(ws, n, HIDDEN, outputs, this.dOutput, last.weight, this.dHidden);
-    leakyBackward(ws, n * HIDDEN, this.hidden, this.dHidden, this.description.slope);
+    ws.kernels.leaky(this.dHidden, this.hidden, n * HIDDEN, this.description.slope);
     if (wanted.parameters) {
       affineParameters(ws, n, summary.inputs, HIDDEN, flat.output, this.dHidden, summary.dWeight, summary.dBias);
     }
     affineInputs(ws, n, summary.inputs, HIDDEN, this.dHidden, summary.weight, flat.delta);
     for (let i = this.stages.length - 1; i >= 0; i--) {
       const { convolution, output, delta } = this.stages[i];
-      leakyBackward(ws, n * sizeOf(convolution.output), output, delta, this.description.slope);
+      ws.kernels.leaky(delta, output, n * sizeOf(convolution.output), this.description.slope);
       if (wanted.parameters) {
         convolution.backwardParameters(n, delta);
       }
@@ -244,13 +232,13 @@ export class Discriminator {
     for (const { convolution, output, delta } of this.stages) {
       convolution.forward(n, x, y, false);
       convolution.backwardParameters(n, delta, false);
-      leakyBackward(ws, n * sizeOf(convolution.output), output, y, this.description.slope);
+      ws.kernels.leaky(y, output, n * sizeOf(convolution.output), this.description.slope);
       [x, y] = [y, x];
     }
     const { summary, last } = this;
     affineParameters(ws, n, summary.inputs, HIDDEN, x, this.dHidden, summary.dWeight, null);
     affine(ws, n, summary.inputs, HIDDEN, x, summary.weight, null, y);
-    leakyBackward(ws, n * HIDDEN, this.hidden, y, this.description.slope);
+    ws.kernels.leaky(y, this.hidden, n * HIDDEN, this.description.slope);
     affineParameters(ws, n, HIDDEN, this.outputs, y, this.dOutput, last.dWeight, null);
     return total;
   }

@@ -16,19 +16,16 @@ interface Game {
   readonly generator: (real: number, fake: number) => Pair;
 }
 
-/** Goodfellow et al., "Generative Adversarial Networks", 2014, section 3. */
-const fakeAsReal = (fake: number): Pair => [softplus(-fake), 0, -sigmoid(-fake)];
-
 const games: Readonly<Record<GameName, Game>> = {
   // Jolicoeur-Martineau, "The relativistic discriminator", 2018, section 4.2, with f = softplus.
   relativistic: {
     discriminator: (real, fake) => [softplus(fake - real), -sigmoid(fake - real), sigmoid(fake - real)],
     generator: (real, fake) => [softplus(real - fake), sigmoid(real - fake), -sigmoid(real - fake)],
   },
-  // Goodfellow et al., 2014, equation 1 and section 3.
+  // Goodfellow et al., "Generative Adversarial Networks", 2014, equation 1 and section 3.
   "non-saturating": {
     discriminator: (real, fake) => [softplus(-real) + softplus(fake), -sigmoid(-real), sigmoid(fake)],
-    generator: (_, fake) => fakeAsReal(fake),
+    generator: (_, fake) => [softplus(-fake), 0, -sigmoid(-fake)],
   },
   // Lim and Ye, "Geometric GAN", 2017, equations 16 and 17.
   hinge: {

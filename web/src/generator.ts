@@ -8,8 +8,6 @@ import {
   affineParameters,
   blocksToChannels,
   channelsToBlocks,
-  leaky,
-  leakyBackward,
   scaleChannels,
   scaleChannelsBackward,
   sigmoid,
@@ -134,7 +132,7 @@ export class Generator {
       }
     }
     affine(ws, n, styleNumbers, this.firstNumbers, this.style, this.first.weight, this.first.bias, this.firstOutput);
-    leaky(ws, n * this.firstNumbers, this.firstOutput, this.description.slope);
+    ws.kernels.leaky(this.firstOutput, this.firstOutput, n * this.firstNumbers, this.description.slope);
     let x = this.firstOutput;
     for (const stage of this.stages) {
       this.stageForward(n, stage, x);
@@ -162,7 +160,7 @@ export class Generator {
     }
     affine(ws, n, this.styleNumbers, map.channels, this.style, scale.weight, scale.bias, stage.factors);
     scaleChannels(ws, n, map.height * map.width, map.channels, stage.unscaled, stage.factors, stage.output);
-    leaky(ws, n * sizeOf(map), stage.output, this.description.slope);
+    ws.kernels.leaky(stage.output, stage.output, n * sizeOf(map), this.description.slope);
   }
 
   /** Visit each row of the images: its place in `images`, and its place in the maps, whose grid may be larger. */
@@ -203,7 +201,7 @@ export class Generator {
     for (const stage of this.stages.slice().reverse()) {
       this.stageBackward(n, stage);
     }
-    leakyBackward(ws, n * this.firstNumbers, this.firstOutput, this.gradient, this.description.slope);
+    ws.kernels.leaky(this.gradient, this.firstOutput, n * this.firstNumbers, this.description.slope);
     this.styleBackward(n, this.first, this.gradient);
     return this.gradientOfLatents(n);
   }
@@ -218,7 +216,7 @@ export class Generator {
   private stageBackward(n: number, stage: Scaled): void {
     const { ws, gradient, otherGradient } = this;
     const { map, convolution } = stage;
-    leakyBackward(ws, n * sizeOf(map), stage.output, gradient, this.description.slope);
+    ws.kernels.leaky(gradient, stage.output, n * sizeOf(map), this.description.slope);
     const dFactors = this.spare;
     const positions = map.height * map.width;
     scaleChannelsBackward(ws, n, positions, map.channels, stage.unscaled, stage.factors, gradient, dFactors);
@@ -256,6 +254,15 @@ export class Generator {
     }
     return result;
   }
+}
+
+/** A latent, `count` times: from latent [D] to latents [count, D]. */
+export function repeated(latent: Float32Array, count: number): Float32Array {
+  const result = new Float32Array(latent.length * count);
+  for (let i = 0; i < count; i++) {
+    result.set(latent, i * latent.length);
+  }
+  return result;
 }
 
 /** Draw any number of images with a generator, a batch at a time. */

@@ -90,8 +90,8 @@ export interface Set {
 export const STRAIGHT: Set = { lean: 0, turn: 0, grow: 1, lift: 0 };
 
 /** The strip of a character without ink. */
-export function nothing(line: Line): Strip {
-  return { width: 0, height: line.height, pixels: new Uint8Array(0) };
+export function nothing(height: number): Strip {
+  return { width: 0, height, pixels: new Uint8Array(0) };
 }
 
 /** Draw a model's digit on a line. */
@@ -99,7 +99,7 @@ export function digit(image: Picture, line: Line, { lean, turn, grow, lift }: Se
   const clean = withoutSpecks(image);
   const box = inkedBox(clean, FAINT);
   if (!box) {
-    return nothing(line);
+    return nothing(line.height);
   }
   const { top, bottom, left, right } = box;
   // Very wide digits stay lower than others, and specks small.
@@ -133,7 +133,10 @@ interface Box {
 }
 
 /** The smallest box around all pixels above a level, if there are any; right and bottom are the first outside. */
-function inkedBox({ width, height, pixels }: Picture, level: number): Box | null {
+export function inkedBox(
+  { width, height, pixels }: { width: number; height: number; pixels: Uint8Array | Float32Array },
+  level: number,
+): Box | null {
   let [top, bottom, left, right] = [height, -1, width, -1];
   pixels.forEach((value, i) => {
     if (value > level) {
@@ -226,7 +229,7 @@ function cut(width: number, height: number, ink: (place: number) => number): Str
   );
   const box = inkedBox({ width, height, pixels }, 0);
   if (!box) {
-    return { width: 0, height, pixels: new Uint8Array(0) };
+    return nothing(height);
   }
   const columns = box.right - box.left;
   const result = new Uint8Array(columns * height);

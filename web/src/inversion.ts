@@ -1,6 +1,7 @@
 /** Finds the latent from which the generator draws given drawings: Adam on the latent, from 0, with frozen weights. */
 
-import type { Generator as Drawer } from "./generator";
+import { type Generator as Drawer, repeated } from "./generator";
+import { inkedBox } from "./ink";
 import type { Workspace } from "./workspace";
 
 const FIRST_RATE = 0.1;
@@ -44,12 +45,8 @@ export function* invert(
     const gradient = Float64Array.from(latent, (one) => PRIOR * one);
     let total = 0;
     for (const batch of batches) {
-      const repeated = new Float32Array(batch.length * size);
-      batch.forEach((_, i) => {
-        repeated.set(latent, i * size);
-      });
       generator.forward(
-        repeated,
+        repeated(latent, batch.length),
         batch.map((one) => one.label),
       );
       total += errorGradient(ws, generator, batch, dImages);
@@ -100,17 +97,11 @@ export function lengthOf(latent: Float32Array): number {
  * @returns 28×28, or null without ink.
  */
 export function inFormOfMnist(ink: Float32Array, width: number, height: number): Float32Array | null {
-  let [top, bottom, left, right] = [height, -1, width, -1];
-  ink.forEach((value, i) => {
-    if (value > 0.1) {
-      const [x, y] = [i % width, Math.floor(i / width)];
-      [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
-      [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
-    }
-  });
-  if (bottom < 0) {
+  const box = inkedBox({ width, height, pixels: ink }, 0.1);
+  if (!box) {
     return null;
   }
+  const { top, bottom, left, right } = box;
   let [mass, xMean, yMean] = [0, 0, 0];
   for (let y = top; y < bottom; y++) {
     for (let x = left; x < right; x++) {

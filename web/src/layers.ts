@@ -98,16 +98,6 @@ export function patches(
   }
 }
 
-/** Leaky ReLU, in place. */
-export function leaky(ws: Workspace, count: number, x: number, slope: number): void {
-  ws.kernels.leaky(x, x, count, slope);
-}
-
-/** Go back through a leaky ReLU: change dY in place, by the signs of the output y. */
-export function leakyBackward(ws: Workspace, count: number, y: number, dy: number, slope: number): void {
-  ws.kernels.leaky(dy, y, count, slope);
-}
-
 /** Move the channels of maps [n, h, w, 4c] into 2×2 blocks: [n, 2h, 2w, c]. */
 export function channelsToBlocks(
   ws: Workspace,

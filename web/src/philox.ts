@@ -248,11 +248,6 @@ export class Philox {
     return result;
   }
 
-  /** `count` normal doubles. */
-  normals(count: number): Float64Array {
-    return Float64Array.from({ length: count }, () => this.normal());
-  }
-
   private next(): void {
     if (this.position === 4) {
       this.advance();

@@ -11,7 +11,7 @@ interface About {
 /**
  * The arrays of a file as float32, by name.
  *
- * F32, F16, I8, U8 and I32 are read. An I8 array `x` with an F32 array `x.scale` stands for x · scale, row by row.
+ * F32 and I8 are read. An I8 array `x` with an F32 array `x.scale` stands for x · scale, row by row.
  */
 export function readSafetensors(bytes: Uint8Array): Tensors {
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -41,23 +41,7 @@ function asFloats(dtype: string, bytes: Uint8Array): Float32Array {
       return new Float32Array(bytes.buffer);
     case "I8":
       return Float32Array.from(new Int8Array(bytes.buffer));
-    case "U8":
-      return Float32Array.from(bytes);
-    case "I32":
-      return Float32Array.from(new Int32Array(bytes.buffer));
-    case "F16":
-      return Float32Array.from(new Uint16Array(bytes.buffer), halfToFloat);
     default:
       throw new Error(`arrays of ${dtype} are not read here`);
   }
-}
-
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) {
-    return sign * fraction * 2 ** -24;
-  }
-  return exponent === 31 ? Number.NaN : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

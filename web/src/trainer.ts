@@ -40,7 +40,11 @@ export const FAST: Settings = {
   shuffledLabels: false,
 };
 
-/** Its networks: the channels of the coarsest maps, and the slope of the leaky ReLUs for negative numbers. */
+/**
+ * Its networks: the numbers in a latent, the channels of the coarsest maps, and the slope of the leaky ReLUs for
+ * negative numbers.
+ */
+export const LATENT = 64;
 const CHANNELS = 48;
 const SLOPE = 0.1;
 /** Learning rates do not fade in runs of up to SHORT steps; from LONG steps on, they fade over all of `fade`. */
@@ -75,8 +79,6 @@ export interface TrainerOptions {
   readonly seed?: number | bigint;
   readonly batch?: number;
   readonly steps?: number; // of the whole run; the learning rates fade towards its end
-  readonly channels?: number;
-  readonly latent?: number;
   readonly settings?: Partial<Settings>;
   readonly kernel?: Kernel;
   readonly epsilon?: number; // of Adam
@@ -100,7 +102,7 @@ export class Trainer {
   private readonly images: number; // real, then generated
 
   constructor(options: TrainerOptions) {
-    const { data, seed = 0, batch = 64, steps = 2500, channels = CHANNELS, latent = 64, epsilon = 1e-8 } = options;
+    const { data, seed = 0, batch = 64, steps = 2500, epsilon = 1e-8 } = options;
     const ws = options.kernel ? new Workspace(options.kernel) : new Workspace();
     this.workspace = ws;
     this.data = data;
@@ -108,9 +110,10 @@ export class Trainer {
     this.batch = batch;
     this.steps = steps;
     this.settings = { ...FAST, ...options.settings };
-    const description: Description = { image: data.image, classes: data.classes, latent, channels, slope: SLOPE };
+    const { image, classes } = data;
+    const description: Description = { image, classes, latent: LATENT, channels: CHANNELS, slope: SLOPE };
     this.generator = new Generator(ws, description, batch, true);
-    this.discriminator = new Discriminator(ws, { ...description, channels: CHANNELS }, 2 * batch);
+    this.discriminator = new Discriminator(ws, description, 2 * batch);
     this.average = new Generator(ws, description, 10, false);
     this.generatorAdam = new Adam(ws, this.generator.parameters, epsilon);
     this.discriminatorAdam = new Adam(ws, this.discriminator.parameters, epsilon);
@@ -119,18 +122,13 @@ export class Trainer {
     const source = new Philox(seed, Stream.INITIALISATION);
     this.discriminator.parameters.initialise(() => source.normal32());
     this.generator.parameters.initialise(() => source.normal32());
-    this.restartAverage();
+    const { values, count } = this.generator.parameters;
+    ws.floats.copyWithin(this.average.parameters.values, values, values + count); // the average begins there
   }
 
   /** Whether all steps are done: the learning rates are 0, and nothing more is learned. */
   get complete(): boolean {
     return this.step >= this.steps;
-  }
-
-  /** Set the average to the generator's current parameters. */
-  restartAverage(): void {
-    const { values, count } = this.generator.parameters;
-    this.workspace.floats.copyWithin(this.average.parameters.values, values, values + count);
   }
 
   /** Update both networks once. As soon as a loss is not finite, nothing more is updated, and `finite` is false. */

@@ -4,11 +4,7 @@ declare module "*.wasm" {
   export default bytes;
 }
 
-/** esbuild's loader "text" makes a module of a file whose default export is its text. */
-declare module "*.css" {
-  const text: string;
-  export default text;
-}
+/** The built worker, as text; `build.mjs` makes this module. */
 declare module "worker-source" {
   const text: string;
   export default text;

@@ -30,7 +30,10 @@ export interface Kernels {
   product(m: number, n: number, k: number, a: Matrix, b: Matrix, c: number, add: boolean): void;
   /** Add a row of numbers to each row of x [rows, columns]. */
   addToRows(x: number, rows: number, columns: number, row: number): void;
-  /** Multiply by `slope` each of `count` numbers in `x` whose counterpart in `sign` is not above 0. */
+  /**
+   * Multiply by `slope` each of `count` numbers in `x` whose counterpart in `sign` is not above 0: a leaky ReLU of `x`
+   * with `x` as `sign`, and the way back through one, of the gradient in `x`, with its output as `sign`.
+   */
   leaky(x: number, sign: number, count: number, slope: number): void;
   /** Sum 3×3 patches around every `stride`-th position into maps [n, h, w, c]. */
   addPatches(n: number, h: number, w: number, c: number, stride: number, patches: number, maps: number): void;

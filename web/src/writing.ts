@@ -147,7 +147,7 @@ function charactersOf(
       return digit(digits.next().value as Strip, line, { lean, turn, grow: Math.exp(grow), lift: lift * line.size });
     }
     if (character === " ") {
-      return nothing(line);
+      return nothing(line.height);
     }
     const shake = (point: readonly [number, number]) => point.map((one) => one + 0.03 * loose * clipped());
     const strokes = STROKES[character].map((stroke) => stroke.map(shake) as unknown as Stroke);

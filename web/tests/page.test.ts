@@ -4,6 +4,7 @@ import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
 import { histogram, tick } from "../src/page/charts";
+import { grouped } from "../src/page/texts";
 import { today } from "../src/page/write";
 import { unpackReplay } from "../src/replay";
 
@@ -61,6 +62,10 @@ test("today is the reader's day, and not that of Greenwich", (context) => {
   process.env.TZ = "America/New_York";
   strictEqual(today(), "2026-11-29");
   process.env.TZ = zone ?? "UTC";
+});
+
+test("whole numbers have a comma between thousands", () => {
+  deepStrictEqual([0, 999, 2500, 100_000].map(grouped), ["0", "999", "2,500", "100,000"]);
 });
 
 test("numbers of an axis fit beside it, whatever they are", () => {

@@ -39,10 +39,11 @@ test("doubles are NumPy's to the last bit, normal doubles to the rounding of the
     Array.from({ length: 10_000 }, () => source.double()),
     expected.doubles.map(Number),
   );
-  const drawn = new Philox(6, 11, 2).normals(10_000);
-  strictEqual(drawn.length, expected.normals.length);
-  for (const [i, x] of drawn.entries()) {
-    ok(Math.abs(x - Number(expected.normals[i])) <= 1e-13 * Math.abs(x), `${i}: ${x} is not ${expected.normals[i]}`);
+  const normals = new Philox(6, 11, 2);
+  strictEqual(expected.normals.length, 10_000);
+  for (const [i, wanted] of expected.normals.entries()) {
+    const x = normals.normal();
+    ok(Math.abs(x - Number(wanted)) <= 1e-13 * Math.abs(x), `${i}: ${x} is not ${wanted}`);
   }
 });
 

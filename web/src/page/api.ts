@@ -1,7 +1,6 @@
 /** `inkgan`, the scripting interface: what the page does, for tests and for pages that embed this one. */
 
 import type { Description } from "../description";
-import { Stream } from "../philox";
 import type { Replay } from "../replay";
 import type { Data, Settings } from "../trainer";
 import type { Kernel } from "../workspace";
@@ -191,5 +190,3 @@ export class TrainerHandle {
     return this.worker.call("train.critique", { images, labels });
   }
 }
-
-export { Stream };

@@ -1,8 +1,8 @@
 /** Small charts on canvases. */
 
-import { colour, context } from "./dom";
+import { type Colour, colour, context } from "./dom";
 
-const css = (name: "ink" | "more" | "muted" | "discriminator" | "generator") => `rgb(${colour(name)})`;
+const css = (name: Colour) => `rgb(${colour(name)})`;
 
 const HEIGHT = 140;
 /** The width of the margin of a chart that holds the numbers of its axis, in pixels. */
@@ -30,7 +30,7 @@ function axis(
   marks: readonly (readonly [name: string, y: number])[],
 ): void {
   pen.fillStyle = css("ink");
-  pen.strokeStyle = css("muted");
+  pen.strokeStyle = css("line");
   pen.lineWidth = 0.5;
   pen.textAlign = "right";
   for (const [name, y] of marks) {

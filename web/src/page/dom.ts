@@ -1,8 +1,10 @@
 /** Making elements, and painting pictures on canvases in the page's own colours. */
 
-import { label, say, type TextKey } from "./texts";
+import type { Picture } from "./api";
+import { label, say, type TextKey, type Values } from "./texts";
 
 const LARGEST_SEED = 2n ** 63n - 1n;
+const GAP = 2; // pixels between the images of a sheet
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 type Child = Node | string;
@@ -28,23 +30,16 @@ export function said<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   key: TextKey,
   attributes: Attributes = {},
+  values: Values = {},
 ): HTMLElementTagNameMap[K] {
   const element = make(tag, attributes);
-  say(element, key);
+  say(element, key, values);
   return element;
 }
 
 /** A button. */
 export function button(key: TextKey, act: () => void, attributes: Attributes = {}): HTMLButtonElement {
   const element = said("button", key, { type: "button", ...attributes });
-  element.addEventListener("click", act);
-  return element;
-}
-
-/** A button that shows a sign; its name is a sentence, which also appears beside the pointer. */
-export function signButton(sign: string, key: TextKey, act: () => void): HTMLButtonElement {
-  const element = make("button", { type: "button" }, make("span", { "aria-hidden": "true" }, sign));
-  label(element, key);
   element.addEventListener("click", act);
   return element;
 }
@@ -94,7 +89,7 @@ export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return found;
 }
 
-type Colour = "ink" | "paper" | "more" | "less" | "muted" | "discriminator" | "generator";
+export type Colour = "ink" | "line" | "more" | "less" | "discriminator" | "generator";
 
 /** One of the page's colours, by the name of its CSS variable. */
 export function colour(name: Colour): [number, number, number] {
@@ -133,31 +128,26 @@ export function wipe(canvas: HTMLCanvasElement): void {
   paint(canvas, () => context(canvas).clearRect(0, 0, canvas.width, canvas.height));
 }
 
-/** Images side by side: uint8 [n, height, width, channels], 0 paper to 255 ink if there is one channel. */
-export interface Sheet {
-  readonly pixels: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-}
-
-/** Paint images on a canvas, `columns` in a row. */
-export function paintSheet(canvas: HTMLCanvasElement, sheet: Sheet, columns: number, gap = 2): void {
-  const { width, height, pixels, channels } = sheet;
+/**
+ * Paint images on a canvas, `columns` in a row: uint8 [n, height, width, channels], 0 paper to 255 ink if there is one
+ * channel.
+ */
+export function paintSheet(canvas: HTMLCanvasElement, images: Picture, columns: number): void {
+  const { width, height, pixels, channels } = images;
   const size = width * height * channels;
   const count = pixels.length / size;
-  canvas.width = columns * (width + gap) - gap;
-  canvas.height = Math.ceil(count / columns) * (height + gap) - gap;
+  canvas.width = columns * (width + GAP) - GAP;
+  canvas.height = Math.ceil(count / columns) * (height + GAP) - GAP;
   paint(canvas, () => {
     for (let i = 0; i < count; i++) {
       const image = asImage(pixels.subarray(i * size, (i + 1) * size), width, height, channels);
-      context(canvas).putImageData(image, (i % columns) * (width + gap), Math.floor(i / columns) * (height + gap));
+      context(canvas).putImageData(image, (i % columns) * (width + GAP), Math.floor(i / columns) * (height + GAP));
     }
   });
 }
 
 /** An image as the page shows it: ink in the colour of ink, or colours as they are. */
-export function asImage(pixels: Uint8Array, width: number, height: number, channels = 1): ImageData {
+function asImage(pixels: Uint8Array, width: number, height: number, channels: number): ImageData {
   const image = new ImageData(width, height);
   const { data } = image;
   const ink = colour("ink");

@@ -1,5 +1,6 @@
 /** The view "Explore": a plane of latents under the finger, their images, and how a discriminator judges them. */
 
+import { repeated } from "../generator";
 import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
 import { asColours, button, colour, context, make, paintOver, paintSheet, picture, said } from "./dom";
@@ -126,16 +127,13 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     seed++;
     redraw();
   });
-  const hint = make("p", { class: "hint" });
-  say(hint, "exploreHint", { count: latent });
-  const first = make("p", { class: "hint" });
-  say(first, "firstClasses", { count, all: classes });
+  const first = said("p", "firstClasses", { class: "hint" }, { count, all: classes });
   redraw();
   return make(
     "section",
     {},
     said("h2", inkgan.canWrite ? "exploreTitle" : "exploreTitleOfPictures"),
-    hint,
+    said("p", "exploreHint", { class: "hint" }, { count: latent }),
     make(
       "div",
       { class: "columns" },
@@ -158,14 +156,6 @@ function latentAt(seed: number, x: number, y: number, size: number): Float32Arra
   const source = new Philox(seed, Stream.WRITER, 2n ** 40n);
   const [across, down] = [source.normals32(size), source.normals32(size)];
   return across.map((one, i) => x * one + y * down[i]);
-}
-
-function repeated(latent: Float32Array, count: number): Float32Array {
-  const result = new Float32Array(latent.length * count);
-  for (let i = 0; i < count; i++) {
-    result.set(latent, i * latent.length);
-  }
-  return result;
 }
 
 /** Nine latents: the given one in the middle, and eight others a small random step away from it. */

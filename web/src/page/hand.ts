@@ -1,6 +1,9 @@
 /** The view "Your hand": one digit that somebody draws becomes a latent, and all ten appear in that hand. */
 
+import { DIGIT } from "../digits";
+import { repeated } from "../generator";
 import { type Drawn, inFormOfMnist, lengthOf } from "../inversion";
+import { toUint8 } from "../rounding";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paint, paintSheet, picture, said, wipe } from "./dom";
@@ -17,17 +20,16 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const kept: Drawn[] = [];
   let now: Drawn | null = null;
   let hand: Hand | null = null;
+  let cleared = 0; // how often the pad was cleared; what was drawn before is not taken any more
   let forgotten = 0; // how often all was forgotten; what was asked for before is not shown any more
-  const status = make("p", { class: "status", role: "status" });
+  const status = said("p", "nothingDrawn", { class: "status", role: "status" });
   const target = picture("readAs", 28, 28, "sheet");
   const found = picture("found", 28, 28, "sheet");
   const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
   const written = picture("yourText", 300, 96, "writing");
   const none = make("option", { value: "", hidden: true }, "–"); // until something is drawn
   const which = make("select", {}, none, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
-  const count = said("p", "kept", { class: "hint" });
-  say(count, "kept", { count: 0 });
-  say(status, "nothingDrawn");
+  const count = said("p", "kept", { class: "hint" }, { count: 0 });
 
   const rewrite = latestOnly(async () => {
     const problem = wrongWith(text.input.value);
@@ -58,16 +60,12 @@ export function handView(inkgan: Inkgan): HTMLElement {
       if (before !== forgotten) {
         return;
       }
-      paintSheet(found, { width: 28, height: 28, channels: 1, pixels: image }, 1);
+      paintSheet(found, { ...DIGIT, pixels: image }, 1);
       say(status, "inversionSteps", { step, steps: STEPS, error: error.toFixed(4) });
     };
     const labels = drawings.map((one) => one.label);
     const result = await inkgan.invert(pixels, { labels, steps: STEPS, news: show });
-    const latents = new Float32Array(10 * result.latent.length);
-    for (let i = 0; i < 10; i++) {
-      latents.set(result.latent, i * result.latent.length);
-    }
-    const images = await inkgan.drawLatents(latents, [...DIGITS].map(Number));
+    const images = await inkgan.drawLatents(repeated(result.latent, 10), [...DIGITS].map(Number));
     if (before !== forgotten) {
       return;
     }
@@ -76,7 +74,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
       say(status, "unlike");
     }
     hand = { latent: result.latent, gap: 0.1 };
-    paintSheet(ten, { width: 28, height: 28, channels: 1, pixels: images }, 10);
+    paintSheet(ten, { ...DIGIT, pixels: images }, 10);
     rewrite();
   });
 
@@ -84,16 +82,15 @@ export function handView(inkgan: Inkgan): HTMLElement {
     if (!pixels) {
       return;
     }
-    const before = forgotten;
+    const before = cleared;
     const [probabilities] = await inkgan.read(pixels);
-    if (before !== forgotten) {
+    if (before !== cleared) {
       return;
     }
     const digit = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : 0;
     which.value = String(digit);
     now = { pixels, label: digit };
-    const ink = Uint8Array.from(pixels, (one) => Math.round(255 * one));
-    paintSheet(target, { width: 28, height: 28, channels: 1, pixels: ink }, 1);
+    paintSheet(target, { ...DIGIT, pixels: toUint8(pixels) }, 1);
     search();
   };
   const changed = () => take(inFormOfMnist(pad.ink(), SIDE, SIDE));
@@ -104,6 +101,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     }
   });
   const clear = () => {
+    cleared++;
     pad.clear();
     now = null;
     which.value = "";
@@ -128,8 +126,8 @@ export function handView(inkgan: Inkgan): HTMLElement {
   const example = () => {
     const digits = inkgan.digits;
     if (digits) {
-      const which_ = Math.floor((Math.random() * digits.pixels.length) / 784);
-      const pixels = Float32Array.from(digits.pixels.subarray(which_ * 784, (which_ + 1) * 784), (one) => one / 255);
+      const start = 784 * Math.floor((Math.random() * digits.pixels.length) / 784);
+      const pixels = Float32Array.from(digits.pixels.subarray(start, start + 784), (one) => one / 255);
       pad.show(pixels);
       take(pixels);
     }
@@ -227,8 +225,7 @@ function drawingPad(changed: () => void) {
     },
     show: (pixels: Float32Array) => {
       const small = make("canvas");
-      const ink = Uint8Array.from(pixels, (one) => Math.round(255 * one));
-      paintSheet(small, { width: 28, height: 28, channels: 1, pixels: ink }, 1);
+      paintSheet(small, { ...DIGIT, pixels: toUint8(pixels) }, 1);
       pen.clearRect(0, 0, SIDE, SIDE);
       pen.drawImage(small, 0, 0, SIDE, SIDE);
     },

@@ -1,6 +1,6 @@
 /** The view "Learn": the recipe `fast` from scratch, live. */
 
-import { DigitsError, digitsOfFiles } from "../digits";
+import { DIGIT, DigitsError, digitsOfFiles } from "../digits";
 import { GAMES, type GameName } from "../games";
 import type { Replay } from "../replay";
 import { type Data, FAST, type Settings } from "../trainer";
@@ -9,7 +9,7 @@ import { bars, histogram, lines } from "./charts";
 import { asColours, button, context, field, make, paint, paintSheet, picture, said, seedIn, wipe } from "./dom";
 import { unzipped } from "./embedded";
 import { replayView } from "./replay";
-import { type Sentence, say, silence, type TextKey, tell } from "./texts";
+import { grouped, type Sentence, say, type TextKey, tell } from "./texts";
 import type { Progress, Shown } from "./worker";
 
 const REMEMBERED = 400; // steps of the chart of losses
@@ -25,7 +25,7 @@ export interface LearnView {
 export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   let data: Data | null = inkgan.digits;
   let handle: TrainerHandle | null = null;
-  const history = { generator: [] as number[], discriminator: [] as number[] };
+  let history: number[][] = [[], []]; // the losses of the generator, and those of the discriminator
   const screen = makeScreen();
   const controls = makeControls(() => handle?.change(controls.settings()));
   const about = make("p", { class: "hint" });
@@ -45,21 +45,21 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       }
       const batch = Number(controls.batch.value);
       handle = await inkgan.trainer({ seed, batch, settings: controls.settings(), ...(data ? { data } : {}) });
-      [history.generator, history.discriminator] = [[], []];
+      history = [[], []];
     }
     return handle.complete ? null : handle;
   };
   const news = (progress: Progress) => {
     const { figures, steps, perSecond, shown } = progress;
-    history.generator = [...history.generator, figures.lossGenerator].slice(-REMEMBERED);
-    history.discriminator = [...history.discriminator, figures.lossDiscriminator].slice(-REMEMBERED);
+    const losses = [figures.lossGenerator, figures.lossDiscriminator];
+    history = losses.map((loss, i) => [...history[i], loss].slice(-REMEMBERED));
     screen.step(steps, perSecond);
     if (handle?.complete) {
       say(end, "runComplete", { steps });
     }
     if (shown) {
       screen.show(shown);
-      const series = [history.generator, history.discriminator];
+      const series = history;
       paint(screen.losses, () => lines(screen.losses, series));
       const margins = figures.logitsReal.map((real, i) => real - figures.logitsFake[i]);
       const shares = histogram(margins, -8, 8, 16);
@@ -100,13 +100,13 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     await handle?.pause();
     handle = null;
     screen.clear();
-    silence(end);
+    tell(end, null);
   };
   const takeFiles = async (files: FileList | null | undefined) => {
     try {
       const bytes = await Promise.all(Array.from(files ?? [], unzippedDigits));
       data = digitsOfFiles(bytes);
-      silence(problem);
+      tell(problem, null);
       tellData();
       await reset();
     } catch (error) {
@@ -158,7 +158,13 @@ function faultOf(error: unknown): Sentence {
 }
 
 function makeControls(changed: () => void) {
-  const number = (value: number, step: number) => make("input", { type: "number", value, step, min: 0 });
+  /** A field for a number from 0 on; while it holds anything else, the usual number counts. */
+  const number = (usual: number, step: number) => {
+    const input = make("input", { type: "number", value: usual, step, min: 0 });
+    const isAllowed = () => input.valueAsNumber >= 0;
+    input.addEventListener("change", () => input.setAttribute("aria-invalid", String(!isAllowed())));
+    return { input, value: () => (isAllowed() ? input.valueAsNumber : usual) };
+  };
   const generatorRate = number(FAST.generatorRate, 0.0005);
   const discriminatorRate = number(FAST.discriminatorRate, 0.0005);
   const penalty = number(FAST.penaltyWeight, 0.1);
@@ -172,16 +178,16 @@ function makeControls(changed: () => void) {
     {},
     ...[16, 32, 64].map((n) => make("option", { value: n, selected: n === 32 }, String(n))),
   );
-  for (const one of [generatorRate, discriminatorRate, penalty, game, fault]) {
+  for (const one of [generatorRate.input, discriminatorRate.input, penalty.input, game, fault]) {
     one.addEventListener("change", changed);
   }
   const settings = (): Partial<Settings> => {
     const times = fault.value === "rate" ? 100 : 1;
     return {
       game: game.value as GameName,
-      generatorRate: times * Number(generatorRate.value),
-      discriminatorRate: times * Number(discriminatorRate.value),
-      penaltyWeight: fault.value === "penalty" ? 0 : Number(penalty.value),
+      generatorRate: times * generatorRate.value(),
+      discriminatorRate: times * discriminatorRate.value(),
+      penaltyWeight: fault.value === "penalty" ? 0 : penalty.value(),
       frozenDiscriminator: fault.value === "frozen",
       shuffledLabels: fault.value === "labels",
     };
@@ -191,9 +197,9 @@ function makeControls(changed: () => void) {
     { class: "fields" },
     field("breakIt", fault),
     field("game", game),
-    field("generatorRate", generatorRate),
-    field("discriminatorRate", discriminatorRate),
-    field("penalty", penalty),
+    field("generatorRate", generatorRate.input),
+    field("discriminatorRate", discriminatorRate.input),
+    field("penalty", penalty.input),
     field("batch", batch),
     field("seed", seed),
   );
@@ -238,11 +244,11 @@ function makeScreen() {
     losses,
     margins,
     step: (done: number, perSecond: number) => {
-      steps.textContent = String(done);
+      steps.textContent = grouped(done);
       rate.textContent = perSecond.toFixed(1);
     },
     show: (shown: Shown) => {
-      paintSheet(drawings, { width: 28, height: 28, channels: 1, pixels: shown.images }, 10);
+      paintSheet(drawings, { ...DIGIT, pixels: shown.images }, 10);
       paintWishes(wishes, shown.wishes);
       paint(read, () => bars(read, shown.agreement, [..."0123456789"], 1));
       say(verdict, `doctor.${shown.verdict}`);

@@ -2,12 +2,12 @@
 
 import workerSource from "worker-source";
 import { Inkgan } from "./api";
-import { button, make, repaint, said, signButton } from "./dom";
+import { button, make, repaint, said } from "./dom";
 import { contentsOfPage, DamagedPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
 import { learnView } from "./learn";
-import { label, preferredLanguage, say, speak, spokenLanguage, type TextKey } from "./texts";
+import { type Language, label, preferredLanguage, say, speak, spokenLanguage, TAGS, type TextKey } from "./texts";
 import { writeView } from "./write";
 
 declare global {
@@ -73,8 +73,15 @@ function tabs(views: readonly View[]): HTMLElement {
 }
 
 function header(): HTMLElement {
-  const language = button("language", () => speak(spokenLanguage() === "en" ? "zh" : "en"));
-  const theme = signButton("◐", "theme", () => {
+  const other = (): Language => (spokenLanguage() === "en" ? "zh" : "en");
+  const language = button("language", () => {
+    speak(other());
+    language.lang = TAGS[other()];
+  });
+  language.lang = TAGS[other()]; // the button says the name of that language in it
+  const theme = make("button", { type: "button" }, make("span", { "aria-hidden": "true" }, "◐"));
+  label(theme, "theme");
+  theme.addEventListener("click", () => {
     const root = document.documentElement;
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
@@ -118,20 +125,17 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     if (learn) {
       views.push(["learn", "tabLearn", () => learn.element]);
     }
-    const about = make("p", {});
-    say(about, "about", { name: inkgan.name, kernel });
     // A page with real digits has a footer that credits their authors; a page may have only one.
     const footer = document.querySelector("footer") ?? make("footer", {});
-    footer.prepend(about);
+    footer.prepend(said("p", "about", {}, { name: inkgan.name, kernel }));
     const note = inkgan.canWrite ? [] : [said("p", "noWriting")];
     main.replaceChildren(...note, tabs(views));
     place.append(footer);
     return inkgan;
   } catch (error) {
-    const broken = make("p", { role: "alert" });
     const reason = error instanceof Error ? error.message : String(error);
-    say(broken, error instanceof DamagedPage ? "damaged" : "broken", { reason });
-    main.replaceChildren(broken);
+    const key = error instanceof DamagedPage ? "damaged" : "broken";
+    main.replaceChildren(said("p", key, { role: "alert" }, { reason }));
     throw error;
   }
 }

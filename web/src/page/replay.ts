@@ -1,8 +1,9 @@
 /** Two recorded runs, each with a slider over its steps. */
 
+import { DIGIT } from "../digits";
 import { RECORDED, type Recorded, type Replay } from "../replay";
 import { make, paintSheet, picture, said } from "./dom";
-import type { TextKey } from "./texts";
+import { grouped, type TextKey } from "./texts";
 
 const COLUMNS = 10;
 
@@ -24,10 +25,10 @@ function panel(title: TextKey, { steps, pixels }: Recorded): HTMLElement {
   const told = make("output");
   const show = () => {
     const chosen = Number(slider.value);
-    told.textContent = String(steps[chosen]);
+    told.textContent = grouped(steps[chosen]);
     slider.setAttribute("aria-valuetext", told.textContent);
     const shown = pixels.subarray(chosen * size, (chosen + 1) * size);
-    paintSheet(canvas, { width: 28, height: 28, channels: 1, pixels: shown }, COLUMNS);
+    paintSheet(canvas, { ...DIGIT, pixels: shown }, COLUMNS);
   };
   slider.addEventListener("input", show);
   show();

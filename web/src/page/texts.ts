@@ -260,30 +260,35 @@ const chinese: Readonly<Record<TextKey, string>> = {
 
 export type Language = "en" | "zh";
 const languages: Readonly<Record<Language, Readonly<Record<TextKey, string>>>> = { en: english, zh: chinese };
+/** How HTML names each language. */
+export const TAGS: Readonly<Record<Language, string>> = { en: "en", zh: "zh-Hans" };
 
-type Values = Readonly<Record<string, string | number>>;
+export type Values = Readonly<Record<string, string | number>>;
 
-let language: Language = "en";
-const spoken = new Map<Node | [Element, string], { key: TextKey; values: Values }>();
-
-/** A sentence that is yet to be shown: its key, and what it mentions. */
+/** A sentence: its key, and what it mentions. */
 export type Sentence = readonly [key: TextKey, values?: Values];
 
-/** The sentence of a key in the current language. */
-function sentence(key: TextKey, values: Values = {}): string {
-  return languages[language][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
+let language: Language = "en";
+const texts = new Map<Node, Sentence>(); // what nodes show
+const labels = new Map<Element, Sentence>(); // the accessible names of elements
+
+/** A whole number as both languages write it, with a comma between thousands. */
+export function grouped(value: number): string {
+  return value.toLocaleString("en");
+}
+
+/** A sentence in the current language. */
+function spoken([key, values = {}]: Sentence): string {
+  return languages[language][key].replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    return typeof value === "number" ? grouped(value) : value;
+  });
 }
 
 /** Let a node show a sentence, now and after each change of language. */
-export function say(node: Node, key: TextKey, values: Values = {}): void {
-  spoken.set(node, { key, values });
-  node.textContent = sentence(key, values);
-}
-
-/** Let a node show nothing, now and after each change of language. */
-export function silence(node: Node): void {
-  spoken.delete(node);
-  node.textContent = "";
+export function say(node: Node, ...sentence: Sentence): void {
+  texts.set(node, sentence);
+  node.textContent = spoken(sentence);
 }
 
 /** Let a node show a sentence, or nothing. */
@@ -291,30 +296,26 @@ export function tell(node: Node, sentence: Sentence | null): void {
   if (sentence) {
     say(node, ...sentence);
   } else {
-    silence(node);
+    texts.delete(node);
+    node.textContent = "";
   }
 }
 
-const labels = new WeakMap<Element, [Element, string]>();
-
 /** Let a sentence be an element's accessible name, now and after each change of language. */
-export function label(element: Element, key: TextKey, values: Values = {}): void {
-  const place = labels.get(element) ?? [element, "aria-label"];
-  labels.set(element, place);
-  spoken.set(place, { key, values });
-  element.setAttribute("aria-label", sentence(key, values));
+export function label(element: Element, ...sentence: Sentence): void {
+  labels.set(element, sentence);
+  element.setAttribute("aria-label", spoken(sentence));
 }
 
 /** Show the page in a language from now on. */
 export function speak(chosen: Language): void {
   language = chosen;
-  document.documentElement.lang = chosen === "zh" ? "zh-Hans" : "en";
-  for (const [place, { key, values }] of spoken) {
-    if (Array.isArray(place)) {
-      place[0].setAttribute(place[1], sentence(key, values));
-    } else {
-      place.textContent = sentence(key, values);
-    }
+  document.documentElement.lang = TAGS[chosen];
+  for (const [node, sentence] of texts) {
+    node.textContent = spoken(sentence);
+  }
+  for (const [element, sentence] of labels) {
+    element.setAttribute("aria-label", spoken(sentence));
   }
 }
 

@@ -8,7 +8,7 @@ import { type Drawn, invert } from "../inversion";
 import { latents, Stream } from "../philox";
 import { toUint8 } from "../rounding";
 import { readSafetensors } from "../safetensors";
-import { type Data, type Figures, type Settings, Trainer } from "../trainer";
+import { type Data, type Figures, LATENT, type Settings, Trainer } from "../trainer";
 import { type Kernel, Workspace } from "../workspace";
 import { handOf, type Pen, type Writing, type WritingOptions, write } from "../writing";
 import { answer } from "./calls";
@@ -158,7 +158,7 @@ class Session {
   constructor({ data, classifier, seed, batch, steps, settings }: StartRequest) {
     this.trainer = new Trainer({ data, seed: BigInt(seed), batch, steps, settings });
     this.reader = classifier && new Classifier(this.trainer.workspace, data.image, readSafetensors(classifier));
-    this.shownLatents = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, 64);
+    this.shownLatents = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, LATENT);
     const size = this.trainer.generator.imageNumbers;
     const count = Math.min(200, data.pixels.length / size);
     const real = Float32Array.from(data.pixels.subarray(0, count * size), (x) => x / 255);
@@ -288,9 +288,7 @@ const training = {
   },
 };
 
-export const functions = {
+answer({
   ...drawing,
   ...Object.fromEntries(Object.entries(training).map(([k, v]) => [`train.${k}`, v])),
-};
-
-answer(functions);
+});

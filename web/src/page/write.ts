@@ -3,14 +3,12 @@
 import { outline } from "../outline";
 import { between, CHARACTERS, type Hand, LONGEST_TEXT, unsupportedIn, type Writing } from "../writing";
 import type { Inkgan } from "./api";
-import { asImage, button, context, field, make, paint, picture, said, save, seedIn, slider } from "./dom";
+import { button, context, field, make, paintSheet, picture, said, save, seedIn, slider } from "./dom";
 import { label, type Sentence, tell } from "./texts";
 
 /** Paint writing on a canvas, in the colour of ink. */
 export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void {
-  canvas.width = writing.width;
-  canvas.height = writing.height;
-  paint(canvas, () => context(canvas).putImageData(asImage(writing.ink, writing.width, writing.height), 0, 0));
+  paintSheet(canvas, { ...writing, channels: 1, pixels: writing.ink }, 1);
   label(canvas, "writtenAs", { text: writing.text });
 }
 
