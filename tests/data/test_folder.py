@@ -403,6 +403,8 @@ def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test:
         (["train", "test", "testing"], "two of them are the same split"),
         (["letters_test", "letters_train"], "are these classes, or splits?"),
         (["test station", "train station"], "are these classes, or splits?"),
+        (["testA", "trainA"], "are these classes, or splits?"),
+        (["testA", "testB", "trainA", "trainB"], "are these classes, or splits?"),
     ],
 )
 def test_folders_that_may_be_splits_or_classes_are_asked_about(folder: Path, folders: list[str], words: str) -> None:
@@ -422,8 +424,8 @@ def test_the_answer_that_they_are_splits(folder: Path) -> None:
 
 
 def test_class_folders_that_only_begin_like_splits(folder: Path) -> None:
-    named(folder, {"trains": 5, "testament": 5, "value": 5, "evaluate me": 5, "trainé": 5})
-    assert load(str(folder)).class_names == ("evaluate me", "testament", "trains", "trainé", "value")
+    named(folder, {"trains": 5, "testament": 5, "value": 5, "evaluate me": 5, "trainé": 5, "trainAB": 5})
+    assert load(str(folder)).class_names == ("evaluate me", "testament", "trainAB", "trains", "trainé", "value")
 
 
 def test_splits_with_other_words_are_read_on_demand(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +14,52 @@ from inkgan.data.picture_files import pixels_of, size_of
 _ORIENTATION = 0x0112
 
 
-@pytest.mark.parametrize("orientation", range(10))
-def test_a_picture_from_a_camera_in_any_orientation(tmp_path: Path, orientation: int) -> None:
+@pytest.mark.parametrize(
+    ("ending", "options", "orientations"),
+    [
+        ("jpg", {"quality": 95}, range(10)),
+        ("png", {}, range(10)),
+        ("webp", {"quality": 95}, range(10)),
+        ("tif", {}, range(10)),
+        ("tif", {"compression": "tiff_lzw"}, range(1, 9)),  # its library writes no other
+    ],
+)
+def test_a_picture_from_a_camera_in_any_orientation(
+    tmp_path: Path, ending: str, options: dict[str, Any], orientations: range
+) -> None:
     """EXIF has eight orientations, four of which swap width and height; other numbers turn nothing."""
-    path = tmp_path / "picture.jpg"
+    for orientation in orientations:
+        check_orientation(tmp_path / f"{orientation}.{ending}", orientation, options)
+
+
+def check_orientation(path: Path, orientation: int, options: dict[str, Any]) -> None:
     exif = Image.Exif()
     exif[_ORIENTATION] = orientation
     ink = np.zeros((16, 24), np.uint8)
     ink[:8, :8] = 255  # one corner
-    Image.fromarray(ink).save(path, exif=exif, quality=95)
+    Image.fromarray(ink).save(path, exif=exif, **options)
     pixels = pixels_of(path)
     assert size_of(path) == pixels.shape[:2] == ((24, 16) if 5 <= orientation <= 8 else (16, 24))
     rows, columns = np.nonzero(pixels[..., 0] > 127)
     # As the EXIF standard lists the sides on which the stored picture's first row and first column are seen.
     is_below, is_right = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     assert (rows.mean() > pixels.shape[0] / 2, columns.mean() > pixels.shape[1] / 2) == (is_below, is_right)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_a_picture_with_damaged_exif_is_used_as_it_is_stored(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"picture.{ending}"
+    Image.fromarray(np.zeros((16, 24), np.uint8)).save(path, exif=b"Exif\0\0no TIFF header")
+    assert size_of(path) == pixels_of(path).shape[:2] == (16, 24)
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_file_does_not_count(tmp_path: Path) -> None:
+    """To find it, each file of a folder would have to be decoded twice; both functions leave it out."""
+    path = tmp_path / "picture.png"
+    exif = Image.Exif()
+    exif[_ORIENTATION] = 6
+    Image.fromarray(np.zeros((16, 24), np.uint8)).save(path, exif=exif)
+    content = path.read_bytes()
+    start, pixels = (content.index(name) - 4 for name in (b"eXIf", b"IDAT"))
+    path.write_bytes(content[:start] + content[pixels:-12] + content[start:pixels] + content[-12:])
+    assert size_of(path) == pixels_of(path).shape[:2] == (16, 24)

@@ -77,6 +77,19 @@ def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.train.images, train[2:])
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_names_of_idx_files_may_have_capitals(tmp_path: Path, zipped: bool) -> None:
+    """As some archives and old file systems have them, even those of the endings."""
+    train, _ = write_set(tmp_path, zipped=zipped)
+    for path in list(tmp_path.iterdir()):
+        path.rename(tmp_path / path.name.upper())
+    data = load(str(tmp_path))
+    np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
+    assert data.train.labels is not None
+    assert data.train.labels.tolist() == numbers(24)[2:].tolist()
+    assert (len(data.validation), len(data.test)) == (2, 6)
+
+
 def test_idx_sets_without_test_file_or_labels(tmp_path: Path) -> None:
     (tmp_path / "train-images.gz").write_bytes(gzip.compress(idx_bytes(pixels(20))))
     data = load(str(tmp_path))

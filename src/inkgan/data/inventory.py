@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.data.arrays import ARRAY_SUFFIXES
-from inkgan.data.known_sets import KNOWN, find_known
-from inkgan.data.loading import entries, load_saved
-from inkgan.data.locations import described, is_published, known_files, locate, locate_or_download
+from inkgan.data.known_sets import KNOWN, described, find_known, is_published, known_files, locate
+from inkgan.data.loading import entries, load_saved, locate_or_download
 from inkgan.data.sets import DataSet
 from inkgan.errors import DataError, in_bytes, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress

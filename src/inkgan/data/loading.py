@@ -13,15 +13,24 @@ import numpy as np
 from inkgan.data import idx
 from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
 from inkgan.data.folder import holds_pictures, read_image_folder
-from inkgan.data.known_sets import KnownSet, find_known, unknown_set
-from inkgan.data.locations import described, find_file, identified, known_files, locate_or_download, named_folder
+from inkgan.data.known_sets import (
+    KnownSet,
+    described,
+    find_file,
+    find_known,
+    identified,
+    known_files,
+    locate,
+    named_folder,
+    unknown_set,
+)
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, make
 from inkgan.data.splits import Split, first_twelfth
 from inkgan.errors import DataError, reason_of, shown
-from inkgan.files import Progress, expanded, is_folder, no_progress
+from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
-_IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?")
+_IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?", re.IGNORECASE)
 
 
 def load(
@@ -65,6 +74,21 @@ def load(
         data = read_known(known, locate_or_download(known, directory, progress), reading)
         return replace(data, notes=(*data.notes, *_note_of_namesake(str(name), directory)))
     return read_path(_required_path(str(name), directory), reading, progress)
+
+
+def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = no_progress) -> Path:
+    """Return the folder of a known set; download it into the cache if it is not on this machine.
+
+    Raises:
+        DataError: it is nowhere, and cannot be downloaded.
+        OutputError: a download cannot be written.
+    """
+    folder = locate(known, directory)
+    if folder is None:
+        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
+
+        folder = fetch_known(known, cache_folder(), progress)
+    return folder
 
 
 def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progress: Progress = no_progress) -> DataSet:
@@ -213,15 +237,21 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
 def _read_split(file: Path) -> Split:
     """Read an IDX file of images, and the labels beside it if there are any."""
     images = idx.read_images(file)
-    prefix, _, form = file.name.removesuffix(".gz").rpartition("images")
-    labels = find_file(file.parent, f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}")
+    prefix, _, form = _unpacked_name(file).lower().rpartition("images")
+    wanted = f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}"
+    labels = next((path for path in entries(file.parent) if _unpacked_name(path).lower() == wanted), None)
     return Split(images, None if labels is None else idx.read_labels(labels, len(images)))
+
+
+def _unpacked_name(file: Path) -> str:
+    return file.stem if file.suffix.lower() == ".gz" else file.name
 
 
 def _idx_files(folder: Path) -> list[Path]:
     """Find the train and test images of any IDX set in a folder or its subfolder ``raw``.
 
-    They have names such as ``train-images-idx3-ubyte.gz``, with any prefix; ``t10k`` and ``test`` mean the same.
+    They have names such as ``train-images-idx3-ubyte.gz``, with any prefix, in small letters or capitals; ``t10k`` and
+    ``test`` mean the same.
 
     Returns:
         The files for train and, if there are any, for test; an empty list if there are no IDX files.
@@ -233,8 +263,8 @@ def _idx_files(folder: Path) -> list[Path]:
         found: dict[str, Path] = {}
         for path in entries(place):
             if (match := _IDX_NAME.fullmatch(path.name)) and not is_folder(path):
-                other = found.setdefault("train" if match[2] == "train" else "test", path)
-                if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
+                other = found.setdefault("train" if match[2].lower() == "train" else "test", path)
+                if _unpacked_name(other) != _unpacked_name(path):
                     both = f"{shown(other.name)} and {shown(path.name)}"
                     raise DataError(f"{shown(place)} holds several sets: {both}. Put each into a folder of its own.")
         if found and "train" not in found:

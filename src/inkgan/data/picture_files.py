@@ -3,7 +3,7 @@
 - Files are PNG, JPEG, BMP, GIF, TIFF or WEBP by their content, whatever their name says.
 - A difference of one step between a pixel's channels is the rounding of WEBP, not a colour.
 - Transparent pixels become white, as on paper; but black, if all of the ink is white and could not be seen.
-- The orientation that cameras record in JPEG, TIFF and WEBP files is applied.
+- The orientation that cameras record (EXIF) is applied, as viewers do; in a PNG file, if it comes before the pixels.
 - CMYK and other colour models become RGB.
 - Files with several frames cannot be used, since nothing says which frame is meant. (Phones add a preview to a JPEG,
   which makes it an MPO file; the picture itself is used.)
@@ -34,8 +34,6 @@ _MOST_FILE_BYTES = 64 * 2**20
 _TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
 _ORIENTATION = 0x0112
 _ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
-# The orientation of these formats can be read without decoding the picture.
-_FROM_CAMERAS = ("JPEG", "MPO", "TIFF", "WEBP")
 
 
 class UnusableError(Exception):
@@ -50,8 +48,7 @@ def size_of(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as image:
         width, height = image.size
-        turned = image.format in _FROM_CAMERAS and image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-        return (width, height) if turned else (height, width)
+        return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
 
 
 def pixels_of(path: Path) -> npt.NDArray[Any]:
@@ -61,7 +58,7 @@ def pixels_of(path: Path) -> npt.NDArray[Any]:
         UnusableError: it cannot be used.
     """
     with _opened(path) as opened:
-        image = ImageOps.exif_transpose(opened) if opened.format in _FROM_CAMERAS else opened
+        image = opened if _orientation(opened) is None else ImageOps.exif_transpose(opened)
         if image.mode.startswith("I;16"):
             return np.asarray(image).astype(np.uint16)[..., None]
         if image.has_transparency_data:
@@ -71,6 +68,18 @@ def pixels_of(path: Path) -> npt.NDArray[Any]:
         if np.ptp(colour, axis=2).max() <= _ROUNDING:
             return np.asarray(image.convert("L"))[..., None]
     return colour
+
+
+def _orientation(image: Image.Image) -> Any:
+    """Return the orientation that a camera recorded, without decoding the picture; None if there is none to apply."""
+    if image.format == "TIFF":  # Pillow applies it, and has changed the size already
+        return None
+    if image.format == "PNG" and "exif" not in image.info:  # Pillow would decode it to look behind the pixels
+        return None
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - damaged EXIF makes Pillow raise nearly anything, and the picture is whole
+        return None
 
 
 def _on_paper(image: Image.Image) -> Image.Image:
@@ -87,8 +96,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image without decoding it; raise :class:`UnusableError` on any error, or if it must not be decoded."""
     try:
         _check_file(path.stat())
-        # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters.
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
+        # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters. It is
+        # not given the path, since it would then map a TIFF file without compression, and garble it if it is turned.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as file,
+            Image.open(file, formats=_FORMATS) as image,
+        ):
             _check_image(image)
             yield image
     except (UnusableError, MemoryError):

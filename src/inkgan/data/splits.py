@@ -19,6 +19,8 @@ _SPLIT_WORD = re.compile(
     r"(?:(?P<train>tr(?:ai)?n(?:ing)?|训练)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?|验证)"
     r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|测试))(?:sets?|data|images?|imgs?|集|数据集?|图[像片])?\d*"
 )
+#: A capital at the end of a word: ``trainA`` and ``testB`` mention the splits train and test.
+_LAST_CAPITAL = re.compile(r"(?<=[a-z])([A-Z])(?![^\W_])")
 _BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
 
 
@@ -73,7 +75,7 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
         return {}
     tops = list(dict.fromkeys(place[0] for place in places if place))
     named = _named(tops)
-    mentioned = {top: split for top in tops if (split := split_from_name(top)[0])}
+    mentioned = {top: split for top in tops if (split := split_from_name(_LAST_CAPITAL.sub(r" \1", top))[0])}
     if not named and _divide(mentioned, tops):
         if splits == "auto":
             raise _question(source, tops, "are these classes, or splits?")

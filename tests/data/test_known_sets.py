@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data_files import PLAIN, complaint, write_set
-from inkgan.data import KNOWN, load, locations
+from inkgan.data import KNOWN, known_sets, load
 from inkgan.data.known_sets import Remote
 from inkgan.errors import OutputError
 from inkgan.files import cache_folder
@@ -44,12 +44,12 @@ def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path
     places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
     for place in places:
         write_set(place / "KMNIST" / "raw")
-    monkeypatch.setenv(locations.ENVIRONMENT, str(places[1]))
+    monkeypatch.setenv(known_sets.ENVIRONMENT, str(places[1]))
     assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
     assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
-    monkeypatch.delenv(locations.ENVIRONMENT)
+    monkeypatch.delenv(known_sets.ENVIRONMENT)
     assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
-    assert locations.locate(KNOWN["kmnist"], None) == places[2] / "KMNIST" / "raw"
+    assert known_sets.locate(KNOWN["kmnist"], None) == places[2] / "KMNIST" / "raw"
 
 
 def test_the_cache_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_folder_of_another_set_is_not_taken_for_the_asked_one(tmp_path: Path) 
     folder.mkdir()
     for name in PLAIN:
         (folder / f"{name}.gz").symlink_to(embedded / f"{name}.gz")
-    assert locations.identified(folder) == KNOWN["mnist"]
-    assert locations.locate(KNOWN["kmnist"], folder) is None
+    assert known_sets.identified(folder) == KNOWN["mnist"]
+    assert known_sets.locate(KNOWN["kmnist"], folder) is None
     assert load(str(folder)).name == "mnist"
 
 
@@ -84,31 +84,31 @@ def test_a_published_file_is_told_from_others(tmp_path: Path) -> None:
     plain, packed = tmp_path / "plain" / PLAIN[0], tmp_path / "packed" / f"{PLAIN[0]}.gz"
     mnist = replace(KNOWN["mnist"], sha256=(digest(plain),))
     kmnist = replace(KNOWN["kmnist"], remotes=(Remote(packed.name, packed.stat().st_size, digest(packed)),))
-    assert [locations.is_published(mnist, path) for path in (plain, packed)] == [True, True]
-    assert [locations.is_published(kmnist, path) for path in (plain, packed)] == [None, True]
+    assert [known_sets.is_published(mnist, path) for path in (plain, packed)] == [True, True]
+    assert [known_sets.is_published(kmnist, path) for path in (plain, packed)] == [None, True]
     packed.write_bytes(gzip.compress(plain.read_bytes(), 9))
-    assert [locations.is_published(known, packed) for known in (mnist, kmnist)] == [True, False]
+    assert [known_sets.is_published(known, packed) for known in (mnist, kmnist)] == [True, False]
     packed.write_bytes(gzip.compress(plain.read_bytes() + b"more"))
-    assert locations.is_published(mnist, packed) is False
+    assert known_sets.is_published(mnist, packed) is False
 
 
 def test_a_folder_that_the_system_refuses_to_look_up(tmp_path: Path) -> None:
-    complaint(lambda: locations.find_file(tmp_path / ("x" * 300), "labels"), "cannot read", "file name too long")
+    complaint(lambda: known_sets.find_file(tmp_path / ("x" * 300), "labels"), "cannot read", "file name too long")
 
 
 def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
-    monkeypatch.setenv(locations.ENVIRONMENT, str(tmp_path / "gone"))
+    monkeypatch.setenv(known_sets.ENVIRONMENT, str(tmp_path / "gone"))
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
 
 def test_where_there_is_no_cache_nothing_was_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A set is looked for without an error, such as for the list of all sets."""
     monkeypatch.setenv("XDG_CACHE_HOME", "/" + "x" * 5000)  # the system refuses even to look
-    assert locations.locate(KNOWN["kmnist"], None) is None
+    assert known_sets.locate(KNOWN["kmnist"], None) is None
     monkeypatch.setattr("platformdirs.user_cache_path", _homeless)
-    assert locations.locate(KNOWN["kmnist"], None) is None
+    assert known_sets.locate(KNOWN["kmnist"], None) is None
 
 
 @pytest.mark.slow
