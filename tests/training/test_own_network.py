@@ -524,6 +524,14 @@ def test_a_network_that_cannot_be_read(folder: Path, tmp_path: Path, small_data:
         networks.note_of_change({"network": "bad", "network_sha256": "0"}, tmp_path)
 
 
+def test_the_path_of_the_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every program that sets environment variables replaces it as shells do."""
+    (folder / "extra.py").touch()
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv(networks.ENVIRONMENT, f"~/{folder.name}")
+    assert networks.own_networks()["extra"] == folder / "extra.py"
+
+
 def test_a_folder_of_networks_that_is_not_there_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (folder / "ours.py", folder / "nowhere"):
         monkeypatch.setenv(networks.ENVIRONMENT, str(place))

@@ -101,7 +101,7 @@ def test_one_slice_is_left_as_it_is() -> None:
 def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In float64, 20 steps with four slices and with one agree within 1e-9."""
     # The networks are in float64 here.
-    monkeypatch.setattr("inkgan.networks.build.usual_arithmetic", contextlib.nullcontext)
+    monkeypatch.setattr("inkgan.networks.usual_arithmetic", contextlib.nullcontext)
     learned = []
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inkgan.errors import ConfigError, quantity
-from inkgan.networks.build import reason_in
+from inkgan.networks import reason_in
 from inkgan.training.losses import input_gradients
 from inkgan.training.optimizers import MixedPrecision
 from inkgan.training.recipe import split_output
@@ -32,7 +32,7 @@ def require_trainable(
     """Refuse networks that cannot be called or saved, return wrong shapes, or do not learn from losses and penalty.
 
     Args:
-        description: what both were built from; see :mod:`inkgan.networks.build`.
+        description: what both were built from; see :mod:`inkgan.networks`.
         generator: the generator; unchanged.
         discriminator: the discriminator; unchanged.
         dtype: the precision that they compute in.

@@ -112,7 +112,7 @@ class Recipe(ABC):
 
 
 def split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
-    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks.build`."""
+    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
     logits, scores = output if isinstance(output, tuple) else (output, None)
     return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
