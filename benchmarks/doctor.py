@@ -30,7 +30,7 @@ from machine import REPOSITORY, commit, cpu_model, say
 from report import TODAY, finish, heading, parser_for, result_name, table
 
 from inkgan.config import Config, from_saved
-from inkgan.evaluation.metrics.intervals import clopper_pearson
+from inkgan.evaluation.metrics.intervals import binomial
 from inkgan.files import write_bytes
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
@@ -202,7 +202,7 @@ def share(hits: int, count: int) -> str:
     """Return a share with its exact interval, in percent."""
     if not count:
         return "none ran"
-    interval = clopper_pearson(hits, count)
+    interval = binomial(hits, count, "exact").interval
     return f"{hits} of {count} [{interval.low:.1%}, {interval.high:.1%}]"
 
 

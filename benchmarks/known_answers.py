@@ -29,8 +29,7 @@ from inkgan.evaluation.features import Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distances
 from inkgan.evaluation.metrics.intervals import Estimate, jackknife
 from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
-from inkgan.evaluation.reference_statistics import training_features
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_text import number
 from inkgan.evaluation.subject import ImageSubject, Sample, draw
@@ -161,10 +160,8 @@ class Real(NamedTuple):
 
     def some(self, chosen: Any) -> Real:
         """Return the images that an array index selects."""
-        classes = self.features.classes
-        assert classes is not None
-        classes = replace(classes, probabilities=classes.probabilities[chosen])
-        return Real(ImageFeatures(self.features.features[chosen], classes), self.random[chosen])
+        some = ImageFeatures(self.features.features[chosen], self.features.probabilities[chosen])
+        return Real(some, self.random[chosen])
 
 
 def compared(reference: Reference, own: Real, others: Real) -> dict[str, tuple[float, float]]:
@@ -188,7 +185,7 @@ def frechet_extrapolated(
     Quenouille (1956), from the distances v_(-g) without each of G groups: v_infinity = G v - (G - 1) mean_g v_(-g).
     """
     value, left_out = frechet_distances(features, reference, rng, num_groups)
-    return jackknife(num_groups * value - (num_groups - 1) * float(left_out.mean()), left_out)
+    return jackknife(num_groups * value - (num_groups - 1) * float(left_out.mean()), left_out, len(features))
 
 
 def real_against_real(reference: Reference, repeats: int) -> dict[int, dict[str, list[dict[str, tuple[float, float]]]]]:
@@ -248,7 +245,6 @@ def main() -> None:
     given = parser.parse_args()
     start = time.perf_counter()
     reference = reference_for(load("mnist"))
-    assert reference.network is not None
     real = real_against_real(reference, given.repeats)
     reports = {}
     for name, (images, labels) in spoiled(reference, given.n).items():
@@ -257,7 +253,7 @@ def main() -> None:
         subject = ImageSubject(name, "known answer", images, labels, reference.data.class_names)
         sample = draw(subject, len(images), 0, reference.data)
         reports[name] = in_both_features(measure(sample, reference, full=full), sample, reference)
-    measured = f"MNIST {reference.data.digest[:12]}, features {reference.network.card.sha256[:12]}"
+    measured = f"MNIST {reference.data.digest[:12]}, features {reference.features_digest[:12]}"
     took = f"{measured}; {time.perf_counter() - start:.0f} s"
     head = "\n".join(heading("Known answers of the figures", torch.get_num_threads(), took))
     figures = {name: json.loads(report.as_json()) for name, report in reports.items()}

@@ -88,9 +88,9 @@ def spread(values: Sequence[float], form: str = ".3g") -> str:
 
 def share(count: int, n: int, form: str = ".1%") -> str:
     """Return a share with Wilson's interval of 95 %: ``12.0% [10.1% to 14.2%]``."""
-    from inkgan.evaluation.metrics.intervals import wilson  # noqa: PLC0415 - scripts that report their memory need none
+    from inkgan.evaluation.metrics.intervals import binomial  # noqa: PLC0415 - scripts that report their memory lack it
 
-    interval = wilson(count, n)
+    interval = binomial(count, n).interval
     return f"{count / n:{form}} [{interval.low:{form}} to {interval.high:{form}}]"
 
 

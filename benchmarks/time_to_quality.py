@@ -37,10 +37,9 @@ from tutorial_step import MNIST, tensorflow_python
 import inkgan
 from inkgan.data import load
 from inkgan.device import cores
-from inkgan.evaluation.feature_training import feature_network_for
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.evaluation.reference_statistics import statistics_for
+from inkgan.evaluation.reference import statistics_for
 from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120)
@@ -82,12 +81,12 @@ class Reference:
 
     def __init__(self) -> None:
         self.data = load("mnist")
-        self._network = feature_network_for(self.data)
-        self._moments = statistics_for(self.data, self._network).train
+        self._statistics = statistics_for(self.data)
 
     def distance(self, images: Images) -> Estimate:
         """Return the Fréchet digit distance of images uint8 [N, 28, 28, 1], with its interval."""
-        return frechet_estimate(self._network(images), self._moments, np.random.default_rng(0))
+        features = self._statistics.network(images)
+        return frechet_estimate(features, self._statistics.train, np.random.default_rng(0))
 
     def levels(self, count: int, kept: Path) -> dict[str, float]:
         """Return the distances to compare with, measured once: of real held-out digits and of the bundled tutorial.

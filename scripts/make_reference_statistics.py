@@ -13,7 +13,7 @@ import time
 from inkgan.data import load
 from inkgan.evaluation.features import SHIPPED, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
-from inkgan.evaluation.reference_statistics import ARRAYS, compute_statistics
+from inkgan.evaluation.reference import ARRAYS, compute_statistics
 
 
 def main() -> None:

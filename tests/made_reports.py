@@ -16,12 +16,12 @@ HALF = 0.05
 
 def estimate(value: float, half: float = HALF) -> Estimate:
     """A value whose interval reaches as far down as up."""
-    return Estimate(value, half / 2, Interval(value - half, value + half))
+    return Estimate(value, half / 2, Interval(value - half, value + half), N)
 
 
 def figure(name: str, value: float, floor: float = 0.5, half: float = HALF) -> Figure:
     """A figure and its floor, with intervals of equal width."""
-    return Figure.of(name, estimate(value, half), N, estimate(floor, half), N)
+    return Figure.of(name, estimate(value, half), estimate(floor, half))
 
 
 def report(values: Mapping[str, float], what: str = "made", **fields: Any) -> Report:

@@ -15,7 +15,7 @@ from inkgan.evaluation.classification_accuracy import SCORE_RECIPE, accuracy_sco
 from inkgan.evaluation.feature_training import TrainingRecipe, warp
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, to_ink
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.reference import ImageFeatures, PredictedClasses, Reference
+from inkgan.evaluation.reference import ImageFeatures, Reference, compute_statistics
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import ImageSubject, ModelSubject, Sample
 from inkgan.files import Progress, no_progress
@@ -75,20 +75,21 @@ def reference(training: int = BATCH, labelled: bool = True) -> Reference:
     with building(0):
         network = FeatureNetwork(card, FeatureLayers(card))
     features = np.zeros((training, 2), np.float32)
-    return Reference(data, network, None, None, features, GaussianStatistics.of(features), features[:, 0])
+    statistics = compute_statistics(data, network) if labelled else None
+    return Reference(data, statistics, None, features, GaussianStatistics.of(features), features[:, 0])
 
 
 def score_of(
-    images: Images, labels: Labels | None, predicted: Labels | None, real: Reference
+    images: Images, labels: Labels | None, predicted: Labels, real: Reference
 ) -> tuple[list[Figure], list[str]]:
     """Return the score of images with these labels, which a feature network would put into the predicted classes."""
-    classes = None if predicted is None else as_predicted(predicted)
     sample = Sample(ImageSubject("made", "arrays", images, labels), 0, images, labels, ())
-    return accuracy_score(sample, ImageFeatures(np.empty((len(images), 2), np.float32), classes), real, no_progress)
+    return accuracy_score(sample, as_predicted(predicted), real, no_progress)
 
 
-def as_predicted(labels: Labels) -> PredictedClasses:
-    return PredictedClasses(of_classes(labels), np.array([0.5, 0.5]), np.zeros(60, np.int64))
+def as_predicted(labels: Labels) -> ImageFeatures:
+    """Images that the feature network puts into these classes without doubt."""
+    return ImageFeatures(np.empty((len(labels), 2), np.float32), of_classes(labels))
 
 
 def test_a_classifier_learns_from_the_images_and_their_labels() -> None:
@@ -126,7 +127,6 @@ def test_without_classes_there_is_no_score() -> None:
         ["shades has no labels, so there is no classification accuracy score."],
     )
     assert score_of(images, labels, labels, reference(labelled=False)) == expected
-    assert score_of(images, labels, None, reference()) == expected
 
 
 def test_a_model_draws_as_many_images_as_there_are_to_learn_from(
@@ -143,8 +143,7 @@ def test_a_model_draws_as_many_images_as_there_are_to_learn_from(
     images, labels = shades(20, 3)
     subject = ModelSubject("model", object.__new__(Model))
     sample = Sample(subject, 7, images, 1 - labels, ())
-    features = ImageFeatures(np.empty((20, 2), np.float32), as_predicted(labels))
-    (figure,), notes = accuracy_score(sample, features, reference(), no_progress)
+    (figure,), notes = accuracy_score(sample, as_predicted(labels), reference(), no_progress)
     assert asked == [(BATCH, 7)]
     assert (figure.n, figure.floor_n, figure.value, notes) == (BATCH, BATCH, 1, [])
     assert [one.recipe.seed for one in learners] == [0, 7]

@@ -118,6 +118,7 @@ def test_arrays_and_models_are_compared_as_files_are(sets: Path, single: Compari
         found = inkgan.compare(inkgan.load("fast"), arrays[0], n=300, seed=np.int64(4))  # type: ignore[arg-type]
     assert found.subjects == (("fast",), ("array",))
     assert json.loads(found.as_json())["seed"] == 4
+    assert json.loads(found.as_json())["version"] == inkgan.__version__
 
 
 @pytest.mark.parametrize(

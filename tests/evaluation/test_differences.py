@@ -21,7 +21,7 @@ import tiny_runs as runs
 from inkgan.data import load
 from inkgan.errors import ConfigError, EvaluationError, InkganWarning
 from inkgan.evaluation import compare as comparing
-from inkgan.evaluation.metrics.intervals import Interval, wilson
+from inkgan.evaluation.metrics.intervals import Interval, binomial
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample
 from inkgan.runs.checkpoint import remove
@@ -134,7 +134,7 @@ def test_the_interval_of_a_group_ends_at_the_number_of_classes(figure: str, comp
     assert found(pair, figure).second_interval == Interval(0, 3)
     (pair,) = compared(group(figure, 3, 3), group(figure, 1, 3)).pairs
     assert found(pair, figure).second_interval.high > 3
-    made_of_three = Figure.of(figure, made.estimate(2.99), 500, made.estimate(2.98), 500, 3)
+    made_of_three = Figure.of(figure, made.estimate(2.99), made.estimate(2.98), 3)
     assert (made_of_three.interval.high, made_of_three.floor_interval.high) == (3, 3)
 
 
@@ -163,7 +163,7 @@ def test_equal_values_have_newcombes_interval(seeds: int, compared: Compared) ->
     """Newcombe (1998), Table II, method 10: 56/70 - 48/80. A group without spread has that of its images."""
 
     def shares(successes: int, n: int) -> list[Report]:
-        share = replace(made.figure("precision", successes / n), interval=wilson(successes, n))
+        share = replace(made.figure("precision", successes / n), interval=binomial(successes, n).interval)
         return [replace(made.report({}), figures=(share,))] * seeds
 
     (pair,) = compared(shares(48, 80), shares(56, 70)).pairs
@@ -264,9 +264,11 @@ def test_only_figures_of_as_many_images_and_of_the_same_classes_are_compared(com
         return [difference.figure for difference in pair.differences]
 
     more = tuple(replace(one, n=one.n + 1) if one.name == "recall" else one for one in first.figures)
+    of_others = tuple(replace(one, n=one.n - 7) if one.name == "diversity" else one for one in first.figures)
     fewer = (*classes[:2], replace(classes[2], diversity=None))
     for other, expected in (
         (first, every),
+        (replace(first, figures=of_others), every),
         (replace(first, figures=more), ["exact_copies", "copying_z", "diversity"]),
         (replace(first, figures=first.figures[1:]), every[1:]),
         (replace(first, classes=fewer), every[:3]),

@@ -24,11 +24,10 @@ from inkgan import cli
 from inkgan.cli.evaluate import _outputs
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning, OutputError
-from inkgan.evaluation import cache, classification_accuracy, feature_training, reference
+from inkgan.evaluation import classification_accuracy, feature_training
 from inkgan.evaluation.evaluate import measure
-from inkgan.evaluation.features import load_features
-from inkgan.evaluation.metrics.intervals import wilson
-from inkgan.evaluation.reference import quick_measure, reference_for
+from inkgan.evaluation.metrics.intervals import binomial
+from inkgan.evaluation.reference import Reference, quick_measure, reference_for
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_html import report_page
 from inkgan.evaluation.report_text import report_text
@@ -109,22 +108,22 @@ def test_the_figures_of_a_class_have_its_number_of_images(fair: Report, real: tu
     assert [one.diversity.n for one in fair.classes if one.diversity] == [one.count for one in fair.classes]
     for one in fair.classes:
         assert one.accuracy is not None
-        assert one.accuracy.interval == wilson(round(one.accuracy.value * one.accuracy.n), one.accuracy.n)
+        assert one.accuracy.interval == binomial(round(one.accuracy.value * one.accuracy.n), one.accuracy.n).interval
         floor, of_floor = one.accuracy.floor, one.accuracy.floor_n
-        assert one.accuracy.floor_interval == wilson(round(floor * of_floor), of_floor)
+        assert one.accuracy.floor_interval == binomial(round(floor * of_floor), of_floor).interval
     assert sum(one.accuracy.floor_n for one in fair.classes if one.accuracy) == N
     assert sum(one.diversity.floor_n for one in fair.classes if one.diversity) == N
 
 
-def test_a_new_figure_gets_a_floor_although_others_are_in_the_cache(real: tuple[Images, Labels]) -> None:
-    """A cache file of an earlier version lacks it; the file is then written again with the floors of all figures."""
-    first = inkgan.evaluate(real, n=321)
-    (file,) = cache.cache_folder().glob("floors-n321-*.json")
-    floors = file.read_text("utf-8")
-    fewer = {name: one for name, one in json.loads(floors).items() if name not in {"coverage", cache._DIGEST}}
-    file.write_text(json.dumps(fewer), "utf-8")
-    assert inkgan.evaluate(real, n=321).figures == first.figures
-    assert file.read_text("utf-8") == floors
+def test_the_mean_diversity_has_the_number_of_images_of_its_classes(real: tuple[Images, Labels]) -> None:
+    """A class of few images is left out of the mean, on both sides, so its images do not count."""
+    images, labels = real
+    kept = np.delete(np.arange(N), np.flatnonzero(labels == 3)[5:])
+    report = inkgan.evaluate((images[kept], labels[kept]))
+    averaged = [one.diversity for one in report.classes if one.diversity]
+    assert len(averaged) == 9
+    assert report["diversity"].n == sum(one.n for one in averaged) < report.n
+    assert report["diversity"].floor_n == sum(one.floor_n for one in averaged) < report.n
 
 
 def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
@@ -341,8 +340,7 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
 def test_distances_in_features_of_other_data_are_not_called_digit_distances(
     tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference, "feature_network_for", lambda *_: load_features())
-    monkeypatch.setattr(reference, "is_shipped_for", lambda _: False)
+    monkeypatch.setattr(Reference, "features_title", "mnist")
     report = inkgan.evaluate(stored(tmp_path, real[0]), n=N)
     assert report["frechet_digit_distance"].title == "Fréchet distance (mnist features)"
     assert report["kernel_digit_distance"].title == "kernel distance (mnist features)"
@@ -363,7 +361,11 @@ def test_data_without_labels_need_features_of_ones_own(tmp_path: Path, real: tup
 
 
 def test_json_round_trip(fair: Report) -> None:
+    """Reports of versions that did not note their own are read, too."""
     assert Report.from_json(fair.as_json()) == fair
+    older = json.loads(fair.as_json())
+    assert older.pop("version") == inkgan.__version__
+    assert Report.from_json(json.dumps(older)) == replace(fair, version="")
     for wrong in (
         "",
         "[]",

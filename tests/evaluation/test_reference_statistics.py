@@ -12,10 +12,11 @@ import pytest
 from inkgan import files
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, OutputError
+from inkgan.evaluation import reference
 from inkgan.evaluation.feature_training import TrainingRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
-from inkgan.evaluation.reference_statistics import (
+from inkgan.evaluation.reference import (
     ARRAYS,
     CARD,
     compute_statistics,
@@ -52,13 +53,13 @@ def test_a_trained_network_is_measured_as_it_is_stored(tmp_path: Path) -> None:
 def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = make_data()
-    reference = compute_statistics(data, network)
+    found = compute_statistics(data, network)
     features = network(data.train.images)
-    np.testing.assert_array_equal(reference.train.mean, GaussianStatistics.of(features).mean)
-    assert reference.train.n == 81
-    np.testing.assert_allclose(reference.proportions, [41 / 81, 40 / 81])
-    np.testing.assert_array_equal(reference.held_out_classes, network.probabilities(data.test.images).argmax(1))
-    for distances in (reference.held_out_features, reference.held_out_pixels):
+    np.testing.assert_array_equal(found.train.mean, GaussianStatistics.of(features).mean)
+    assert found.train.n == 81
+    np.testing.assert_allclose(found.proportions, [41 / 81, 40 / 81])
+    np.testing.assert_array_equal(found.held_out_classes, network.probabilities(data.test.images).argmax(1))
+    for distances in (found.held_out_features, found.held_out_pixels):
         assert distances.shape == (80,)
         assert (distances[:2] == 0).all()
         assert (distances[2:] > 0).all()
@@ -102,44 +103,66 @@ def test_training_features_are_kept(network: FeatureNetwork, tmp_path: Path, mon
         assert file.read_bytes() == content
 
 
-def test_cached_once(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def trained(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the network be that of all data, in an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(reference, "feature_network_for", lambda *_: network)
+
+
+@pytest.mark.usefixtures("trained")
+def test_cached_once(network: FeatureNetwork, tmp_path: Path) -> None:
     calls: list[tuple[str, float]] = []
-    first = statistics_for(make_data(), network, lambda *told: calls.append(told))
+    first = statistics_for(make_data(), lambda *told: calls.append(told))
     assert {doing for doing, done in calls if done == 1} == {"real images (train)", "real images (test)"}
     assert all(0 <= done <= 1 for _, done in calls)
     shares = [done for doing, done in calls if "train" in doing]
     assert shares == sorted(set(shares))
     calls.clear()
-    second = statistics_for(make_data(), network, lambda *told: calls.append(told))
+    second = statistics_for(make_data(), lambda *told: calls.append(told))
     assert calls == []
     np.testing.assert_array_equal(first.train.covariance, second.train.covariance)
     np.testing.assert_array_equal(first.held_out_classes, second.held_out_classes)
-    assert second.features_sha256 == network.card.sha256
+    assert first.network is second.network is network
     (file,) = tmp_path.rglob(ARRAYS)
     content = file.read_bytes()
     file.write_bytes(content[:-1])
-    statistics_for(make_data(), network)
+    statistics_for(make_data())
     assert file.read_bytes() == content  # a damaged file of the cache is replaced
+
+
+@pytest.mark.usefixtures("trained")
+def test_statistics_that_cannot_be_kept_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache on a full disk costs time, not the evaluation."""
+    expected = statistics_for(make_data())
+    (file,) = tmp_path.rglob(ARRAYS)
+    file.unlink()
+
+    def full(path: Path, *_: object) -> None:
+        raise OutputError(f"cannot write {path}: the disk is full.")
+
+    monkeypatch.setattr(reference, "write_bytes", full)
+    np.testing.assert_array_equal(statistics_for(make_data()).train.covariance, expected.train.covariance)
+    assert not file.exists()
 
 
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     compute_statistics(make_data(), network).save(tmp_path)
-    load_statistics(tmp_path)
+    load_statistics(network, tmp_path)
     content = (tmp_path / ARRAYS).read_bytes()
     (tmp_path / ARRAYS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(CheckpointError, match="damaged or was replaced"):
-        load_statistics(tmp_path)
+        load_statistics(network, tmp_path)
     (tmp_path / ARRAYS).write_bytes(content)
     card = json.loads((tmp_path / CARD).read_bytes())
-    for digest in ("0" * 64, "f" * 64):
-        (tmp_path / CARD).write_text(json.dumps({**card, "sha256": digest}), "utf-8")
+    for other in ({"sha256": "0" * 64}, {"features_sha256": "0" * 64}, {"format": 2}):
+        (tmp_path / CARD).write_text(json.dumps({**card, **other}), "utf-8")
         with pytest.raises(CheckpointError, match="damaged or was replaced"):
-            load_statistics(tmp_path)
+            load_statistics(network, tmp_path)
     for damaged in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
         (tmp_path / CARD).write_bytes(damaged)
         with pytest.raises(CheckpointError, match="holds no reference statistics"):
-            load_statistics(tmp_path)
+            load_statistics(network, tmp_path)
 
 
 def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
@@ -150,10 +173,9 @@ def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
 @pytest.mark.slow
 def test_the_shipped_statistics_belong_to_the_shipped_network() -> None:
     network, mnist = load_features(), load("mnist")
-    reference = load_statistics()
-    assert reference.features_sha256 == network.card.sha256
-    assert reference.data_digest == mnist.digest
-    assert statistics_for(mnist, network).train.n == len(mnist.train)
+    shipped = load_statistics(network)
+    assert shipped.data_digest == mnist.digest
+    assert statistics_for(mnist).train.n == len(mnist.train)
     assert sum((SHIPPED / name).stat().st_size for name in (ARRAYS, CARD)) < 300_000
     features = network(mnist.train.images[:640])
-    assert np.abs(features.mean(axis=0) - reference.train.mean).max() < 0.35
+    assert np.abs(features.mean(axis=0) - shipped.train.mean).max() < 0.35

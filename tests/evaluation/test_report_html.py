@@ -135,6 +135,11 @@ def test_the_longest_bar_of_a_class_fills_its_cell(count: int, expected: float, 
     assert f'<rect x="{line}" y="0" width="0.8"' in shown
 
 
+def test_a_report_names_the_version_if_it_has_one() -> None:
+    assert f"features {'f' * 16}, inkgan 1.2.3.</p>" in report_fragment(made.report({}, version="1.2.3"))
+    assert f"features {'f' * 16}.</p>" in report_fragment(made.report({}))
+
+
 def test_names_are_escaped_and_the_body_is_not_escaped_twice() -> None:
     report = replace(with_pictures(2), what="<b>&mine", notes=("<i>odd",))
     page, shown = report_page(report), report_fragment(report)

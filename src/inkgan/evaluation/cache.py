@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,12 @@ from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.files import from_json, read_regular, write_bytes
+from inkgan.files import read_regular, write_bytes
 
-#: The key of the digest of all other entries in a file of estimates.
-_DIGEST = "sha256"
-#: The bytes of the SHA-256 behind an array, and the most bytes of the header before it.
+#: The bytes of the SHA-256 at the end of a file, and the most bytes of the header of an array.
 _SEAL, _MOST_HEADER = hashlib.sha256().digest_size, 2**10
+#: The most bytes of the estimates in a file.
+_MOST_ESTIMATES = 2**26
 
 
 def cache_folder() -> Path:
@@ -44,61 +44,52 @@ def cache_key(data: DataSet, network: FeatureNetwork) -> str:
     return f"{data.digest[:16]}-{network.card.sha256[:16]}"
 
 
-def cached_estimates(
-    name: str, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
-) -> dict[str, Estimate]:
-    """Return estimates of real images by name: from a file in the cache, or computed now and kept there.
+def cached_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
+    """Return estimates of real images by name: from a file in the cache, or computed now and kept there."""
 
-    Args:
-        name: the name of the file.
-        compute: computes the estimates.
-        needed: the names of estimates that have to be among them; a file without one of them is replaced.
-    """
-    with contextlib.suppress(OutputError, OSError, ValueError, TypeError, AttributeError):
-        kept = from_json(read_regular(cache_folder() / name))
-        is_whole = kept.pop(_DIGEST, None) in (None, _digest_of(kept))  # earlier versions wrote no digest
-        if is_whole and kept and kept.keys() >= set(needed):
-            return {
-                key: Estimate(float(value), float(error), Interval(float(low), float(high)))
-                for key, (value, error, low, high) in kept.items()
-            }
-    found = compute()
-    numbers = {key: [one.value, one.standard_error, one.interval.low, one.interval.high] for key, one in found.items()}
-    _write_to_cache(name, json.dumps(numbers | {_DIGEST: _digest_of(numbers)}).encode())
-    return found
+    def as_json() -> bytes:
+        numbers = {
+            key: (one.value, one.standard_error, one.interval.low, one.interval.high, one.n)
+            for key, one in compute().items()
+        }
+        return json.dumps(numbers).encode()
 
-
-def _digest_of(numbers: object) -> str:
-    return hashlib.sha256(json.dumps(numbers).encode()).hexdigest()
+    numbers = json.loads(_cached(name, _MOST_ESTIMATES, as_json))
+    return {
+        key: Estimate(value, error, Interval(low, high), n) for key, (value, error, low, high, n) in numbers.items()
+    }
 
 
 def cached_array(name: str, shape: tuple[int, ...], compute: Callable[[], Float32]) -> Float32:
-    """Return an array: from a file in the cache, or computed now and kept there.
+    """Return an array of this shape: from a file in the cache, or computed now and kept there."""
 
-    The file is a ``.npy`` file with its SHA-256 at the end. Without this, a change in the numbers would go unnoticed,
-    and one in the header can make NumPy raise nearly any error.
+    def as_npy() -> bytes:
+        buffer = io.BytesIO()
+        np.save(buffer, compute())
+        return buffer.getvalue()
+
+    most = _MOST_HEADER + math.prod(shape) * np.dtype(np.float32).itemsize
+    array: Float32 = np.load(io.BytesIO(_cached(name, most, as_npy)), allow_pickle=False)
+    return array
+
+
+def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
+    """Return bytes: from a file in the cache, or computed now and kept there.
+
+    The file ends with the SHA-256 of what is before it, so that any damage is noticed. It is not an error if it cannot
+    be written.
 
     Args:
         name: the name of the file.
-        shape: the shape of the array.
-        compute: computes the array.
+        most: the most bytes that are plausible.
+        compute: computes the bytes.
     """
     with contextlib.suppress(OutputError, OSError):
-        most = _MOST_HEADER + math.prod(shape) * np.dtype(np.float32).itemsize + _SEAL
-        kept = read_regular(cache_folder() / name, most)
+        kept = read_regular(cache_folder() / name, most + _SEAL)
         content, seal = kept[:-_SEAL], kept[-_SEAL:]
         if hashlib.sha256(content).digest() == seal:
-            array: Float32 = np.load(io.BytesIO(content), allow_pickle=False)
-            return array
-    found = compute()
-    buffer = io.BytesIO()
-    np.save(buffer, found)
-    content = buffer.getvalue()
-    _write_to_cache(name, content + hashlib.sha256(content).digest())
-    return found
-
-
-def _write_to_cache(name: str, content: bytes) -> None:
-    """Write a file to the cache; a failure is not an error, since the content can be computed again next time."""
+            return content
+    content = compute()
     with contextlib.suppress(OutputError):
-        write_bytes(cache_folder() / name, content)
+        write_bytes(cache_folder() / name, content + hashlib.sha256(content).digest())
+    return content

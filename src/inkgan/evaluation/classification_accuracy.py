@@ -42,7 +42,7 @@ def accuracy_score(
     A model with labels draws as many images as there are training images, as in Ravuri and Vinyals (2019), section 3.
     """
     data, train = reference.data, reference.data.train
-    if train.labels is None or images.classes is None:
+    if train.labels is None:
         return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
     if len(train) < SCORE_RECIPE.batch_images:
         count = quantity(len(train), "training image")
@@ -50,7 +50,7 @@ def accuracy_score(
     pictures, labels, notes = sample.images, sample.labels, []
     name = "classification_accuracy"
     if labels is None:
-        name, labels = "classification_accuracy_by_teacher", images.classes.labels
+        name, labels = "classification_accuracy_by_teacher", images.predicted
         notes = [
             "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]
@@ -69,7 +69,7 @@ def accuracy_score(
 
     floor = reference.cached(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
     score = learn(pictures, labels, sample.seed, "learning the images")
-    return [Figure.of(name, score, len(pictures), floor, len(real))], notes
+    return [Figure.of(name, score, floor)], notes
 
 
 def classification_accuracy(
@@ -92,4 +92,4 @@ def classification_accuracy(
     card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
     network = train_features(images, labels, card, replace(SCORE_RECIPE, seed=seed), progress)
     right = network.probabilities(real.test.images).argmax(1) == real.test.labels
-    return binomial(int(right.sum()), len(right))
+    return replace(binomial(int(right.sum()), len(right)), n=len(images))

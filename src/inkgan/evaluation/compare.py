@@ -119,6 +119,7 @@ class Comparison:
         pairs: A and B, A and C, ...
         notes: what a reader has to know about the images and the figures.
         seconds: the time that it took.
+        version: the version of inkgan that compared.
     """
 
     data: str
@@ -130,6 +131,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
     seconds: float = field(default=0.0, compare=False)
+    version: str = ""
 
     def as_json(self) -> str:
         """Return the comparison as JSON."""
@@ -207,6 +209,7 @@ def compare(
         pairs=pairs,
         notes=(*limits, *_notes(members, reports, pairs)),
         seconds=time.perf_counter() - start,
+        version=reports[0][0].version,
     )
 
 
@@ -261,10 +264,11 @@ def _shared(*groups: list[Report]) -> list[str]:
     return [one.name for one in first.figures if all(other.get(one.name) == _basis(one, first) for other in elsewhere)]
 
 
-def _basis(figure: Figure, report: Report) -> tuple[int, tuple[str, ...]]:
-    """Return what two figures must share to be comparable: n, and the classes that a mean is taken over."""
-    averaged = figure.name == "diversity"
-    return figure.n, tuple(one.name for one in report.classes if averaged and one.diversity is not None)
+def _basis(figure: Figure, report: Report) -> int | tuple[str, ...]:
+    """Return what two figures must share to be comparable: the classes that a mean is taken over, or else n."""
+    if figure.name == "diversity":
+        return tuple(one.name for one in report.classes if one.diversity is not None)
+    return figure.n
 
 
 def _difference(first: list[Figure], second: list[Figure], level: float, num_classes: int) -> Difference:

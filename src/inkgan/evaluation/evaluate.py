@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from inkgan.evaluation.features import Extractor
 from inkgan.evaluation.metrics import Float32, Float64
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import frechet_estimate
-from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, rare, student
+from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
 from inkgan.evaluation.random_features import random_features_distance
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, PredictedClasses, Reference, reference_for
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
@@ -33,7 +34,7 @@ from inkgan.images import Images, Labels
 
 #: The figures of a class need this many images of it.
 _LEAST_OF_CLASS = 20
-# Raise these when a figure changes: its floors in the cache are then computed again.
+# Raise it when a figure is added or changes: the floors in the cache are then computed again.
 _FLOORS_VERSION = 4
 _PAIRS = 32  # shown in the HTML report
 
@@ -104,16 +105,18 @@ def evaluate(
 
 def measure(sample: Sample, reference: Reference, *, full: bool = False, progress: Progress = no_progress) -> Report:
     """Compare images with a reference, which can be reused for other images; see :func:`evaluate`."""
-    n, data = len(sample.images), reference.data
+    n, data, statistics = len(sample.images), reference.data, reference.statistics
     images = reference.extract(sample.images, progress)
     progress("figures", 0.0)
     found = figures_of(images, sample.labels, reference, np.random.default_rng(sample.seed))
-    floors = _floors_of(reference, n, found, progress)
+    floors = _floors_of(reference, n, progress)
     _add_mean_diversity(found, floors)
-    figures = _with_floors(found, floors, sample.labels, images, reference)
+    figures = [  # held-out images may lack a class, and so the figures of it
+        Figure.of(name, one, floors[name], len(data.class_names)) for name, one in found.items() if name in floors
+    ]
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, reference.training_features)
-    figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.classes, reference)
+    figures += _novelty_figures(nearest.distance, reference.held_out_distances, images.predicted, reference)
     figures.append(_exact_copies(sample.images, data))
     notes = [*sample.notes, *(f"{data.name}: {note}." for note in data.notes)]
     if full:
@@ -123,9 +126,11 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         figures += score
         notes += score_notes
     by_name = {one.name: replace(one, title=_title(one.title, reference)) for one in figures}
-    classes, class_notes = ((), []) if images.classes is None else _classes(images.classes, data.class_names, by_name)
-    predicted = np.zeros(n, np.int64) if images.classes is None else images.classes.labels
-    closest = _closest(nearest.distance.argsort(kind="stable"), predicted)
+    classes: tuple[ClassFigures, ...] = ()
+    if statistics is not None:
+        classes, class_notes = _classes(images.predicted, statistics.proportions, data.class_names, by_name)
+        notes += class_notes
+    closest = _closest(nearest.distance.argsort(kind="stable"), images.predicted)
     progress("figures", 1.0)
     return Report(
         what=sample.subject.name,
@@ -137,14 +142,15 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
         seed=sample.seed,
         figures=tuple(by_name[name] for name in FIGURE_KINDS if name in by_name),
         classes=classes,
-        notes=(*notes, *class_notes),
+        notes=tuple(notes),
         pictures=Pictures(
             images=sample.images,
-            predicted=predicted,
+            predicted=images.predicted,
             generated=sample.images[closest],
             training=data.train.images[nearest.index[closest]],
         ),
-        feature_accuracy=None if reference.network is None else reference.network.card.accuracy.get("test"),
+        feature_accuracy=None if statistics is None else statistics.network.card.accuracy.get("test"),
+        version=version("inkgan"),
     )
 
 
@@ -154,12 +160,12 @@ def figures_of(
     """Return every figure except novelty, by name; the figure of one class is named ``figure/class``.
 
     Args:
-        images: features and predicted classes of n images.
+        images: features and class probabilities of n images.
         labels: int64 [n], the class requested for each image, or None.
         reference: the real images to compare with.
         rng: assigns the images to the groups of the jackknife.
     """
-    features, classes = images.features, images.classes
+    features, predicted, statistics = images.features, images.predicted, reference.statistics
     real = reference.training_features[reference.some_training(len(features))]
     manifold = manifold_estimates(real, features, rng)  # precision, recall, density and coverage
     found = {
@@ -167,51 +173,45 @@ def figures_of(
         "kernel_digit_distance": kernel_estimate(features, real, rng),
         **manifold,
     }
-    if classes is None:
+    if statistics is None:
         return found
-    balance = class_balance(classes.labels, classes.proportions, rng)
-    found["classifier_score"] = classifier_score(classes.probabilities, rng)
+    balance = class_balance(predicted, statistics.proportions, rng)
+    found["classifier_score"] = classifier_score(images.probabilities, rng)
     found["class_total_variation"] = balance.total_variation
     found["class_kl"] = balance.kl
     found["classes_covered"] = balance.covered
-    for label in range(len(classes.proportions)):
-        of_class = features[classes.labels == label]
+    for label in range(len(statistics.proportions)):
+        of_class = features[predicted == label]
         if len(of_class) >= _LEAST_OF_CLASS:
             found[f"diversity/{label}"] = diversity(of_class, rng)
     if labels is not None:
-        overall, by_class = conditional_accuracy(labels, classes.labels)
+        overall, by_class = conditional_accuracy(labels, predicted)
         found["accuracy"] = overall
         found |= {f"accuracy/{label}": share for label, share in by_class.items()}
     return found
 
 
-def _floors_of(reference: Reference, n: int, figures: Iterable[str], progress: Progress) -> dict[str, Estimate]:
-    """Return the figures of n held-out images, from the cache if they are there.
-
-    Args:
-        reference: the real images to compare with.
-        n: the number of images.
-        figures: the names of the figures that need a floor. Held-out images may lack a class, and so its figures.
-        progress: receives the progress of the work.
-    """
+def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Estimate]:
+    """Return the figures of n held-out images, from the cache if they are there."""
 
     def compute() -> dict[str, Estimate]:
         held_out = reference.held_out(n)
         images = reference.extract(held_out.images, progress, "held-out images")
         progress("floor", 0.0)
         found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
-        if images.classes is not None:
-            found["class_total_variation"] = _with_chance(found["class_total_variation"], images.classes)
+        if reference.statistics is not None:
+            found["class_total_variation"] = _with_chance(
+                found["class_total_variation"], images.predicted, reference.statistics.proportions
+            )
         return found
 
-    whole = [name for name in figures if "/" not in name]  # an earlier version may have kept fewer
-    return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute, whole)
+    return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute)
 
 
-def _with_chance(variation: Estimate, classes: PredictedClasses) -> Estimate:
+def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
     """Give the total variation of one sample, which is mostly chance, the interval of many of the same proportions."""
     rng = np.random.default_rng(REAL_SEED)
-    chance = class_balance(classes.labels, classes.proportions, rng).chance_total_variation
+    chance = class_balance(predicted, proportions, rng).chance_total_variation
     low, high = min(chance.low, variation.value), max(chance.high, variation.value)
     return replace(variation, interval=replace(chance, low=low, high=high))
 
@@ -222,49 +222,17 @@ def _add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate])
     if not names:
         return
     for side in (found, floors):
-        error = math.hypot(*(side[name].standard_error for name in names)) / len(names)
+        averaged = [side[name] for name in names]
+        error = math.hypot(*(one.standard_error for one in averaged)) / len(names)
         # 9 degrees of freedom, as in the figure of each class: diversity() uses a jackknife of 10 groups.
-        side["diversity"] = student(sum(side[name].value for name in names) / len(names), error, 9)
-
-
-def _with_floors(
-    found: dict[str, Estimate],
-    floors: dict[str, Estimate],
-    labels: Labels | None,
-    images: ImageFeatures,
-    reference: Reference,
-) -> list[Figure]:
-    """Pair each figure with its floor, with the numbers of images of both; a figure without a floor is left out."""
-    n, classes = len(images.features), images.classes
-    real_labels = reference.held_out(n).labels
-    predicted = real_predicted = None
-    if classes is not None:
-        predicted, real_predicted = classes.labels, classes.held_out[reference.some_held_out(n)]
-    return [
-        Figure.of(
-            name,
-            estimate,
-            _number_of_images(name, labels, predicted, n),
-            floors[name],
-            _number_of_images(name, real_labels, real_predicted, n),
-            len(reference.data.class_names),
-        )
-        for name, estimate in found.items()
-        if name in floors
-    ]
-
-
-def _number_of_images(name: str, labels: Labels | None, predicted: Labels | None, n: int) -> int:
-    """Return how many of n images a figure is computed from: all of them, or those of its class."""
-    figure, _, label = name.partition("/")
-    classes = labels if figure == "accuracy" else predicted
-    return n if not label or classes is None else int((classes == int(label)).sum())
+        mean, n = sum(one.value for one in averaged) / len(names), sum(one.n for one in averaged)
+        side["diversity"] = student(mean, error, 9, n)
 
 
 def _novelty_figures(
     distances: Float64,
     held_out_distances: Float32,
-    classes: PredictedClasses | None,
+    predicted: Labels,
     reference: Reference,
     suffix: str = "",
 ) -> list[Figure]:
@@ -273,17 +241,17 @@ def _novelty_figures(
     Distances are those to the nearest training images. They are compared within classes if the feature network predicts
     them.
     """
-    n, held_out, cells = len(distances), len(held_out_distances), None
-    if classes is not None and reference.extractor is None:
-        cells = (classes.labels, classes.held_out)
+    held_out, cells = len(held_out_distances), None
+    if reference.statistics is not None and reference.extractor is None:
+        cells = (predicted, reference.statistics.held_out_classes)
     found = novelty(distances, held_out_distances, cells=cells)
     usual = binomial(round(found.expected * held_out), held_out)
-    z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96))
+    z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96), len(distances))
     # The z compares two samples, so its interval includes the chance of the held-out images: 0 has none of its own.
-    none = Estimate(0.0, 0.0, Interval(0.0, 0.0))
+    none = Estimate(0.0, 0.0, Interval(0.0, 0.0), held_out)
     return [
-        Figure.of(f"near_copies{suffix}", found.near_copies, n, usual, held_out),
-        Figure.of(f"copying_z{suffix}", z, n, none, held_out),
+        Figure.of(f"near_copies{suffix}", found.near_copies, usual),
+        Figure.of(f"copying_z{suffix}", z, none),
     ]
 
 
@@ -291,9 +259,10 @@ def _exact_copies(images: Images, data: DataSet) -> Figure:
     """Return the share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
     found, usual = (
-        rare(sum(image.tobytes() in training for image in some), len(some)) for some in (images, data.test.images)
+        binomial(sum(image.tobytes() in training for image in some), len(some), "exact")
+        for some in (images, data.test.images)
     )
-    return Figure.of("exact_copies", found, len(images), usual, len(data.test))
+    return Figure.of("exact_copies", found, usual)
 
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:
@@ -306,7 +275,7 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Referen
         held_out = nearest.distance.astype(np.float32)
     else:
         held_out = reference.statistics.held_out_pixels
-    return _novelty_figures(distances, held_out, images.classes, reference, "_pixels")
+    return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
 
 
 def _title(title: str, reference: Reference) -> str:
@@ -317,16 +286,15 @@ def _title(title: str, reference: Reference) -> str:
 
 
 def _classes(
-    predicted: PredictedClasses, names: Sequence[str], figures: dict[str, Figure]
+    predicted: Labels, proportions: Float64, names: Sequence[str], figures: dict[str, Figure]
 ) -> tuple[tuple[ClassFigures, ...], list[str]]:
     """Return the figures of each class, and notes."""
-    n = len(predicted.labels)
-    counts = np.bincount(predicted.labels, minlength=len(names))
+    counts = np.bincount(predicted, minlength=len(names))
     classes = tuple(
         ClassFigures(
             name=names[label],
             count=int(counts[label]),
-            expected=float(predicted.proportions[label] * n),
+            expected=float(proportions[label] * len(predicted)),
             diversity=figures.get(f"diversity/{label}"),
             accuracy=figures.get(f"accuracy/{label}"),
         )

@@ -19,8 +19,7 @@ from inkgan.evaluation.cache import cache_key, cached_estimates
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard, FeatureLayers, FeatureNetwork, Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.evaluation.reference import REAL_SEED, Reference
-from inkgan.evaluation.reference_statistics import training_features
+from inkgan.evaluation.reference import REAL_SEED, Reference, training_features
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample
 from inkgan.files import Progress, no_progress
@@ -45,8 +44,8 @@ def random_features_distance(sample: Sample, reference: Reference, progress: Pro
         return {"distance": distance(reference.held_out(n).images, REAL_SEED, "held-out images, random features")}
 
     found = distance(sample.images, sample.seed, "random features")
-    kept = cached_estimates(f"random-floor-n{n}-{cache_key(data, network)}-v{_FLOORS_VERSION}.json", floor)
-    return Figure.of("frechet_random_distance", found, n, kept["distance"], n)
+    kept = cached_estimates(f"random-floor-n{n}-{cache_key(data, network)}-v{_FLOORS_VERSION}", floor)
+    return Figure.of("frechet_random_distance", found, kept["distance"])
 
 
 def distance_in_units(features: Features, moments: GaussianStatistics, rng: np.random.Generator) -> Estimate:
@@ -60,7 +59,7 @@ def distance_in_units(features: Features, moments: GaussianStatistics, rng: np.r
     found = frechet_estimate(features, moments, rng)
     unit = float(np.trace(moments.covariance)) / len(moments.mean)
     interval = Interval(found.interval.low / unit, found.interval.high / unit)
-    return Estimate(found.value / unit, found.standard_error / unit, interval)
+    return Estimate(found.value / unit, found.standard_error / unit, interval, found.n)
 
 
 def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:

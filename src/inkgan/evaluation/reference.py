@@ -9,58 +9,104 @@ A :class:`Reference` is made once, and then compares any number of sets of image
 * Novelty compares with the distances of all held-out images to the training images.
 
 The *floor* of a figure is the same figure of as many held-out images, always the same ones.
+
+Statistics of the real images in the features of the data's network are kept: those of MNIST are part of inkgan
+(``python scripts/make_reference_statistics.py`` makes them again), those of other data are in the cache. All are tied
+by hash to the data and to the network.
+
+Shapes: n images to measure, T training images, H test images, D features, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import safetensors
+import safetensors.numpy
 
 from inkgan.data import DataSet, Split
-from inkgan.evaluation.cache import cache_key, cached_estimates
-from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
-from inkgan.evaluation.features import Extractor, FeatureNetwork, Features, Probabilities, extract
+from inkgan.errors import CheckpointError, OutputError
+from inkgan.evaluation.cache import cache_folder, cache_key, cached_array, cached_estimates
+from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for, labels_to_learn
+from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.reference_statistics import ReferenceStatistics, statistics_for, training_features
-from inkgan.files import Progress, no_progress
+from inkgan.evaluation.metrics.novelty import pixels
+from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, Labels
 
 #: The seed that chooses the real images of the floor and of the reference, whatever the user's seed.
 REAL_SEED = 20_260
 
-
-@dataclass(frozen=True, eq=False)
-class PredictedClasses:
-    """The classes that the feature network predicts for n images, and what they are compared with.
-
-    Attributes:
-        probabilities: of each class for each image, [n, K].
-        proportions: the classes' shares of the training labels, [K].
-        held_out: the most probable class of each test image, [H].
-    """
-
-    probabilities: Probabilities
-    proportions: npt.NDArray[np.float64]
-    held_out: Labels
-
-    @cached_property
-    def labels(self) -> Labels:
-        """The most probable class of each image, int64 [n]."""
-        return self.probabilities.argmax(axis=1)
+#: The files in which statistics are kept, and the version of their form.
+ARRAYS, CARD = "reference.safetensors", "reference.json"
+FORMAT = 1
+#: The arrays of :class:`ReferenceStatistics` that are kept under their own names.
+_ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """Features of n images, [n, D], and their predicted classes, which data without labels do not have."""
+    """Features of n images, [n, D], and the probabilities of their classes, [n, K]; K is 0 for data without labels."""
 
     features: Features
-    classes: PredictedClasses | None
+    probabilities: Probabilities
+
+    @cached_property
+    def predicted(self) -> Labels:
+        """The most probable class of each image, int64 [n]; 0 if there are no classes."""
+        if not self.probabilities.size:
+            return np.zeros(len(self.features), np.int64)
+        return self.probabilities.argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceStatistics:
+    """The feature network of a data set with labels, and statistics of the real images in its features.
+
+    Attributes:
+        data_digest: the digest of the data.
+        network: the network, which also predicts classes.
+        train: the mean and the covariance of the training images' features.
+        proportions: the classes' shares of the training labels, [K].
+        held_out_classes: the most probable class of each test image, [H].
+        held_out_features: the distance of each test image to its nearest training image in feature space, [H].
+        held_out_pixels: the same distance between the images themselves, with pixels in [0, 1], [H].
+    """
+
+    data_digest: str
+    network: FeatureNetwork
+    train: GaussianStatistics
+    proportions: npt.NDArray[np.float64]
+    held_out_classes: npt.NDArray[np.int64]
+    held_out_features: npt.NDArray[np.float32]
+    held_out_pixels: npt.NDArray[np.float32]
+
+    def save(self, folder: Path) -> None:
+        """Write arrays (safetensors) and a card with their hash to ``folder``."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
+        arrays["train_mean"] = self.train.mean
+        arrays["train_covariance"] = self.train.covariance
+        arrays["train_n"] = np.array([self.train.n])
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        write_bytes(folder / ARRAYS, safetensors.numpy.save(contiguous))
+        card = {
+            "format": FORMAT,
+            "data_digest": self.data_digest,
+            "features_sha256": self.network.card.sha256,
+            "sha256": sha256_of(folder / ARRAYS),
+        }
+        write_bytes(folder / CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +115,16 @@ class Reference:
 
     Attributes:
         data: the real images.
-        network: the data's feature network, which also predicts classes; None for data without labels.
+        statistics: the data's feature network, with statistics of the real images; None for data without labels.
         extractor: the caller's own features; None means those of the network.
-        statistics: of the real images in the network's features; None without a network.
         training_features: the features of all training images, float32 [T, D].
         moments: their mean and covariance.
         held_out_distances: the distance of each test image to its nearest training image, float32 [H].
     """
 
     data: DataSet
-    network: FeatureNetwork | None
-    extractor: Extractor | None
     statistics: ReferenceStatistics | None
+    extractor: Extractor | None
     training_features: Features
     moments: GaussianStatistics
     held_out_distances: npt.NDArray[np.float32]
@@ -95,13 +139,11 @@ class Reference:
     @property
     def features_digest(self) -> str:
         """The sha256 of the feature network, or ``own extractor``: figures in different features are not comparable."""
-        if self.network is None or self.extractor is not None:
+        if self.statistics is None or self.extractor is not None:
             return "own extractor"
-        return self.network.card.sha256
+        return self.statistics.network.card.sha256
 
-    def cached(
-        self, name: str, version: int, compute: Callable[[], dict[str, Estimate]], needed: Collection[str] = ()
-    ) -> dict[str, Estimate]:
+    def cached(self, name: str, version: int, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
         """Return estimates of real images from the cache, or compute them and keep them there.
 
         Estimates in the caller's own features are not kept, since these have no name.
@@ -110,31 +152,25 @@ class Reference:
             name: the name of the estimates.
             version: the version of the figures; raise it when one changes, so that they are computed again.
             compute: computes the estimates.
-            needed: the names of estimates that have to be among them.
         """
-        if self.network is None or self.extractor is not None:
+        if self.statistics is None or self.extractor is not None:
             return compute()
-        return cached_estimates(f"{name}-{cache_key(self.data, self.network)}-v{version}.json", compute, needed)
+        return cached_estimates(f"{name}-{cache_key(self.data, self.statistics.network)}-v{version}", compute)
 
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
         """Compute the features and predict the classes of images, uint8 [n, H, W, C]."""
-        if self.network is None or self.statistics is None:
+        if self.statistics is None:
             assert self.extractor is not None
             progress(doing, 0.0)
-            return ImageFeatures(extract(self.extractor, images), None)
-        features, probabilities = self.network.extract(images, progress, doing)
+            return ImageFeatures(extract(self.extractor, images), np.empty((len(images), 0), np.float32))
+        features, probabilities = self.statistics.network.extract(images, progress, doing)
         if self.extractor is not None:
             features = extract(self.extractor, images)
-        classes = PredictedClasses(probabilities, self.statistics.proportions, self.statistics.held_out_classes)
-        return ImageFeatures(features, classes)
+        return ImageFeatures(features, probabilities)
 
     def held_out(self, n: int) -> Split:
-        """Return n test images and their labels: not the first n, since the first half of MNIST's file is easier."""
-        return self.data.test[self.some_held_out(n)]
-
-    def some_held_out(self, n: int) -> npt.NDArray[np.int64]:
-        """Return the indices of n test images, always the same."""
-        return np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]
+        """Return n test images, always the same: not the first n, since the first half of MNIST's file is easier."""
+        return self.data.test[np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]]
 
     def some_training(self, n: int) -> npt.NDArray[np.int64]:
         """Return the indices of n training images, always the same."""
@@ -153,18 +189,16 @@ def reference_for(data: DataSet, extractor: Extractor | None = None, progress: P
         EvaluationError: the data have no labels to train a feature network with, and there is no extractor.
         CheckpointError: a file of the feature network or of the statistics is damaged.
     """
-    network = None if data.train.labels is None and extractor is not None else feature_network_for(data, progress)
-    statistics = None if network is None else statistics_for(data, network, progress)
-    if extractor is not None:
-        progress("real images", 0.0)
-        training = extract(extractor, data.train.images)
-        nearest = nearest_neighbours(extract(extractor, data.test.images), training)
-        distances = nearest.distance.astype(np.float32)
-        return Reference(data, network, extractor, statistics, training, GaussianStatistics.of(training), distances)
-    assert network is not None
-    assert statistics is not None
-    training = training_features(data, network, progress)
-    return Reference(data, network, None, statistics, training, statistics.train, statistics.held_out_features)
+    if extractor is None:
+        statistics = statistics_for(data, progress)
+        training = training_features(data, statistics.network, progress)
+        return Reference(data, statistics, None, training, statistics.train, statistics.held_out_features)
+    with_classes = None if data.train.labels is None else statistics_for(data, progress)
+    progress("real images", 0.0)
+    training = extract(extractor, data.train.images)
+    nearest = nearest_neighbours(extract(extractor, data.test.images), training)
+    distances = nearest.distance.astype(np.float32)
+    return Reference(data, with_classes, extractor, training, GaussianStatistics.of(training), distances)
 
 
 def quick_measure(
@@ -184,14 +218,100 @@ def quick_measure(
     Raises:
         EvaluationError: the data have no labels to train a feature network with.
     """
-    network = feature_network_for(data, progress)
-    moments = statistics_for(data, network, progress).train
+    statistics = statistics_for(data, progress)
 
     def measure(images: Images, labels: Labels | None) -> dict[str, float]:
-        features, probabilities = network.extract(images)
-        figures = {"frechet_digit_distance": frechet_distance(GaussianStatistics.of(features), moments)}
+        features, probabilities = statistics.network.extract(images)
+        figures = {"frechet_digit_distance": frechet_distance(GaussianStatistics.of(features), statistics.train)}
         if labels is not None:
             figures["accuracy"] = float((probabilities.argmax(axis=1) == labels).mean())
         return figures
 
     return measure
+
+
+def statistics_for(data: DataSet, progress: Progress = no_progress) -> ReferenceStatistics:
+    """Return the feature network and the statistics of a data set: shipped ones, cached ones, or made now and cached.
+
+    Raises:
+        EvaluationError: the data have no labels, or cannot be trained on.
+        CheckpointError: a shipped file is damaged; damaged files in the cache are replaced.
+        OutputError: the network has to be trained, and cannot be kept.
+
+    Warns:
+        InkganWarning: as :func:`feature_network_for`.
+    """
+    network = feature_network_for(data, progress)
+    if is_shipped_for(data):
+        return load_statistics(network)
+    folder = cache_folder() / f"reference-{cache_key(data, network)}"
+    with contextlib.suppress(CheckpointError):  # it is not there yet, or damaged
+        return load_statistics(network, folder)
+    statistics = compute_statistics(data, network, progress)
+    with contextlib.suppress(OutputError):  # they can be computed again next time
+        statistics.save(folder)
+    return statistics
+
+
+def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> ReferenceStatistics:
+    """Load the statistics in the features of a network after checking their hash.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of another format or of another network, or not the one that the
+            card names.
+    """
+    try:
+        card: dict[str, Any] = from_json(read_regular(folder / CARD))
+        expected = (FORMAT, network.card.sha256, sha256_of(folder / ARRAYS))
+        if (card["format"], card["features_sha256"], card["sha256"]) != expected:
+            raise CheckpointError(
+                f"{folder / ARRAYS} is not what its card says: it is damaged or was replaced. Make it again."
+            )
+        arrays = safetensors.numpy.load_file(folder / ARRAYS)
+        arrays["held_out_classes"] = arrays["held_out_classes"].astype(np.int64)
+        return ReferenceStatistics(
+            data_digest=card["data_digest"],
+            network=network,
+            train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
+
+
+def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
+    """Compute the statistics of a labelled data set's training and test splits.
+
+    Args:
+        data: the real images; its training split needs more images than the network has features.
+        network: the feature network.
+        progress: called with the share of images done.
+
+    Raises:
+        EvaluationError: as :func:`labels_to_learn`, too few images, or images that are not of the network's shape.
+    """
+    counts = np.bincount(labels_to_learn(data), minlength=len(data.class_names))
+    train = training_features(data, network, progress)
+    test, probabilities = network.extract(data.test.images, progress, "real images (test)")
+    progress("distances of real images", 0.0)
+    distances = nearest_neighbours(test, train).distance
+    pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance
+    return ReferenceStatistics(
+        data_digest=data.digest,
+        network=network,
+        train=GaussianStatistics.of(train),
+        proportions=counts / counts.sum(),
+        held_out_classes=probabilities.argmax(axis=1),
+        held_out_features=distances.astype(np.float32),
+        held_out_pixels=pixel_distances.astype(np.float32),
+    )
+
+
+def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
+    """Return the features of all training images, float32 [T, D]: from the cache, or extracted now and cached."""
+
+    def extracted() -> Features:
+        return network.extract(data.train.images, progress, "real images (train)")[0]
+
+    name = f"training-{cache_key(data, network)}.npy"
+    return cached_array(name, (len(data.train), network.card.num_features), extracted)

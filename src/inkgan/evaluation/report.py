@@ -139,8 +139,8 @@ class Figure:
     reference: str
 
     @classmethod
-    def of(cls, name: str, estimate: Estimate, n: int, floor: Estimate, floor_n: int, num_classes: int = 0) -> Figure:
-        """Make a figure from its name, its estimate from ``n`` images, and its floor from ``floor_n`` held-out ones."""
+    def of(cls, name: str, estimate: Estimate, floor: Estimate, num_classes: int = 0) -> Figure:
+        """Make a figure from its name, its estimate and its floor."""
         kind = kind_of(name)
         estimate, floor = (within_range(name, one, num_classes) for one in (estimate, floor))
         return cls(
@@ -148,10 +148,10 @@ class Figure:
             title=kind.title,
             value=estimate.value,
             interval=estimate.interval,
-            n=n,
+            n=estimate.n,
             floor=floor.value,
             floor_interval=floor.interval,
-            floor_n=floor_n,
+            floor_n=floor.n,
             ratio=estimate.value / floor.value if floor.interval.low > 0 else None,
             better=kind.better,
             reference=kind.reference,
@@ -215,6 +215,7 @@ class Report:
         pictures: the images of the HTML report; not part of the JSON.
         feature_accuracy: the share of held-out images whose class the feature network predicts correctly; None if it is
             not known.
+        version: the version of inkgan that measured; empty in a report of a version that did not note it.
     """
 
     what: str
@@ -230,6 +231,7 @@ class Report:
     seconds: float = field(default=0.0, compare=False)
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
     feature_accuracy: float | None = None
+    version: str = ""
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure with a name such as ``"coverage"``.

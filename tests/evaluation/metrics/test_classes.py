@@ -12,7 +12,7 @@ from torchmetrics.image.inception import InceptionScore
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
-from inkgan.evaluation.metrics.intervals import Estimate, Interval, groups, jackknife, wilson
+from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, groups, jackknife
 
 Array = npt.NDArray[np.float64]
 UNIFORM = np.full(4, 0.25)
@@ -56,7 +56,7 @@ def test_the_jackknife_of_the_score_computes_it_without_each_group() -> None:
     def plain(q: Array) -> float:
         return float(np.exp((q * np.log(q / q.mean(axis=0))).sum(axis=1).mean()))
 
-    expected = jackknife(plain(p), np.array([plain(p[group != g]) for g in range(10)]))
+    expected = jackknife(plain(p), np.array([plain(p[group != g]) for g in range(10)]), len(p))
     estimate = classifier_score(p, rng(), 10)
     assert estimate.value == pytest.approx(expected.value, rel=1e-12)
     assert estimate.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
@@ -75,23 +75,23 @@ def test_balance_by_hand() -> None:
     balance = class_balance(labels, UNIFORM, rng())
     assert balance.total_variation.value == pytest.approx(0.25)
     assert balance.kl.value == pytest.approx(0.5 * np.log(2))
-    assert balance.covered == Estimate(3, 0, Interval(3, 4))  # a class that 100 images lack may still be there
+    assert balance.covered == Estimate(3, 0, Interval(3, 4), 100)  # a class that 100 images lack may still be there
 
 
 def test_a_class_counts_as_covered_from_a_tenth_of_its_share() -> None:
     """One misread image among many does not make a class covered."""
     few = class_balance(np.repeat([0, 1, 2, 3], [400, 300, 299, 1]), UNIFORM, rng())
-    assert few.covered == Estimate(3, 0, Interval(3, 3))
+    assert few.covered == Estimate(3, 0, Interval(3, 3), 1000)
     assert class_balance(np.repeat([0, 1, 2, 3], [375, 300, 300, 25]), UNIFORM, rng()).covered.value == 4
 
 
 def test_balance_jackknife_is_the_plain_one() -> None:
     labels = np.random.default_rng(2).choice(4, 60, p=[0.4, 0.3, 0.2, 0.1])
     without = [np.bincount(np.delete(labels, i), minlength=4) / 59 for i in range(60)]
-    expected = jackknife(0.0, np.array([np.abs(q - UNIFORM).sum() / 2 for q in without]))
+    expected = jackknife(0.0, np.array([np.abs(q - UNIFORM).sum() / 2 for q in without]), 1)
     balance = class_balance(labels, UNIFORM, rng())
     assert balance.total_variation.standard_error == pytest.approx(expected.standard_error)
-    expected = jackknife(0.0, np.array([(q * np.log(q / UNIFORM)).sum() for q in without]))
+    expected = jackknife(0.0, np.array([(q * np.log(q / UNIFORM)).sum() for q in without]), 1)
     assert balance.kl.standard_error == pytest.approx(expected.standard_error, rel=1e-9)
 
 
@@ -136,7 +136,7 @@ def test_conditional_accuracy() -> None:
     overall, by_class = conditional_accuracy(asked, predicted)
     assert overall.value == 25 / 30
     assert {c: share.value for c, share in by_class.items()} == {0: 0.5, 2: 1.0}
-    assert by_class[0].interval == wilson(5, 10)
+    assert by_class[0] == binomial(5, 10)
     assert conditional_accuracy(asked[:1], asked[:1])[0].value == 1  # one image is enough
     assert conditional_accuracy(asked.astype(np.uint8), predicted)[0] == overall  # any integers are
 
@@ -158,7 +158,7 @@ def test_the_jackknife_of_diversity_computes_it_without_each_group() -> None:
     x = np.random.default_rng(1).gamma(2.0, size=(31, 3))
     group = groups(31, 5, rng())
     left_out = [2 * np.trace(np.cov(x[group != g].T)) for g in range(5)]
-    expected = jackknife(2 * float(np.trace(np.cov(x.T))), np.array(left_out))
+    expected = jackknife(2 * float(np.trace(np.cov(x.T))), np.array(left_out), len(x))
     assert diversity(x, rng(), 5).standard_error == pytest.approx(expected.standard_error, rel=1e-9)
 
 

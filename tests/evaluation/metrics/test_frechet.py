@@ -139,7 +139,7 @@ def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     estimate = frechet_estimate(x, reference, np.random.default_rng(0), 5)
     group = groups(40, 5, np.random.default_rng(0))
     left_out = [frechet_distance(GaussianStatistics.of(x[group != g]), reference) for g in range(5)]
-    expected = jackknife(frechet_distance(GaussianStatistics.of(x), reference), np.array(left_out))
+    expected = jackknife(frechet_distance(GaussianStatistics.of(x), reference), np.array(left_out), len(x))
     assert estimate.standard_error == pytest.approx(expected.standard_error, rel=1e-6)
 
 

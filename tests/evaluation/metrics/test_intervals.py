@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import exp, fsum, lgamma, log, log1p
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,14 +16,12 @@ from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import (
     Interval,
     binomial,
-    clopper_pearson,
     difference_of_figures,
     difference_of_means,
     groups,
     jackknife,
     mean_over_repeats,
     student,
-    wilson,
 )
 
 
@@ -32,12 +31,12 @@ from inkgan.evaluation.metrics.intervals import (
 @given(st.integers(1, 300), st.floats(0, 1))
 def test_shares_have_the_ends_that_their_equations_give(n: int, share: float) -> None:
     successes = round(share * n)
-    interval = wilson(successes, n)
+    interval = binomial(successes, n).interval
     assert 0 <= interval.low <= successes / n <= interval.high <= 1
     z = NormalDist().inv_cdf(0.975)
     for p in (interval.low, interval.high):
         assert (successes / n - p) ** 2 == pytest.approx(z * z * p * (1 - p) / n, abs=1e-12)
-    exact = clopper_pearson(successes, n)
+    exact = binomial(successes, n, "exact").interval
     assert 0 <= exact.low <= successes / n <= exact.high <= 1
     tail = pytest.approx(0.025, rel=1e-5)  # SciPy finds the ends to within 2e-12
     assert exact.low == 0 if successes == 0 else at_least(successes, n, exact.low) == tail
@@ -52,25 +51,24 @@ def at_least(successes: int, n: int, p: float) -> float:
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (49, 2.0096)])
 def test_student_has_the_quantiles_of_the_tables(freedom: float, quantile: float) -> None:
-    estimate = student(10.0, 2.0, freedom)
-    assert (estimate.value, estimate.standard_error) == (10.0, 2.0)
+    estimate = student(10.0, 2.0, freedom, 7)
+    assert (estimate.value, estimate.standard_error, estimate.n) == (10.0, 2.0, 7)
     ends = (estimate.interval.low, estimate.interval.high)
     assert ends == pytest.approx((10 - 2 * quantile, 10 + 2 * quantile), abs=2e-3)
 
 
 @pytest.mark.slow
-def test_clopper_pearson_covers_at_least_its_level_and_wilson_about() -> None:
+def test_the_exact_interval_covers_at_least_its_level_and_wilsons_about() -> None:
     """The coverage is exact: the sum of the binomial probabilities of the outcomes whose interval holds p."""
     n, outcomes = 60, np.arange(61)
     shares = np.linspace(0.02, 0.98, 49)
     covered = {}
-    for method in (clopper_pearson, wilson):
-        ends = [method(int(k), n) for k in outcomes]
+    methods: tuple[Literal["exact", "wilson"], ...] = ("exact", "wilson")
+    for method in methods:
+        ends = [binomial(int(k), n, method).interval for k in outcomes]
         low, high = np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        covered[method.__name__] = np.array(
-            [stats.binom.pmf(outcomes, n, p)[(low <= p) & (p <= high)].sum() for p in shares]
-        )
-    assert covered["clopper_pearson"].min() >= 0.95
+        covered[method] = np.array([stats.binom.pmf(outcomes, n, p)[(low <= p) & (p <= high)].sum() for p in shares])
+    assert covered["exact"].min() >= 0.95
     assert covered["wilson"].mean() == pytest.approx(0.95, abs=0.01)
 
 
@@ -83,7 +81,7 @@ def test_groups_are_a_random_partition_into_equal_parts() -> None:
 
 def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     x = np.random.default_rng(0).standard_normal(50)
-    estimate = jackknife(float(x.mean()), (x.sum() - x) / 49)
+    estimate = jackknife(float(x.mean()), (x.sum() - x) / 49, 50)
     assert estimate.standard_error == pytest.approx(x.std(ddof=1) / np.sqrt(50))
     expected = stats.t.interval(0.95, 49, x.mean(), x.std(ddof=1) / np.sqrt(50))
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(expected, rel=1e-4)
@@ -104,7 +102,7 @@ def test_differences_of_shares_are_newcombes() -> None:
         ((3, 10), (9, 10), 0.1705, 0.8090),
         ((0, 10), (0, 10), -0.2775, 0.2775),
     ):
-        interval = difference_of_figures((a / m, wilson(a, m)), (b / n, wilson(b, n)))
+        interval = difference_of_figures((a / m, binomial(a, m).interval), (b / n, binomial(b, n).interval))
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
 
 
@@ -162,15 +160,14 @@ def test_no_spread_at_all(n: int) -> None:
     assert difference_of_means(np.full(n, 10.0), np.full(2, 9.0)) == Interval(-1, -1)
 
 
-def test_binomial_is_wilsons() -> None:
+def test_a_share_has_its_standard_error() -> None:
     estimate = binomial(30, 40)
-    assert estimate.value == 0.75
+    assert (estimate.value, estimate.n) == (0.75, 40)
     assert estimate.standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 40))
-    assert estimate.interval == wilson(30, 40)
 
 
 def test_the_smallest_inputs() -> None:
-    assert (wilson(0, 1).low, wilson(1, 1).high) == (0, 1)
+    assert (binomial(0, 1).interval.low, binomial(1, 1).interval.high) == (0, 1)
     assert sorted(groups(2, 2, np.random.default_rng(0))) == [0, 1]
     assert mean_over_repeats(np.array([0.0, 1.0])).interval.high == pytest.approx(0.5 + 12.706 * 0.5, abs=1e-3)
     assert difference_of_means(np.zeros(1), np.array([0.0, 2.0])).low < 0
@@ -179,4 +176,4 @@ def test_the_smallest_inputs() -> None:
 def test_what_is_not_finite_has_no_interval() -> None:
     for value, left_out in ((0.0, [0, 1, 2, np.nan]), (np.inf, [0, 1, 2, 3])):
         with pytest.raises(EvaluationError, match="NaN or infin"):
-            jackknife(value, np.array(left_out))
+            jackknife(value, np.array(left_out), 4)

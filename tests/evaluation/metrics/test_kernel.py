@@ -107,8 +107,8 @@ def test_the_jackknife_computes_the_figure_without_each_group() -> None:
     x, y = normal(0, 42, 3), normal(1, 44, 3, 0.5)
     rng = np.random.default_rng(8)
     group_x, group_y = groups(42, 5, rng), groups(44, 5, rng)
-    over_x = jackknife(0.0, np.array([kernel_distance(x[group_x != g], y) for g in range(5)]))
-    over_y = jackknife(0.0, np.array([kernel_distance(x, y[group_y != g]) for g in range(5)]))
+    over_x = jackknife(0.0, np.array([kernel_distance(x[group_x != g], y) for g in range(5)]), 42)
+    over_y = jackknife(0.0, np.array([kernel_distance(x, y[group_y != g]) for g in range(5)]), 42)
     estimate = kernel_estimate(x, y, np.random.default_rng(8), 5)
     assert estimate.standard_error == pytest.approx(np.hypot(over_x.standard_error, over_y.standard_error))
     quantile = 2.776  # of Student's distribution with 4 degrees of freedom

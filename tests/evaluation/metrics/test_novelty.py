@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
-from inkgan.evaluation.metrics.intervals import clopper_pearson
+from inkgan.evaluation.metrics.intervals import binomial
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import Novelty, copying_z, novelty, pixels
 
@@ -89,7 +89,7 @@ def test_new_images_and_copies() -> None:
     copies[200:300] = training[200:300] + 1e-3
     copied = spaces(copies, training, held_out)
     assert copied.near_copies.value == pytest.approx(0.3 + 0.7 * 0.01, abs=0.02)
-    assert copied.near_copies.interval == clopper_pearson(round(copied.near_copies.value * 1000), 1000)
+    assert copied.near_copies == binomial(round(copied.near_copies.value * 1000), 1000, "exact")
     assert copied.z < -5
 
     assert spaces(3 * normal(4, 500, 5), training, held_out).z > 5  # underfits: far from everything

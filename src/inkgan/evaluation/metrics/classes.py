@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics import Float64, Int64
-from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife, wilson
+from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife
 
 
 def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
@@ -40,7 +40,7 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
     n = np.asarray(len(p), np.float64)
     whole = float(score(n, certainty.sum(axis=0), share.sum(axis=0)))
     left_out = score(n - size, certainty.sum() - certainty, share.sum(axis=0) - share)
-    return jackknife(whole, left_out)
+    return jackknife(whole, left_out, len(p))
 
 
 def _entropy_terms(p: Float64) -> Float64:
@@ -101,8 +101,9 @@ def class_balance(
         total_variation=jackknife(
             float(_total_variation(share, p)),
             np.repeat(_total_variation(without, p), counts[counts > 0]),
+            n,
         ),
-        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0])),
+        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0]), n),
         chance_total_variation=Interval(float(chance[0]), float(chance[1])),
         covered=_covered(counts, p),
     )
@@ -111,14 +112,14 @@ def class_balance(
 def _covered(counts: Int64, p: Float64) -> Estimate:
     """Return the number of classes with at least a tenth of their share; its interval uses Wilson's for each share."""
     n = int(counts.sum())
-    shares = [wilson(int(count), n) for count in counts]
+    shares = [binomial(int(count), n).interval for count in counts]
 
     def reach_a_tenth(q: Float64) -> float:
         return float((q >= 0.1 * p).sum())
 
     surely = reach_a_tenth(np.array([share.low for share in shares]))
     possibly = reach_a_tenth(np.array([share.high for share in shares]))
-    return Estimate(reach_a_tenth(counts / n), 0.0, Interval(surely, possibly))
+    return Estimate(reach_a_tenth(counts / n), 0.0, Interval(surely, possibly), n)
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:
@@ -177,4 +178,4 @@ def diversity(
     whole = float(spread(n, squares.sum(axis=0), total.sum(axis=0) / n))
     kept = n - size
     left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
-    return jackknife(whole, left_out)
+    return jackknife(whole, left_out, len(x))

@@ -91,7 +91,8 @@ def frechet_estimate(
     Raises:
         EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
     """
-    return jackknife(*frechet_distances(features, reference, rng, num_groups))
+    value, left_out = frechet_distances(features, reference, rng, num_groups)
+    return jackknife(value, left_out, len(features))
 
 
 def frechet_distances(

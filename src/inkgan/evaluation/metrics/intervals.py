@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -45,44 +45,32 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its standard error and its interval."""
+    """A figure with its standard error, its interval, and the number of images (or repeats) that it comes from."""
 
     value: float
     standard_error: float
     interval: Interval
+    n: int
 
 
-def wilson(successes: int, n: int) -> Interval:
-    """Return Wilson's interval of a share (1927); on average, its coverage is close to its level."""
-    return _interval_of_share(successes, n, "wilson")
+def binomial(successes: int, n: int, method: Literal["wilson", "exact"] = "wilson") -> Estimate:
+    """Estimate a share of n independent images, with its standard error and its interval.
 
-
-def clopper_pearson(successes: int, n: int) -> Interval:
-    """Return Clopper and Pearson's exact interval of a share (1934); its coverage is *at least* its level."""
-    return _interval_of_share(successes, n, "exact")
-
-
-def _interval_of_share(successes: int, n: int, method: Literal["wilson", "exact"]) -> Interval:
-    interval = stats.binomtest(successes, n).proportion_ci(LEVEL, method)
-    return Interval(float(interval.low), float(interval.high))
-
-
-def binomial(successes: int, n: int) -> Estimate:
-    """Estimate a share of ``n`` independent images, with its standard error and Wilson's interval."""
-    interval = wilson(successes, n)
+    Args:
+        successes: the number of images in the share.
+        n: the number of all images.
+        method: ``wilson`` (1927), whose coverage is close to its level on average; or ``exact``, Clopper and Pearson's
+            interval (1934), whose coverage is *at least* its level, for shares that may be 0, such as that of copies.
+    """
+    ends = stats.binomtest(successes, n).proportion_ci(LEVEL, method)
     p = successes / n
-    return Estimate(p, math.sqrt(p * (1 - p) / n), interval)
+    return Estimate(p, math.sqrt(p * (1 - p) / n), Interval(float(ends.low), float(ends.high)), n)
 
 
-def rare(successes: int, n: int) -> Estimate:
-    """Estimate a share that may be 0, such as that of copies, with Clopper and Pearson's interval."""
-    return replace(binomial(successes, n), interval=clopper_pearson(successes, n))
-
-
-def student(value: float, standard_error: float, freedom: float) -> Estimate:
-    """Return an estimate with Student's interval for ``freedom`` >= 1 degrees of freedom."""
+def student(value: float, standard_error: float, freedom: float, n: int) -> Estimate:
+    """Return an estimate from n images with Student's interval for ``freedom`` >= 1 degrees of freedom."""
     half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * standard_error
-    return Estimate(value, standard_error, Interval(value - half, value + half))
+    return Estimate(value, standard_error, Interval(value - half, value + half), n)
 
 
 def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
@@ -93,7 +81,7 @@ def groups(n: int, num_groups: int, rng: np.random.Generator) -> Int64:
     return rng.permutation(np.arange(n) % num_groups)
 
 
-def jackknife(value: float, left_out: Float64) -> Estimate:
+def jackknife(value: float, left_out: Float64, n: int) -> Estimate:
     """Estimate the spread of a figure by the delete-a-group jackknife, from its values with one group left out.
 
     SE^2 = (G - 1)/G sum_g (v_(-g) - mean v_(-g))^2, Efron and Stein (1981), for groups. On average it is not below the
@@ -104,6 +92,7 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
     Args:
         value: the figure of all images.
         left_out: float64 [G], G >= 2, the figure without each group.
+        n: the number of images.
 
     Raises:
         EvaluationError: a value is not finite.
@@ -112,7 +101,7 @@ def jackknife(value: float, left_out: Float64) -> Estimate:
         raise EvaluationError("a figure is NaN or infinite, so it has no interval.")
     count = len(left_out)
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
-    return student(value, error, count - 1)
+    return student(value, error, count - 1, n)
 
 
 def mean_over_repeats(values: Float64) -> Estimate:
@@ -121,7 +110,7 @@ def mean_over_repeats(values: Float64) -> Estimate:
     Args:
         values: float64 [R], R >= 2, one figure for each repeat.
     """
-    return student(float(values.mean()), float(stats.sem(values)), len(values) - 1)
+    return student(float(values.mean()), float(stats.sem(values)), len(values) - 1, len(values))
 
 
 def difference_of_figures(

@@ -67,8 +67,8 @@ def kernel_estimate(
     yy_left = yy_sum - 2 * yy.sum(axis=1) + yy.diagonal()
     without_x = _mmd(xx_left, n - np.bincount(group_x), yy_sum, m, xy_sum - xy.sum(axis=1))
     without_y = _mmd(xx_sum, n, yy_left, m - np.bincount(group_y), xy_sum - xy.sum(axis=0))
-    errors = [jackknife(value, without).standard_error for without in (without_x, without_y)]
-    return student(value, math.hypot(*errors), num_groups - 1)
+    errors = [jackknife(value, without, n).standard_error for without in (without_x, without_y)]
+    return student(value, math.hypot(*errors), num_groups - 1, n)
 
 
 def _mmd(xx: Any, n: Any, yy: Any, m: Any, xy: Any) -> Float64:

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
-from inkgan.evaluation.metrics.intervals import Estimate, binomial, clopper_pearson, groups, jackknife
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
 from inkgan.images import slices
 
 Booleans = npt.NDArray[np.bool_]
@@ -135,9 +135,9 @@ def manifold_estimates(
     found = _balls(x, y, group, k)
     return {
         "precision": binomial(int((found.around_y > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
-        "recall": _share_of_real(found.x_inside),  # 1/n sum_i 1[x_i in some ball of Y]
+        "recall": _share_of_real(found.x_inside, len(y)),  # 1/n sum_i 1[x_i in some ball of Y]
         "density": _mean_over_generated(found.around_y / k, group),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
-        "coverage": _share_of_real(found.y_inside),  # 1/n sum_i 1[some y_j in ball of x_i]
+        "coverage": _share_of_real(found.y_inside, len(y)),  # 1/n sum_i 1[some y_j in ball of x_i]
     }
 
 
@@ -174,19 +174,19 @@ def _balls(x: Float32, y: Float32, group: Int64, k: int) -> _Balls:
 def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
     """Estimate the mean of the values of the generated images, [m], where 0 is an image that lies in no ball."""
     total, size = np.bincount(group, values), np.bincount(group)
-    mean = jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size))
+    mean = jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size), len(values))
     if not values.any():  # the share of images in balls may be above 0; a real one there adds about 1 to the density
-        return replace(mean, interval=clopper_pearson(0, len(values)))
+        return replace(mean, interval=binomial(0, len(values), "exact").interval)
     return mean
 
 
-def _share_of_real(by_group: Booleans) -> Estimate:
-    """Estimate the share of real images that are True for any group; ``by_group`` is [n, G]."""
+def _share_of_real(by_group: Booleans, generated: int) -> Estimate:
+    """Estimate the share of real images that are True for any group of generated ones; ``by_group`` is [n, G]."""
     count = len(by_group)
     found = int(by_group.any(axis=1).sum())
     by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
     left_out = (by_other_groups > 0).mean(axis=0)
-    share = jackknife(found / count, left_out)
+    share = jackknife(found / count, left_out, generated)
     if np.ptp(left_out) == 0:  # other samples would not all give exactly this
-        return replace(share, interval=clopper_pearson(found, count))
+        return replace(share, interval=binomial(found, count, "exact").interval)
     return share

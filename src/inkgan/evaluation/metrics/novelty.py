@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics import Float32, Float64
-from inkgan.evaluation.metrics.intervals import Estimate, rare
+from inkgan.evaluation.metrics.intervals import Estimate, binomial
 
 _SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
 
@@ -66,7 +66,7 @@ def novelty(
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
     return Novelty(
-        near_copies=rare(int((g <= threshold).sum()), len(g)),
+        near_copies=binomial(int((g <= threshold).sum()), len(g), "exact"),
         expected=float((h <= threshold).mean()),
         z=z,
     )
