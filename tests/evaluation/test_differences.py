@@ -24,7 +24,7 @@ from inkgan.evaluation import compare as comparing
 from inkgan.evaluation.metrics.intervals import Interval, binomial
 from inkgan.evaluation.report import ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import Measurable, Sample
-from inkgan.runs.checkpoint import remove
+from inkgan.runs.checkpoint import checkpoint_name, remove
 
 #: Compares groups of reports; ``members`` are what they are of, by default images.
 Compared = Callable[..., comparing.Comparison]
@@ -340,6 +340,17 @@ def test_runs_that_were_trained_for_different_numbers_of_steps(
     assert note.startswith("the runs of B were trained for 4 to 6 steps, which")
     assert settings_of(compared(two, two, members=[even, even])) == ()
     assert settings_of(compared(two, two, members=[uneven, uneven])) == ()
+
+
+def test_the_steps_of_a_run_are_those_of_the_checkpoint_that_is_measured(
+    finished_run: Path, tmp_path: Path, compared: Compared
+) -> None:
+    """The newest one may be damaged."""
+    folder = other_run(finished_run, tmp_path / "damaged")
+    (folder / "checkpoints" / checkpoint_name(6) / "model.json").write_text("{}", "utf-8")
+    with pytest.warns(InkganWarning, match="Taking step 4"):
+        found = compared(*[group("recall", 0.5)] * 2, members=[finished_run, folder])
+    assert settings_of(found) == ("trained steps: 6 -> 4",)
 
 
 @pytest.mark.parametrize(

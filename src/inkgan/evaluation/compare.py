@@ -35,7 +35,7 @@ from inkgan.evaluation.report import Better, Figure, Report, within_range
 from inkgan.evaluation.report_text import comparison_text, letter
 from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
 from inkgan.files import Progress, no_progress
-from inkgan.generation.loading import is_bundled
+from inkgan.generation.loading import PARTS, is_bundled
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
@@ -348,8 +348,8 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
 
 
 def _trained_steps(runs: Sequence[RunFolder]) -> tuple[int, int]:
-    """Return the fewest and the most steps for which runs were trained, by their newest checkpoints."""
-    steps = [checkpoint.list_steps(run.checkpoints)[-1] for run in runs]
+    """Return the fewest and the most steps for which runs were trained, by their newest whole checkpoints."""
+    steps = [checkpoint.newest_whole(run.checkpoints, PARTS)[0] or 0 for run in runs]
     return min(steps), max(steps)
 
 
