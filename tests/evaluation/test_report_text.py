@@ -69,6 +69,7 @@ def test_the_summary_begins_with_what_matters() -> None:
     [
         ({}, "no sign of copying"),
         ({"exact_copies": 0.002}, "0.2% are training images"),
+        ({"exact_copies": 0.0001}, "0.01% are training images"),
         ({"exact_copies": 0.002, "near_copies": 0.9}, "0.2% are training images"),
         ({"near_copies": 0.9}, "90.0% are near-copies of training images (real images: 50.0%)"),
         ({"near_copies": 0.6}, "no sign of copying"),  # the intervals touch

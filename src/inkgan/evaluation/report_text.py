@@ -68,16 +68,18 @@ def _copying(report: Report) -> str:
 
     The copying z in pixels is no sign: that of real images of the same writers is -3.6 (docs/metrics.md).
     """
-    if report["exact_copies"].value > 0:
-        return f"{report['exact_copies'].value:.1%} are training images"
+    copies = report["exact_copies"].value
+    if copies > 0:
+        share = f"{copies:.1%}" if copies >= 0.001 else f"{100 * copies:.1g}%"  # one of 10,000 is not 0.0%
+        return f"{share} are training images"
     for name, where in (("near_copies", ""), ("near_copies_pixels", " in pixels")):
         if name in report and report[name].interval.low > report[name].floor_interval.high:
-            share = report[name]
-            return f"{share.value:.1%} are near-copies{where} of training images (real images: {share.floor:.1%})"
+            near = report[name]
+            return f"{near.value:.1%} are near-copies{where} of training images (real images: {near.floor:.1%})"
     if report["copying_z"].interval.high < 0:
-        share = report["near_copies"]
+        near = report["near_copies"]
         closer = "closer to the training images than held-out images are"
-        return f"{closer}, with {share.value:.1%} near-copies (real images: {share.floor:.1%})"
+        return f"{closer}, with {near.value:.1%} near-copies (real images: {near.floor:.1%})"
     return ""
 
 
