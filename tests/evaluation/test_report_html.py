@@ -135,6 +135,13 @@ def test_the_longest_bar_of_a_class_fills_its_cell(count: int, expected: float, 
     assert f'<rect x="{line}" y="0" width="0.8"' in shown
 
 
+def test_names_of_classes_are_divided_between_words_where_they_have_room() -> None:
+    """A browser takes ``anywhere`` for the leave to make their column as narrow as one letter."""
+    (rule,) = re.findall(r"^\.inkgan \.name \{(.*?)\}", report_fragment(made.report({})), re.MULTILINE)
+    assert "overflow-wrap: break-word" in rule
+    assert "max-width" in rule  # a name without spaces is divided in the end
+
+
 def test_a_report_names_the_version_if_it_has_one() -> None:
     assert f"features {'f' * 16}, inkgan 1.2.3.</p>" in report_fragment(made.report({}, version="1.2.3"))
     assert f"features {'f' * 16}.</p>" in report_fragment(made.report({}))
