@@ -419,6 +419,12 @@ def test_what_a_diagnosis_says() -> None:
     assert reasons["dark-ink"] == "the run logged no signal that this rule needs"
 
 
+def test_the_steps_that_were_ill_stay_known() -> None:
+    """Also after a recovery, and if too few in a row were ill for a finding; but only those that may be healed."""
+    lines = series({}, *sick("blown-up", 1), *sick("collapsed", 2), *sick("identical", 1), {})
+    assert judged(_CONFIG, lines).ill_steps == {30, 60, 90}
+
+
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
     """A wrong learning rate is reported once, and the finding ends at the step that corrects the rate."""
     config = resolve(overrides=["generator.learning_rate=0.3"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import inkgan
 import tiny_runs as runs
@@ -162,6 +164,45 @@ def test_divergence_goes_back_to_before_the_losses_were_too_large(
 
 
 @pytest.mark.usefixtures("fast_saves")
+def test_divergence_does_not_go_back_to_a_step_whose_losses_were_too_large(
+    tmp_path: Path, small_data: Path, ill_at: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if they were small again before the run diverged."""
+    ill_at += [8]
+    shown = Recorder.step
+
+    def step(self: Recorder, step: int, terms: dict[str, torch.Tensor], *rest: Any) -> None:
+        large = {"loss_generator": torch.tensor(1e9)} if step in (5, 6) else {}
+        shown(self, step, terms | large, *rest)
+
+    monkeypatch.setattr(Recorder, "step", step)
+    _, told = trained(tmp_path / "run", small_data, settings=(*SAVING, "watch.save_every=3"))
+    assert [message.partition("Healing ")[2][:24] for message in told] == ["1 of 3: back to step 3, "]
+
+
+@pytest.mark.usefixtures("fast_saves")
+def test_weights_that_cannot_be_saved_at_the_end_are_healed(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at any other step at which the run is saved."""
+    real_step, spoiled = Compact.step, []
+
+    def step(self: Compact, info: StepInfo, *rest: Any) -> Any:
+        terms = real_step(self, info, *rest)
+        if info.step == 2 and not spoiled:
+            spoiled.append(info.step)
+            with torch.no_grad():
+                next(self.generator.parameters()).fill_(math.nan)
+        return terms
+
+    monkeypatch.setattr(Compact, "step", step)
+    quiet = ("watch.doctor_every=9", "watch.grid_every=0")
+    _, told = trained(tmp_path / "run", small_data, settings=(*SAVING, *quiet), steps=3)
+    assert len(told) == 1
+    assert "is not finite. Healing 1 of 3: back to step 2, " in told[0]
+
+
+@pytest.mark.usefixtures("fast_saves")
 def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Path, small_data: Path) -> None:
     """The doctor remembers what it judged before, also if the settings say that no losses are logged."""
     never = ("watch.log_every=0", 'changes=["4 discriminator.learning_rate=1"]')
@@ -198,7 +239,7 @@ def test_where_it_goes_back_to_and_what_it_keeps(
     run: Any = SimpleNamespace(config=resolve(overrides={"changes": before}), folder=RunFolder(tmp_path))
     for saved in (-2, 0, 2, 4, 6, 8):
         checkpoint.save(run.folder.checkpoints, saved, {"generator": {}}, {"state": {}, "model": {}})
-    config = go_back(run, IllnessError(finding), runs.RecordingWatcher())
+    config = go_back(run, IllnessError(finding, ()), runs.RecordingWatcher())
     number = 2 if "healing" in str(before) else 1
     change = "generator.learning_rate=0.001", f"healing {number}: blown-up at step 9"
     assert config.changes == tuple(text.format(*change) for text in after)

@@ -7,12 +7,12 @@ the same bits without falling ill.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from inkgan.config import Change, Config
 from inkgan.errors import DivergenceError, InkganError
 from inkgan.runs import checkpoint
-from inkgan.training.doctor import Finding
+from inkgan.training.doctor import Doctor, Finding
 from inkgan.training.state import PreparedRun
 from inkgan.training.watching import Watcher
 
@@ -27,11 +27,13 @@ class IllnessError(InkganError):
 
     Attributes:
         finding: what the doctor found; its remedy has the settings to continue with.
+        ill_steps: see :class:`inkgan.training.doctor.Doctor`.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, ill_steps: Collection[int]) -> None:
         super().__init__(f"at step {finding.step} {finding.sentence}")
         self.finding = finding
+        self.ill_steps = ill_steps
 
 
 def number_of_healings(config: Config) -> int:
@@ -45,27 +47,18 @@ def may_heal(config: Config) -> bool:
     return number_of_healings(config) < MOST_HEALINGS
 
 
-def to_keep(run: PreparedRun, healthy_steps: Iterable[int]) -> list[int]:
-    """Return the checkpoints that :func:`go_back` may need: when an illness is found, the newest ones may all be ill.
+def to_keep(run: PreparedRun, doctor: Doctor) -> set[int]:
+    """Return the checkpoints that :func:`go_back` may need, as the newest may all be ill when an illness is found."""
+    newest = {_newest_healthy(run, healthy_at, doctor.ill_steps) for healthy_at in doctor.healthy_steps}
+    return {step for step in newest if step is not None}
 
-    Args:
-        run: the run.
-        healthy_steps: for each rule, the last step at which it found nothing wrong.
-    """
-    if not run.heal:
-        return []
+
+def _newest_healthy(run: PreparedRun, healthy_at: int | None, ill_steps: Collection[int]) -> int | None:
+    """Return the newest checkpoint that a healing may go back to: healthy, and before those of earlier healings."""
+    tried = [change.step for change in run.config.parsed_changes() if _HEALING_NUMBER.match(change.reason)]
+    limit = min([-1 if healthy_at is None else healthy_at, *(step - 1 for step in tried)])
     saved = checkpoint.list_steps(run.folder.checkpoints)
-    kept: list[int] = []
-    for healthy_at in healthy_steps:
-        limit = _limit(run.config, healthy_at)
-        kept += [step for step in saved if step <= limit][-1:]
-    return kept
-
-
-def _limit(config: Config, healthy_at: int | None) -> int:
-    """Return the last step that a healing may go back to: healthy, and before those of earlier healings."""
-    tried = [change.step for change in config.parsed_changes() if _HEALING_NUMBER.match(change.reason)]
-    return min([-1 if healthy_at is None else healthy_at, *(step - 1 for step in tried)])
+    return max((step for step in saved if step == 0 or (step <= limit and step not in ill_steps)), default=None)
 
 
 def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config:
@@ -81,13 +74,11 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     """
     finding = illness.finding
     changes = run.config.parsed_changes()
-    limit = _limit(run.config, finding.healthy_at)
-    saved = [step for step in checkpoint.list_steps(run.folder.checkpoints) if step == 0 or step <= limit]
-    if not saved:
+    step = _newest_healthy(run, finding.healthy_at, illness.ill_steps)
+    if step is None:
         raise DivergenceError(
             f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {finding.remedy}"
         )
-    step = saved[-1]
     number = number_of_healings(run.config) + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
     # Changes of later steps apply from this step on, unless the remedy overrides them.

@@ -19,10 +19,10 @@ from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import NOT_FINITE
-from inkgan.training.healing import IllnessError, to_keep
+from inkgan.training.healing import to_keep
 from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
-from inkgan.training.state import PreparedRun, RunState, is_saved, learned_tensors, restore, save
+from inkgan.training.state import PreparedRun, RunState, learned_tensors, restore, save
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher
@@ -61,8 +61,6 @@ def lead(run: PreparedRun, watcher: Watcher) -> Result:
             clock.leave_out()
             _train(run, state, recorder, clock, signals)
             complete = state.is_complete
-            if not is_saved(run, state):
-                _save(run, state, recorder, clock)
             if signals.received is not None and not complete:
                 raise Interrupted(
                     f"stopped by a signal at step {state.step} and saved. "
@@ -137,15 +135,13 @@ def _synchronise(run: PreparedRun, state: RunState) -> None:
 
 
 def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
-    """Train until :func:`_steps` ends; record each step, and draw, measure and save when that is due."""
+    """Train until :func:`_steps` ends; record each step, draw, measure and save when that is due, and at the end."""
     watch = run.config.watch
-    if state.step == 0 and not is_saved(run, state):
+    if state.step == 0 and not state.is_saved:
         save(run, state)  # without the records so far: the first flush imports TensorBoard, which takes long
     try:
         for step, terms, real in _steps(run, state, clock, signals):
-            finding = recorder.step(step, terms, clock.seconds, real)
-            if finding is not None:
-                raise IllnessError(finding)
+            recorder.step(step, terms, clock.seconds, real)
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
                     run.folder.require_own()
@@ -154,10 +150,10 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
                     state.keep_best(recorder.quality(step))
             if state.is_best or is_due(state.step, watch.save_every):
                 _save(run, state, recorder, clock)
+        if not state.is_saved:
+            _save(run, state, recorder, clock)
     except DivergenceError as error:
-        finding = recorder.not_finite(state.step, str(error))
-        if finding is not None:
-            raise IllnessError(finding) from None
+        recorder.not_finite(state.step, str(error))
         raise
 
 
@@ -180,7 +176,7 @@ def _steps(
     while True:
         has_signal = signals is not None and signals.received is not None
         # If the time ran out while this step was saved, its checkpoint would not be that of a complete run.
-        seconds = state.seconds if state.saved_step == state.step else clock.seconds
+        seconds = state.seconds if state.is_saved else clock.seconds
         # The first process decides for all: clocks differ, and signals arrive at different times.
         seconds, stop_requested = run.team.broadcast_pair(seconds, float(has_signal))
         fraction_done = _fraction_done(config, state.step, seconds)
@@ -220,7 +216,7 @@ def _save(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) 
     run.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds
-    save(run, state, to_keep(run, recorder.healthy_steps))
+    save(run, state, to_keep(run, recorder.doctor) if run.heal and recorder.doctor else ())
 
 
 class Batches:

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +21,9 @@ from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.networks import own_network_sha256
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
-from inkgan.training.doctor import Doctor, Finding, judged
+from inkgan.training.doctor import Doctor, judged
 from inkgan.training.doctor.probe import Probe
+from inkgan.training.healing import IllnessError
 from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import Recipe
 from inkgan.training.state import PreparedRun
@@ -54,22 +54,6 @@ _REPORTS_FOR_SPEED = 21
 _SECONDS_BETWEEN_FLUSHES = 10.0
 
 
-class _Due(NamedTuple):
-    """What is to be done after a step.
-
-    Attributes:
-        log: write its losses and figures down.
-        show: draw a picture.
-        examine: let the doctor look.
-        tell: report to the watcher; every other thing to do brings such a report, too.
-    """
-
-    log: bool
-    show: bool
-    examine: bool
-    tell: bool
-
-
 class Recorder:
     """Writes and shows the progress of a run.
 
@@ -80,6 +64,9 @@ class Recorder:
         run: the run to record.
         watcher: receives reports.
         first_step: the first step of this start.
+
+    Attributes:
+        doctor: judges what is logged; None if the settings turn it off.
     """
 
     def __init__(self, run: PreparedRun, watcher: Watcher, first_step: int) -> None:
@@ -88,11 +75,11 @@ class Recorder:
         self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
         self._probe: Probe | None = None
-        self._doctor: Doctor | None = None
+        self.doctor: Doctor | None = None
         if run.config.watch.doctor_every:
             self._probe = Probe(run.recipe, run.data, run.config, run.device)
             before = metrics.read(run.folder.metrics_file) if run.folder.metrics_file.exists() else []
-            self._doctor = judged(run.config, before, run.data.class_names)
+            self.doctor = judged(run.config, before, run.data.class_names)
         self._reported: deque[tuple[int, float]] = deque(maxlen=_REPORTS_FOR_SPEED)
         self._shown_at = -math.inf
         self._told_at = -math.inf
@@ -104,11 +91,6 @@ class Recorder:
         self._graph_is_due = first_step == run.first_step
         self._events = EventFile(run.folder.tensorboard, first_step)
         self._metrics = MetricsWriter(run.folder.metrics_file)
-
-    @property
-    def healthy_steps(self) -> set[int]:
-        """See :attr:`Doctor.healthy_steps`; none without a doctor."""
-        return self._doctor.healthy_steps if self._doctor else set()
 
     def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
@@ -132,7 +114,7 @@ class Recorder:
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets the step at which a run resumes
 
-    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> Finding | None:
+    def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
         """Log and show a step that was just done, as often as the settings say.
 
         Args:
@@ -141,41 +123,48 @@ class Recorder:
             seconds: the time that the run has trained.
             batch: the real images [N, H, W, C] that the step learned from, for the doctor.
 
-        Returns:
-            The doctor's first new finding that is to be healed, if there is one.
-
         Raises:
             DivergenceError: a loss or gradient is not finite.
+            IllnessError: the doctor has found an illness that is to be healed.
         """
+        watch = self._run.config.watch
         now = time.monotonic()
-        due = self._due(step, now)
-        if not any(due):
-            return None
+        is_logged = is_due(step, watch.log_every)
+        is_examined = step >= 0 and is_due(step, watch.doctor_every)
+        is_shown = is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds
+        if not (is_logged or is_examined or is_shown or now - self._told_at >= _SECONDS_BETWEEN_STEPS):
+            return
         self._run.recipe.settle()
         progress = self._progress(step, terms, seconds)
         self._told_at = now
         self._watcher.stepped(progress)
         to_heal = None
-        if due.log or due.examine:
-            signals = self._signals(step, batch) if due.examine else {}
+        if is_logged or is_examined:
+            signals = self._signals(step, batch) if is_examined else {}
             times = {"seconds": round(seconds, 3), "steps_per_second": round(progress.steps_per_second, 3)}
             # All that the doctor judges is in the file: after a resume, and for `inkgan doctor`, it judges that again.
             figures = {**progress.terms, **signals, **times}
             self._write(step, figures)
             to_heal = self._judge(step, figures)
-        if due.log:
+        if is_logged:
             self._chart(progress)
-        if due.show:
+        if is_shown:
             self._shown_at = now
             self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
-        return to_heal
+        if to_heal is not None:
+            raise to_heal
 
-    def not_finite(self, step: int, sentence: str) -> Finding | None:
-        """Log that a loss or a gradient of a step is not finite; return the finding if it is to be healed."""
+    def not_finite(self, step: int, sentence: str) -> None:
+        """Log that a loss or a gradient of a step is not finite.
+
+        Raises:
+            IllnessError: it is to be healed.
+        """
         self._write(step, {"not_finite": 1.0})
-        return self._doctor.not_finite(step, sentence) if self._doctor and self._run.heal else None
+        if self.doctor is not None and self._run.heal:
+            raise IllnessError(self.doctor.not_finite(step, sentence), self.doctor.ill_steps)
 
     def grid(self, step: int) -> None:
         """Save a picture of the fixed latents after ``step`` joint steps."""
@@ -209,7 +198,7 @@ class Recorder:
         Returns:
             The sheet's file; None if it could not be written.
         """
-        for finding in self._doctor.findings if self._doctor else ():
+        for finding in self.doctor.findings if self.doctor else ():
             self._watcher.warn(str(finding))
         path = self._run.folder.pictures / "sheet.png"
         written = None
@@ -238,16 +227,6 @@ class Recorder:
         with self._optional_output("TensorBoard's event file"):
             self._events.close()
         self._metrics.close()
-
-    def _due(self, step: int, now: float) -> _Due:
-        """Return what is to be done after a step."""
-        watch = self._run.config.watch
-        return _Due(
-            log=is_due(step, watch.log_every),
-            show=is_due(step, watch.show_every) and now - self._shown_at >= watch.show_seconds,
-            examine=step >= 0 and is_due(step, watch.doctor_every),
-            tell=now - self._told_at >= _SECONDS_BETWEEN_STEPS,
-        )
 
     def _progress(self, step: int, terms: Mapping[str, Tensor], seconds: float) -> StepProgress:
         """Return the progress of the run after a step, with its losses and figures as numbers."""
@@ -302,18 +281,18 @@ class Recorder:
         first, since = self._reported[0]
         return (step - first) / (seconds - since) if seconds > since else 0.0
 
-    def _judge(self, step: int, line: Mapping[str, float]) -> Finding | None:
-        """Let the doctor judge the figures of a step; return the first new finding to heal, and warn of the others."""
-        if self._doctor is None:
+    def _judge(self, step: int, line: Mapping[str, float]) -> IllnessError | None:
+        """Let the doctor judge the figures of a step; return the first new illness to heal, and warn of the others."""
+        if self.doctor is None:
             return None
         to_heal = None
-        for finding in self._doctor.judge(step, line):
+        for finding in self.doctor.judge(step, line):
             self._events.add("text", f"doctor/{finding.rule.name}", str(finding), step)
             if self._run.heal and finding.rule.healable:
-                to_heal = to_heal or finding
+                to_heal = to_heal or IllnessError(finding, self.doctor.ill_steps)
             else:
                 self._watcher.warn(str(finding))
-        self._watcher.verdict(self._doctor.verdict)
+        self._watcher.verdict(self.doctor.verdict)
         return to_heal
 
     def _frames(self) -> list[Image.Image]:

@@ -80,7 +80,7 @@ class RunState:
         best_step: the step after which the quality was best; None if it was not measured.
         best_value: the first figure of that measurement.
         is_complete: whether the run has reached its end.
-        saved_step: the step at which this start of the run saved last; None if it has saved nothing yet.
+        saved_step: the step of the newest checkpoint; None if there is none.
     """
 
     step: int
@@ -89,6 +89,11 @@ class RunState:
     best_value: float = math.inf
     is_complete: bool = False
     saved_step: int | None = None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether there is a checkpoint of this step."""
+        return self.step == self.saved_step
 
     @property
     def is_best(self) -> bool:
@@ -135,11 +140,6 @@ def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
     checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": position, "model": model})
     state.saved_step = state.step
     checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, kept)
-
-
-def is_saved(run: PreparedRun, state: RunState) -> bool:
-    """Return whether the newest checkpoint is of this step."""
-    return checkpoint.list_steps(run.folder.checkpoints)[-1:] == [state.step]
 
 
 def restore(run: PreparedRun, watcher: Watcher) -> RunState:
@@ -191,7 +191,8 @@ def _load(run: PreparedRun, step: int) -> RunState:
                 raise
             raise CheckpointError(f"{error} {changed}") from None
     from_arrays(run.recipe, loaded)
-    return RunState(step, seconds, position.get("best_step"), position.get("best_value", math.inf))
+    best_step, best_value = position.get("best_step"), position.get("best_value", math.inf)
+    return RunState(step, seconds, best_step, best_value, saved_step=step)
 
 
 def _identity(run: PreparedRun) -> dict[str, str]:

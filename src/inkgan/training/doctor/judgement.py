@@ -116,6 +116,7 @@ class Doctor:
         config: the run's settings.
         class_names: the names of the classes, for sentences; without them, sentences give class numbers.
         thresholds: the threshold of each rule by its name; by default those of the package.
+        ill_steps: the steps at which a value was ill, by a rule whose illness may be healed; it may have passed since.
     """
 
     config: Config
@@ -123,6 +124,7 @@ class Doctor:
     thresholds: Mapping[str, float] = field(default_factory=read_thresholds)
 
     def __post_init__(self) -> None:
+        self.ill_steps: set[int] = set()
         self._before: Line = {}
         self._courses = {rule.name: _Course() for rule in RULES}
         self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
@@ -155,6 +157,8 @@ class Doctor:
         course.value = value
         if rule.is_ill(value, self.thresholds[rule.name]):
             course.ill_in_a_row += 1
+            if rule.healable:
+                self.ill_steps.add(step)
         else:
             course.ill_in_a_row = 0
             course.healthy_at = step
