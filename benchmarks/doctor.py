@@ -56,6 +56,13 @@ REMEDY_SEEDS = range(125, 130)
 #: difference, beyond the worst healthy run, because a planted fault is more extreme than faults in practice.
 _FACTOR = 5.0
 _DIFFERENCE = 0.5
+#: The rules whose values are ratios, so that half and double are equally far from 1.
+RATIOS = {
+    "blown-up", "discriminator-wins", "standing-still", "collapsed", "class-dropped", "class-swollen", "oscillating",
+    "learning-rate", "few-images",
+}  # fmt: skip
+#: Healthy values that no run here reaches. The images of all have clear ink, which gives -1 or 1.
+UNREACHED = {"dark-ink": [0.0]}
 
 
 class Run(NamedTuple):
@@ -171,7 +178,7 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
         faults = [name for name, (_, rules) in FAULTS.items() if rule.name in rules]
         sound = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in ("healthy", "whole")]
         ill = [worst(rule, run) for run in runs if is_for_fitting(run) and run.kind in faults]
-        sound += [rule.healthy_extreme]
+        sound += UNREACHED.get(rule.name, [])
         found[rule.name] = between(rule, [x for x in sound if x is not None], [x for x in ill if x is not None])
     return found
 
@@ -179,13 +186,14 @@ def fit(runs: Sequence[Run]) -> dict[str, float]:
 def between(rule: Rule, sound: Sequence[float], ill: Sequence[float]) -> float:
     """Return the point half way between the worst sound value and the mildest ill one, on the rule's scale."""
     sign = 1.0 if rule.above else -1.0
-    scale = (lambda x: math.log(max(x, 1e-12))) if rule.is_ratio else (lambda x: x)
+    is_ratio = rule.name in RATIOS
+    scale = (lambda x: math.log(max(x, 1e-12))) if is_ratio else (lambda x: x)
     edge = max(sign * scale(x) for x in sound)
     gap = min(sign * scale(x) for x in ill) - edge
     if gap <= 0:
         say(f"{rule.name}: healthy and ill runs overlap")
-    at = sign * (edge + min(max(gap, 0.0) / 2, math.log(_FACTOR) if rule.is_ratio else _DIFFERENCE))
-    return float(f"{math.exp(at) if rule.is_ratio else at:.3g}")
+    at = sign * (edge + min(max(gap, 0.0) / 2, math.log(_FACTOR) if is_ratio else _DIFFERENCE))
+    return float(f"{math.exp(at) if is_ratio else at:.3g}")
 
 
 def alarms(run: Run, thresholds: Mapping[str, float]) -> dict[str, int]:

@@ -75,9 +75,13 @@ def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
 
 def test_ink_that_is_not_clear_is_no_illness(doctor: ModuleType) -> None:
     """No run of the benchmark has such images: all are light ink (-1) or all are dark ink (1)."""
-    rule = _BY_NAME["dark-ink"]
-    assert rule.healthy_extreme is not None
-    assert doctor.between(rule, [-1.0, rule.healthy_extreme], [1.0]) == read_thresholds()["dark-ink"]
+    sound = [-1.0, *doctor.UNREACHED["dark-ink"]]
+    assert doctor.between(_BY_NAME["dark-ink"], sound, [1.0]) == read_thresholds()["dark-ink"]
+
+
+def test_the_rules_whose_values_are_ratios_are_rules(doctor: ModuleType) -> None:
+    """The benchmark knows rules by name; one that was renamed would silently get another scale."""
+    assert doctor.RATIOS | doctor.UNREACHED.keys() <= _BY_NAME.keys()
 
 
 def test_where_healthy_and_ill_runs_overlap_no_healthy_one_alarms(

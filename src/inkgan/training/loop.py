@@ -99,7 +99,7 @@ def _explained_divergence(run: PreparedRun, state: RunState) -> Iterator[None]:
     except DivergenceError as error:
         saved = checkpoint.list_steps(run.folder.checkpoints)
         kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-        remedy = NOT_FINITE.remedy(run.config.at(state.step))
+        remedy = NOT_FINITE.remedy({}, run.config.at(state.step))
         raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 

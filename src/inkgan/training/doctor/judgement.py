@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inkgan.config import Config
-from inkgan.errors import ConfigError, reason_of, shown
-from inkgan.training.doctor.rules import BEFORE, NOT_FINITE, RULES, Line, Remedy, Rule
+from inkgan.training.doctor.rules import BEFORE, NOT_FINITE, RULES, Line, Remedy, Rule, words
 
 #: The thresholds of the rules that have none of their own, as ``benchmarks/doctor.py`` found them.
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
 
 
-def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
-    """Return the threshold of each rule by its name.
-
-    Raises:
-        ConfigError: the file is missing or damaged.
-    """
-    try:
-        content = file.read_text("utf-8")
-        measured = json.loads(content, parse_int=float)["thresholds"]  # a huge integer becomes infinite
-        found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
-        wrong = [name for name, value in found.items() if not math.isfinite(value)]
-        if not wrong:
-            return found
-        reason = f"the threshold {wrong[0]} is not a number"
-    except OSError as error:
-        reason = reason_of(error)
-    except (ValueError, TypeError, RecursionError):
-        reason = "it holds no table of thresholds"
-    except KeyError as error:
-        reason = f"it has no threshold {error}"
-    raise ConfigError(
-        f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
-        "the doctor: --set watch.doctor_every=0"
-    )
+def read_thresholds() -> Mapping[str, float]:
+    """Return the threshold of each rule by its name."""
+    measured = json.loads(THRESHOLDS.read_text("utf-8"))["thresholds"]
+    return {rule.name: measured[rule.name] if rule.threshold is None else rule.threshold for rule in RULES}
 
 
 @dataclass(frozen=True)
@@ -166,8 +144,8 @@ class Doctor:
             course.found = None
             return
         config = self.config.at(step)
-        sentence = rule.described(value, line, config, self.class_names)
-        course.found = Finding(rule, step, sentence, rule.remedy(config), course.healthy_at)
+        sentence = rule.sentence.format(value=value, **words(line, config, self.class_names))
+        course.found = Finding(rule, step, sentence, rule.remedy(line, config), course.healthy_at)
         course.first = course.first or course.found
 
     @property
@@ -183,7 +161,8 @@ class Doctor:
 
     def not_finite(self, step: int, sentence: str) -> Finding:
         """Return the finding that a loss or a gradient of a step is not finite, as the training loop noticed."""
-        return Finding(NOT_FINITE, step, sentence, NOT_FINITE.remedy(self.config.at(step)), self._well_until(step - 1))
+        remedy = NOT_FINITE.remedy({}, self.config.at(step))
+        return Finding(NOT_FINITE, step, sentence, remedy, self._well_until(step - 1))
 
     def _well_until(self, step: int) -> int | None:
         """Return the last step up to ``step`` before any illness that may be healed began, even if not yet found.

@@ -60,13 +60,11 @@ class Rule:
         title: the illness in a few words.
         value: the value to judge, from a line and the settings; None if the line lacks it.
         sentence: the description of the illness; the words in braces are ``value`` and those of :func:`words`.
-        remedy: the settings or the advice to try.
+        remedy: the settings or the advice to try, from a line and the settings.
         above: whether values above the threshold are ill; else, those below it.
         grace: the first step that is judged, since early in training everything looks ill.
         patience: the number of values in a row that must be ill.
-        is_ratio: whether the value is a ratio, so that half and double are equally far from 1.
         any_recipe: whether the threshold holds for every recipe.
-        healthy_extreme: a healthy value that the benchmark's runs do not reach; the measured threshold lies beyond it.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
         healable: whether a run may stay well if it goes back to an earlier checkpoint and continues with the remedy's
             settings.
@@ -76,19 +74,13 @@ class Rule:
     title: str
     value: Callable[[Line, Config], float | None]
     sentence: str
-    remedy: Callable[[Config], Remedy]
+    remedy: Callable[[Line, Config], Remedy]
     above: bool = True
     grace: int = 50
     patience: int = 3
-    is_ratio: bool = False
     any_recipe: bool = False
-    healthy_extreme: float | None = None
     threshold: float | None = None
     healable: bool = False
-
-    def described(self, value: float, line: Line, config: Config, class_names: Sequence[str]) -> str:
-        """Return the sentence about a value, the line that it comes from and the run's settings."""
-        return self.sentence.format(value=value, **words(line, config, class_names))
 
     def is_ill(self, value: float, threshold: float) -> bool:
         """Return whether one value is on the wrong side of the threshold."""
@@ -190,7 +182,7 @@ def far_from_usual(_line: Line, config: Config) -> float | None:
     return max(max(ratio, 1 / ratio) for ratio in _rate_ratios(config).values())
 
 
-# Remedies
+# Remedies, from a line and the settings
 
 
 def own_rates(config: Config) -> dict[str, float]:
@@ -229,7 +221,7 @@ def _changed_rates(config: Config) -> dict[str, float]:
     return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
 
 
-def lower_rates(config: Config) -> Remedy:
+def lower_rates(_line: Line, config: Config) -> Remedy:
     """Lower learning rates to the recipe's own where they are above; if none is, to a third."""
     own, raised = own_rates(config), _raised_rates(config)
     lower = raised or {key: rate / 3 for key, rate in own.items()}
@@ -240,7 +232,7 @@ def lower_rates(config: Config) -> Remedy:
     return Remedy(_settings(lower), cause)
 
 
-def reset_game_settings(config: Config) -> Remedy:
+def reset_game_settings(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
     tries = _changed_rates(config)
     weight = resolve(overrides={"recipe": config.recipe, "loss": config.loss}).penalty.weight
@@ -254,18 +246,18 @@ def reset_game_settings(config: Config) -> Remedy:
     return Remedy(_settings(tries or weaker))
 
 
-def stronger_discriminator(config: Config) -> Remedy:
+def stronger_discriminator(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates; if the run has them, slow the generator down."""
     slower = {"generator.learning_rate": config.generator.learning_rate / 3}
     return Remedy(_settings(_changed_rates(config) or slower))
 
 
-def usual_learning_rates(config: Config) -> Remedy:
+def usual_learning_rates(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates."""
     return Remedy(_settings(usual_rates(config)))
 
 
-def check_own_step(config: Config) -> Remedy:
+def check_own_step(_line: Line, config: Config) -> Remedy:
     """Lower learning rates that are above the recipe's own; if none is, look for a mistake in the user's own code."""
     raised = _raised_rates(config)
     if raised:
@@ -276,9 +268,10 @@ def check_own_step(config: Config) -> Remedy:
     )
 
 
-def smaller_batches(config: Config) -> Remedy:
-    """Reduce batches that are larger than 16 images; more training images help in any case."""
-    if config.batch_size <= _SMALL_BATCH:
+def smaller_batches(line: Line, config: Config) -> Remedy:
+    """Reduce batches to 16 images if they are larger and there are as many; more training images help in any case."""
+    images = round(line["doctor/batches_in_an_epoch"] * config.batch_size)
+    if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH:
         return Remedy(advice="Add training images.")
     return Remedy((f"batch_size={_SMALL_BATCH}",), "Better: more training images.")
 
@@ -287,8 +280,8 @@ def _settings(tries: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(f"{key}={value:.2g}" for key, value in tries.items())
 
 
-def _advice(text: str) -> Callable[[Config], Remedy]:
-    return lambda _config: Remedy(advice=text)
+def _advice(text: str) -> Callable[[Line, Config], Remedy]:
+    return lambda _line, _config: Remedy(advice=text)
 
 
 # Sentences
@@ -352,7 +345,6 @@ RULES: tuple[Rule, ...] = (
         lower_rates,
         grace=-(10**9),
         patience=5,
-        is_ratio=True,
         any_recipe=True,
         healable=True,
     ),
@@ -363,7 +355,6 @@ RULES: tuple[Rule, ...] = (
         "the logits of real and of generated images lie {separation:.1f} standard deviations apart, and the generator "
         "hardly changes any more: the discriminator has won",
         reset_game_settings,
-        is_ratio=True,
     ),
     Rule(
         "discriminator-lost",
@@ -381,7 +372,6 @@ RULES: tuple[Rule, ...] = (
         "the generator is its own average (their images differ by {value:.1e}): it does not learn any more",
         usual_learning_rates,
         above=False,
-        is_ratio=True,
     ),
     Rule(
         "collapsed",
@@ -390,7 +380,6 @@ RULES: tuple[Rule, ...] = (
         "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
         reset_game_settings,
         above=False,
-        is_ratio=True,
         healable=True,
     ),
     Rule(
@@ -407,7 +396,6 @@ RULES: tuple[Rule, ...] = (
         "class {least_drawn_class} is drawn {value:.2f} times as often as it is asked for",
         _advice("Check whether this class has training images and they are labelled correctly: inkgan data check."),
         above=False,
-        is_ratio=True,
     ),
     Rule(
         "class-swollen",
@@ -415,7 +403,6 @@ RULES: tuple[Rule, ...] = (
         _of_known_classes("too_often"),
         "class {too_often_class} is drawn {value:.1f} times as often as it is asked for",
         _advice("Check whether the labels of the training images are right: inkgan data check."),
-        is_ratio=True,
     ),
     Rule(
         "class-wrong",
@@ -436,9 +423,8 @@ RULES: tuple[Rule, ...] = (
         "the paper is learned as ink",
         _signal("dark_ink"),
         "the training images are dark ink on light paper, and are learned as negatives",
-        lambda config: Remedy(("data.ink=auto",)),
+        lambda _line, _config: Remedy(("data.ink=auto",)),
         grace=0,
-        healthy_extreme=0.0,  # of images whose ink is not clear
         any_recipe=True,
     ),
     Rule(
@@ -458,7 +444,6 @@ RULES: tuple[Rule, ...] = (
         reset_game_settings,
         grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
-        is_ratio=True,
         healable=True,
     ),
     Rule(
@@ -479,7 +464,6 @@ RULES: tuple[Rule, ...] = (
         usual_learning_rates,
         grace=0,
         patience=1,
-        is_ratio=True,
         any_recipe=True,
     ),
     Rule(
@@ -490,7 +474,6 @@ RULES: tuple[Rule, ...] = (
         smaller_batches,
         above=False,
         patience=1,
-        is_ratio=True,
         any_recipe=True,
     ),
 )
