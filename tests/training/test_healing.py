@@ -20,7 +20,7 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
 from inkgan.training.doctor import Finding
 from inkgan.training.doctor.rules import RULES, Remedy
-from inkgan.training.healing import IllnessError, go_back, number_of_healings
+from inkgan.training.healing import IllnessError, go_back
 from inkgan.training.recipe import StepInfo
 from inkgan.training.recorder import Recorder
 
@@ -95,7 +95,7 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
     (change,) = config.parsed_changes()
     assert change.step == 2
     assert change.settings["generator.learning_rate"] == pytest.approx(1e-3 / 27, rel=0.01)
-    assert number_of_healings(config) == 3
+    assert config.healings == 3
     assert ill_at == []
 
 
@@ -106,7 +106,7 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     ill_at += [7, 7, 7, 3, 3]
     with pytest.raises(DivergenceError, match="training diverged at step 4: loss_generator is nan"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, settings=SAVING)
-    assert number_of_healings(RunFolder(tmp_path / "run").saved_config()) == 3
+    assert RunFolder(tmp_path / "run").saved_config().healings == 3
     with pytest.raises(DivergenceError, match="training diverged"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, resume=True, settings=SAVING)
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete

@@ -168,8 +168,26 @@ def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Pa
     ):
         (again,) = train_many(task(tmp_path / "a", small_data, **same), [0])
         assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
-    with pytest.raises(ConfigError):
-        train_many(task(tmp_path / "a", small_data, steps=runs.STEPS - 1), [0])
+    for other in ({"steps": runs.STEPS - 1}, {"steps": None, "settings": [*runs.SETTINGS, f"steps={runs.STEPS - 1}"]}):
+        with pytest.raises(ConfigError, match=r"a-0 holds a run of other settings: steps: 8 -> 5\."):
+            train_many(task(tmp_path / "a", small_data, **other), [0])
+
+
+@pytest.mark.parametrize(
+    ("reason", "refused"),
+    [("# healing 1: blown-up at step 5", False), ("# a rule of mine", True)],
+    ids=["healed", "edited"],
+)
+def test_changes_that_were_asked_for(
+    tmp_path: Path, small_data: Path, finished_run: Path, reason: str, refused: bool
+) -> None:
+    """The command that made a run may be repeated although healing has rewritten the changes that it gives."""
+    path = runs.copy(finished_run, tmp_path / "a-0") / "config.json"
+    changes = [f"6 generator.learning_rate=0.001 {reason}"]
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"changes": changes}), "utf-8")
+    asked = [*runs.SETTINGS, 'changes=["8 generator.learning_rate=0.01"]']
+    with pytest.raises(ConfigError, match="changes: ") if refused else contextlib.nullcontext():
+        many_runs.require_possible(task(tmp_path / "a", small_data, settings=asked), [0], jobs=1, engine="processes")
 
 
 def test_the_folders_of_the_runs(tmp_path: Path) -> None:

@@ -175,6 +175,12 @@ class Change(NamedTuple):
             )
         return cls(number, values, reason.strip())
 
+    @property
+    def healing(self) -> int:
+        """The number of the healing that made the change; 0 if a user gave it."""
+        match = re.match(r"healing (\d+): ", self.reason)
+        return int(match[1]) if match else 0
+
     def __str__(self) -> str:
         """Write the change in the form that :meth:`parse` reads."""
         settings = " ".join(f"{key}={value}" for key, value in self.settings.items())
@@ -332,6 +338,11 @@ class Config(_Settings):
     def parsed_changes(self) -> list[Change]:
         """Return the changes, in the order of their steps."""
         return [Change.parse(text) for text in self.changes]
+
+    @property
+    def healings(self) -> int:
+        """How many times a run with these settings was healed."""
+        return max((change.healing for change in self.parsed_changes()), default=0)
 
     def at(self, step: int) -> Config:
         """Return the settings that hold at a joint step, without the changes that led to them."""

@@ -6,7 +6,6 @@ the same bits without falling ill.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from inkgan.config import Change, Config
@@ -18,8 +17,6 @@ from inkgan.training.watching import Watcher
 
 #: The largest number of healings of one run.
 MOST_HEALINGS = 3
-
-_HEALING_NUMBER = re.compile(r"healing (\d+): ")
 
 
 class IllnessError(InkganError):
@@ -36,17 +33,6 @@ class IllnessError(InkganError):
         self.ill_steps = ill_steps
 
 
-def number_of_healings(config: Config) -> int:
-    """Return how many times a run with these settings was healed."""
-    numbers = [int(match[1]) for change in config.parsed_changes() if (match := _HEALING_NUMBER.match(change.reason))]
-    return max(numbers, default=0)
-
-
-def may_heal(config: Config) -> bool:
-    """Return whether a run with these settings was healed less often than is allowed."""
-    return number_of_healings(config) < MOST_HEALINGS
-
-
 def to_keep(run: PreparedRun, doctor: Doctor) -> set[int]:
     """Return the checkpoints that :func:`go_back` may need, as the newest may all be ill when an illness is found."""
     newest = {_newest_healthy(run, healthy_at, doctor.ill_steps) for healthy_at in doctor.healthy_steps}
@@ -55,7 +41,7 @@ def to_keep(run: PreparedRun, doctor: Doctor) -> set[int]:
 
 def _newest_healthy(run: PreparedRun, healthy_at: int | None, ill_steps: Collection[int]) -> int | None:
     """Return the newest checkpoint that a healing may go back to: healthy, and before those of earlier healings."""
-    tried = [change.step for change in run.config.parsed_changes() if _HEALING_NUMBER.match(change.reason)]
+    tried = [change.step for change in run.config.parsed_changes() if change.healing]
     limit = min([-1 if healthy_at is None else healthy_at, *(step - 1 for step in tried)])
     saved = checkpoint.list_steps(run.folder.checkpoints)
     return max((step for step in saved if step == 0 or (step <= limit and step not in ill_steps)), default=None)
@@ -79,7 +65,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
         raise DivergenceError(
             f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {finding.remedy}"
         )
-    number = number_of_healings(run.config) + 1
+    number = run.config.healings + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
     # Changes of later steps apply from this step on, unless the remedy overrides them.
     later = {key: value for change in changes if change.step >= step for key, value in change.settings.items()}

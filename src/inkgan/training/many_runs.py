@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from inkgan.config import Config, differences
 from inkgan.device import cores
@@ -22,6 +23,8 @@ from inkgan.training.watching import Result
 _MOST_SEEDS = 10_000
 #: The options that differ between the runs, or that have no meaning for many.
 _NOT_SHARED = ("seed", "resume", "extend", "processes")
+#: The options that give no settings, so that a run which resumes has them, too.
+_FOR_EVERY_START = ("stop_at", "heal", "timeout", "device")
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,13 @@ class TrainingTask:
         given: TrainingOptions = {**self.options, "seed": seed}
         return configure(complete_options(self.recipe, **given))[0]
 
-    def options_of(self, seed: int) -> TrainingOptions:
-        """Return the options of a seed's run, which resumes if it is there; one that was extended keeps its length."""
+    def options_of(self, seed: int) -> dict[str, Any]:
+        """Return the options of a seed's run. One that is there resumes, with its own settings."""
         run = RunFolder(self.folder(seed))
-        given: TrainingOptions = {**self.options, "seed": seed, "out": run.path, "resume": run.is_run}
+        shared: Mapping[str, Any] = self.options
         if run.is_run:
-            saved = run.saved_config()
-            if saved.extended_from and self.asked(seed).steps in saved.extended_from:
-                given |= _with_length_of(saved, given)
-        return given
+            shared = {name: value for name, value in shared.items() if name in _FOR_EVERY_START}
+        return {**shared, "seed": seed, "out": run.path, "resume": run.is_run}
 
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
@@ -89,8 +90,6 @@ class TrainingTask:
             import torch
 
             torch.set_num_threads(self.threads)
-        from inkgan.training.healing import number_of_healings
-
         folder = self.folder(seed)
         run = RunFolder(folder)
         try:
@@ -98,16 +97,7 @@ class TrainingTask:
         except DivergenceError as error:  # the other seeds may train well
             step = run.newest_step() or 0
             return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
-        return Outcome(seed, result, ill=_illnesses(run), healings=number_of_healings(run.saved_config()))
-
-
-def _with_length_of(saved: Config, given: TrainingOptions) -> TrainingOptions:
-    """Return options that give a run's first length, with the length that it was extended to in its place."""
-    length = {"steps": saved.steps, "extended_from": list(saved.extended_from)}
-    settings = given.get("settings") or ()
-    if isinstance(settings, Mapping):
-        return {"steps": None, "settings": {**settings, **length}}
-    return {"steps": None, "settings": [*settings, *(f"{key}={value}" for key, value in length.items())]}
+        return Outcome(seed, result, ill=_illnesses(run), healings=run.saved_config().healings)
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:
@@ -169,13 +159,21 @@ def _require_usable(task: TrainingTask, seed: int) -> None:
     folder = RunFolder(task.folder(seed))
     asked = task.asked(seed)
     if folder.is_run:
-        saved = folder.saved_config()
-        changed = differences(saved, asked)
-        if changed and not saved.extended_from and not saved.changes:
+        changed = differences(_as_begun(folder.saved_config(), asked), asked)
+        if changed:
             raise ConfigError(
                 f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
             )
     checked(complete_options(task.recipe, **task.options_of(seed)))
+
+
+def _as_begun(saved: Config, asked: Config) -> Config:
+    """Return a run's settings with those that were asked for, where extending or healing may have replaced them."""
+    lengths = (*saved.extended_from, saved.steps)
+    begun: dict[str, Any] = {"extended_from": (), "steps": asked.steps if asked.steps in lengths else saved.steps}
+    if saved.healings or not asked.changes:
+        begun["changes"] = asked.changes
+    return saved.model_copy(update=begun)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -129,7 +129,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
 
     # Only now is PyTorch imported.
     from inkgan.device import resolve_device, resolve_precision
-    from inkgan.training.healing import may_heal
+    from inkgan.training.healing import MOST_HEALINGS
     from inkgan.training.state import PreparedRun
 
     device = resolve_device(given["device"])
@@ -154,7 +154,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         resume=resume,
         force=given["force"],
         stop_at=given["stop_at"],
-        heal=given["heal"] and may_heal(config),  # healings of earlier starts count
+        heal=given["heal"] and config.healings < MOST_HEALINGS,  # healings of earlier starts count
     )
 
 
@@ -219,7 +219,7 @@ def _shared_facts(run: PreparedRun) -> dict[str, str]:
 def _train_until_healthy(run: PreparedRun, watcher: Watcher) -> Result:
     """Train a run; if it falls ill and is to be healed, continue from a healthy checkpoint."""
     from inkgan.training import loop
-    from inkgan.training.healing import IllnessError, go_back, may_heal
+    from inkgan.training.healing import MOST_HEALINGS, IllnessError, go_back
 
     if not run.team.leads:
         return loop.follow(run)
@@ -230,4 +230,5 @@ def _train_until_healthy(run: PreparedRun, watcher: Watcher) -> Result:
         except IllnessError as illness:
             config = go_back(run, illness, watcher)
             recipe = build(config, data.image_shape, len(data.class_names), run.device, run.precision)
-            run = dataclasses.replace(run, config=config, recipe=recipe, resume=True, heal=may_heal(config))
+            heal = config.healings < MOST_HEALINGS
+            run = dataclasses.replace(run, config=config, recipe=recipe, resume=True, heal=heal)
