@@ -16,7 +16,7 @@ from typing import Any, get_args
 import seeds
 from report import finish, heading, parser_for, result_name, spread, table
 
-from inkgan.config import Loss
+from inkgan.config.schema import Loss
 
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],

@@ -29,7 +29,8 @@ from doctor_cases import FAULTS, STEPS, Case, Line, healthy, recipes, series, wh
 from machine import REPOSITORY, commit, cpu_model, say
 from report import TODAY, finish, heading, parser_for, result_name, table
 
-from inkgan.config import Config, from_saved
+from inkgan.config import Config
+from inkgan.config.sources import from_saved
 from inkgan.evaluation.metrics.intervals import binomial
 from inkgan.files import write_bytes
 from inkgan.runs import metrics

@@ -24,7 +24,8 @@ from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
 
 import inkgan
-from inkgan.config import differences, resolve
+from inkgan.config import resolve
+from inkgan.config.sources import differences
 from inkgan.device import cores
 from inkgan.errors import CheckpointError
 from inkgan.runs import metrics

@@ -12,7 +12,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import LOSS_PRESETS, RECIPES, Config, about, compact_only, flat, known_settings, resolve
+from inkgan.config import Config, resolve
+from inkgan.config.schema import LOSS_PRESETS, RECIPES, about, compact_only, flat, known_settings
 from inkgan.training.losses import ADVERSARIAL_LOSSES
 
 _ROOT = Path(__file__).parents[1]

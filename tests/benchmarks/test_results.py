@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from inkgan.config import differences, resolve
+from inkgan.config import resolve
+from inkgan.config.sources import differences
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 #: Modules that several scripts import, and the script that needs TensorFlow.

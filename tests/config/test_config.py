@@ -12,22 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inkgan.config import (
-    LOSS_PRESETS,
-    PRESETS,
-    RECIPES,
-    Config,
-    as_toml,
-    differences,
-    flat,
-    from_saved,
-    known_settings,
-    nested,
-    read_json,
-    reading_settings,
-    require_settings,
-    resolve,
-)
+from inkgan.config import Config, resolve
+from inkgan.config.schema import LOSS_PRESETS, PRESETS, RECIPES, flat, known_settings, nested
+from inkgan.config.sources import as_toml, differences, from_saved, read_json, reading_settings, require_settings
 from inkgan.errors import ConfigError
 from refusals import refusal
 

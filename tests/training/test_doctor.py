@@ -15,7 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.config import CHANGEABLE, Config, resolve
+from inkgan.config import Config, resolve
+from inkgan.config.schema import CHANGEABLE
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import Doctor, judged, read_thresholds, rules

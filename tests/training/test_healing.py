@@ -13,7 +13,8 @@ import torch
 
 import inkgan
 import tiny_runs as runs
-from inkgan.config import Change, Config, resolve
+from inkgan.config import Config, resolve
+from inkgan.config.schema import Change
 from inkgan.errors import ConfigError, DivergenceError
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from inkgan import config
+from inkgan.config.schema import Loss
 from inkgan.training import losses
 
 
@@ -123,7 +123,7 @@ def test_one_game_has_a_penalty_about_a_norm_of_one() -> None:
 
 def test_the_settings_name_every_game() -> None:
     """--set loss= accepts exactly the games that exist."""
-    assert set(get_args(config.Loss)) == losses.ADVERSARIAL_LOSSES.keys(), "name it in config.Loss, too"
+    assert set(get_args(Loss)) == losses.ADVERSARIAL_LOSSES.keys(), "name it in config.schema.Loss, too"
 
 
 def test_penalties_of_a_linear_discriminator() -> None:

@@ -19,7 +19,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.cli.many_runs import TimeLeft, last_step, share_done, table
-from inkgan.config import as_toml
+from inkgan.config.sources import as_toml
 from inkgan.errors import ConfigError, DivergenceError, OutputError, printable
 from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder

@@ -15,7 +15,7 @@ import pytest
 
 import inkgan
 import tiny_runs as runs
-from inkgan.config import RECIPES
+from inkgan.config.schema import RECIPES
 from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.start import prepare

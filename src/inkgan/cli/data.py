@@ -180,7 +180,8 @@ def _data_settings(
     Raises:
         ConfigError: a setting is not allowed, is given twice, or is not about how data are read.
     """
-    from inkgan.config import keys_of, resolve
+    from inkgan.config import resolve
+    from inkgan.config.sources import keys_of
 
     if data_dir is not None and context.obj is not None:
         raise ConfigError("--data-dir was given 2 times. Give it once.")

@@ -190,7 +190,7 @@ def train(
 def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, plain: bool, quiet: bool) -> None:
     """Train a run and show it, or print its settings."""
     if dry_run:
-        from inkgan.config import as_toml
+        from inkgan.config.sources import as_toml
         from inkgan.training.options import checked, complete_options, require_here
 
         resolved, folder = checked(complete_options(recipe, **options))

@@ -37,6 +37,8 @@ _RENAMED = {"average": "ema_half_life"}
 #: Some settings that runs of all versions saved. A file without one of them was not saved by a run, and the settings
 #: that it lacks would get the values of an earlier version.
 _ALWAYS_SAVED = {"recipe", "seed", "steps", "seconds", "batch_size", "data.name", "watch.keep"}
+#: The end of complaints about the file of ``--config``.
+_WHAT_TO_NAME = "Name the config.json of a run, or a TOML file."
 #: The settings that control how images are read.
 _READING = ("data.ink", "data.resize", "data.splits")
 
@@ -81,18 +83,12 @@ def _read_file(file: Path) -> dict[str, Any]:
         return flat(read_toml(file))
     try:
         saved = flat(_read_table(file))
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown(file)}: {reason_of(error)}. {_WHAT_TO_NAME}") from None
     except ConfigError as error:
-        cause = error.__cause__
-        complaint = (
-            f"cannot read {shown(file)}: {reason_of(cause)}."
-            if isinstance(cause, OSError)
-            else f"{shown(file)} {error}"
-        )
-        raise ConfigError(f"{complaint} Name the config.json of a run, or a TOML file.") from None
+        raise ConfigError(f"{error} {_WHAT_TO_NAME}") from None
     if not saved.keys() >= _ALWAYS_SAVED:
-        raise ConfigError(
-            f"{shown(file)} does not hold all settings of a run. Name the config.json of a run, or a TOML file."
-        )
+        raise ConfigError(f"{shown(file)} does not hold all settings of a run. {_WHAT_TO_NAME}")
     return _as_now(saved)
 
 
@@ -195,26 +191,33 @@ def read_json(path: Path) -> Config:
     """Read the configuration that a run saved.
 
     Raises:
-        ConfigError: the file cannot be read, or does not hold a configuration that this version knows. If it was read,
-            the message continues a sentence that begins with the file's name.
+        ConfigError: the file cannot be read, or does not hold a configuration that this version knows.
     """
-    given = _read_table(path)
+    try:
+        given = _read_table(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from None
     try:
         return from_saved(given)
     except ConfigError as error:
-        raise ConfigError(f"cannot be used: {error} If a newer version of inkgan wrote it, use that version.") from None
+        raise ConfigError(
+            f"{shown(path)} cannot be used: {error} If a newer version of inkgan wrote it, use that version."
+        ) from None
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """Read the JSON that a run saved, without a check of its settings; raises as :func:`read_json`."""
+    """Read the JSON that a run saved, without a check of its settings.
+
+    Raises:
+        OSError: the file cannot be read.
+        ConfigError: it is damaged.
+    """
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
     except json.JSONDecodeError as error:
-        raise ConfigError(f"is damaged: it is not JSON ({type(error).__name__}).") from None
+        raise ConfigError(f"{shown(path)} is damaged: it is not JSON ({type(error).__name__}).") from None
     if not isinstance(given, dict):
-        raise ConfigError("is damaged: it holds no table of settings.")
+        raise ConfigError(f"{shown(path)} is damaged: it holds no table of settings.")
     return given
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inkgan.config import differences, reading_settings
+from inkgan.config.sources import differences, reading_settings
 from inkgan.device import usual_arithmetic
 from inkgan.errors import EvaluationError, quantity, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure

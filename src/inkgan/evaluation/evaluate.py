@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.config import reading_settings
+from inkgan.config.sources import reading_settings
 from inkgan.data import DataSet
 from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no

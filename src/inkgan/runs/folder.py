@@ -26,7 +26,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from inkgan.config import Config, Precision, differences, from_saved, read_json
+from inkgan.config import Config
+from inkgan.config.schema import Precision
+from inkgan.config.sources import differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import UNSUPPORTED, first_free, is_regular, output_errors, path_aside, read_regular, write_bytes
 from inkgan.runs import checkpoint, contents, metrics
@@ -190,9 +192,7 @@ class RunFolder:
         try:
             return read_json(self.config_file)
         except ConfigError as error:
-            if isinstance(error.__cause__, OSError):  # the file may be whole
-                raise CheckpointError(str(error)) from None
-            raise CheckpointError(f"{shown(self.config_file)} {error}") from None
+            raise CheckpointError(str(error)) from None
 
     def why_no_run(self) -> str:
         """Return why this is not the folder of a run, for a message."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from inkgan.config import Change, Config
+from inkgan.config import Config
+from inkgan.config.schema import Change
 from inkgan.errors import DivergenceError, InkganError
 from inkgan.runs import checkpoint
 from inkgan.training.doctor import Doctor, Finding

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.config import Config, differences
+from inkgan.config import Config
+from inkgan.config.sources import differences
 from inkgan.device import cores
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines

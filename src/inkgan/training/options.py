@@ -9,7 +9,9 @@ from typing import Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
 import numpy as np
 
 from inkgan import networks
-from inkgan.config import LONGEST_RUN, Config, keys_of, known_settings, require_settings, resolve
+from inkgan.config import Config, resolve
+from inkgan.config.schema import LONGEST_RUN, known_settings
+from inkgan.config.sources import keys_of, require_settings
 from inkgan.data.loading import absolute_name, require_images, require_there
 from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import (
