@@ -229,12 +229,21 @@ LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
         (4, ("2 penalty.weight=1.0", LATER), 4, ("2 penalty.weight=1.0", "4 penalty.weight=2.0 {} # {}")),
         (0, ("0 penalty.weight=1.0", LATER), 0, ("0 penalty.weight=2.0 {} # {}",)),
         (0, ("0 penalty.weight=1.0",), 0, ("0 penalty.weight=1.0 {} # {}",)),
+        (
+            6,
+            ("9 penalty.weight=2.0", "10 penalty.weight=3.0 # to come"),
+            6,
+            ("6 penalty.weight=2.0 {} # {}", "10 penalty.weight=3.0 # to come"),
+        ),
     ],
 )
 def test_where_it_goes_back_to_and_what_it_keeps(
     tmp_path: Path, healthy_at: int | None, before: tuple[str, ...], step: int, after: tuple[str, ...]
 ) -> None:
-    """It goes to the last healthy checkpoint before the last healing, and keeps all changes but those it overrides."""
+    """It goes to the last healthy checkpoint before the last healing, and keeps all changes but those it overrides.
+
+    Those that the run had not reached keep their steps.
+    """
     rule = next(rule for rule in RULES if rule.name == "blown-up")
     finding = Finding(rule, 9, "it blew up", Remedy(("generator.learning_rate=0.001",)), healthy_at)
     run: Any = SimpleNamespace(config=resolve(overrides={"changes": before}), folder=RunFolder(tmp_path))
