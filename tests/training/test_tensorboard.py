@@ -50,7 +50,7 @@ def test_a_failed_write_costs_what_it_would_have_written(tmp_path: Path, monkeyp
     class FullError(Exception):
         pass
 
-    def fail(_: object) -> object:
+    def fail(*_: object) -> object:
         path.write_bytes(path.read_bytes() + b"\x18\0\0")  # half a header
         raise FullError
 

@@ -25,7 +25,7 @@ from inkgan.errors import (
 )
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
-from inkgan.training.team import SECONDS_TO_WAIT, require_possible_count
+from inkgan.training.team import SECONDS_TO_WAIT, number_of_processes
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
@@ -122,21 +122,17 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def checked(given: Mapping[str, Any], size: int | None = None) -> tuple[Config, Path]:
+def checked(given: Mapping[str, Any]) -> tuple[Config, Path]:
     """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
 
     Args:
         given: the options of :func:`complete_options`.
-        size: the number of processes that train together; by default that of the options.
 
     Raises:
         InputError: an argument or an option cannot be used.
     """
     config, path = configure(given)
-    if size is None:
-        size = 1 if given["processes"] is None else given["processes"]
-        require_possible_count(size)
-    _require_possible(config, size, heal=given["heal"])
+    _require_possible(config, number_of_processes(given["processes"]), heal=given["heal"])
     stop_at = given["stop_at"]
     if stop_at is not None:
         whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)

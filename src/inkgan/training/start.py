@@ -116,7 +116,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     Raises:
         InputError: an argument, an option or the data cannot be used.
     """
-    config, path = checked(given, team.size)
+    config, path = checked(given)
     is_extended = given["extend"] is not None
     resume = given["resume"] or is_extended
     so_far = config.before_extension() if is_extended else config

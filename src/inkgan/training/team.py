@@ -114,34 +114,33 @@ def team_of(count: int | None, seconds_to_wait: float, command: Mapping[str, Any
         ConfigError: this number of processes is not possible here, or they cannot find each other.
         LostProcessError: not all of them joined in time.
     """
-    size = launched_processes()
-    if size is not None:
-        if count not in (None, size):
-            raise ConfigError(f"--processes {count} contradicts the launcher, which started {size}. Leave it out.")
-        if size > 1:
-            from inkgan.training.processes import started_by_a_launcher
+    size = number_of_processes(count)
+    if size == 1:
+        return nullcontext(Team())  # PyTorch is not imported for it, so wrong options are reported at once
+    from inkgan.training import processes
 
-            return started_by_a_launcher(seconds_to_wait)
-    elif count not in (None, 1):
-        require_possible_count(count)
-        from inkgan.training.processes import started_here
-
-        return started_here(count, seconds_to_wait, command)
-    return nullcontext(Team())  # PyTorch is not imported for it, so wrong options are reported at once
+    if launched_processes() is not None:
+        return processes.started_by_a_launcher(seconds_to_wait)
+    return processes.started_here(size, seconds_to_wait, command)
 
 
-def require_possible_count(count: int) -> None:
-    """Refuse a number of processes that this machine is too small for.
+def number_of_processes(asked: int | None) -> int:
+    """Return the number of processes that train a run together: that of the launcher, or else the one asked for, or 1.
 
     Raises:
-        ConfigError: there are none, or too many.
+        ConfigError: the launcher started another number, or this machine is too small for the one asked for.
     """
+    launched = launched_processes()
+    if launched is not None:
+        if asked not in (None, launched):
+            raise ConfigError(f"--processes {asked} contradicts the launcher, which started {launched}. Leave it out.")
+        return launched
     most = _PROCESSES_PER_PROCESSOR * cores()
     complaint = (
         f"--processes {{}} is not possible here: this machine has {cores()} processors. "
         f"Give 1 to {most}, or start processes on several machines with torchrun (`inkgan help processes`)."
     )
-    whole_number(count, complaint, 1, most)
+    return 1 if asked is None else whole_number(asked, complaint, 1, most)
 
 
 def launched_processes() -> int | None:

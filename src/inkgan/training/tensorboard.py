@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -96,16 +96,6 @@ def tag_of(term: str, *, tutorial: bool) -> str:
     return _TAGS.get(term, term if "/" in term else f"other/{term}")
 
 
-class _Entry(NamedTuple):
-    """A value to show, with its time."""
-
-    kind: str
-    tag: str
-    value: Any
-    step: int
-    wall_time: float
-
-
 class EventFile:
     """Collects values for TensorBoard, and writes them into an event file at every flush.
 
@@ -118,7 +108,7 @@ class EventFile:
     def __init__(self, folder: Path, first_step: int) -> None:
         self._folder = folder
         self._first_step: int | None = first_step  # None once it is written to a file
-        self._queue: list[_Entry] = []
+        self._queue: list[tuple[str, str, Any, int, float]] = []  # the arguments of _event_of
         self._records: Any = None
 
     def add(self, kind: str, tag: str, value: Any, step: int = 0) -> None:
@@ -131,7 +121,7 @@ class EventFile:
             value: the number, picture, text, graph or layout.
             step: the step that it belongs to.
         """
-        self._queue.append(_Entry(kind, tag, value, step, time.time()))
+        self._queue.append((kind, tag, value, step, time.time()))
 
     def flush(self) -> None:
         """Write everything added since the last flush; if that fails, drop it, and begin a new file next time."""
@@ -143,7 +133,7 @@ class EventFile:
             if self._records is None:
                 self._open()
             for entry in queue:
-                self._records.write(_event_of(entry).SerializeToString())
+                self._records.write(_event_of(*entry).SerializeToString())
             self._records.flush()
         except BaseException:
             with contextlib.suppress(OSError):
@@ -174,13 +164,12 @@ class EventFile:
             self._first_step = None
 
 
-def _event_of(entry: _Entry) -> Any:
+def _event_of(kind: str, tag: str, value: Any, step: int, wall_time: float) -> Any:
     from tensorboard.compat.proto.event_pb2 import Event
     from torch.utils.tensorboard import summary
 
-    tag, value = entry.tag, entry.value
     make: Any = summary
-    match entry.kind:
+    match kind:
         case "scalar":
             content = {"summary": make.scalar(tag, value)}
         case "image":
@@ -196,7 +185,7 @@ def _event_of(entry: _Entry) -> Any:
                 for title, charts in value.items()
             }
             content = {"summary": make.custom_scalars(sections)}
-    return Event(wall_time=entry.wall_time, step=entry.step, **content)
+    return Event(wall_time=wall_time, step=step, **content)
 
 
 def graph_of(outputs: Mapping[str, Tensor], networks: Mapping[str, nn.Module]) -> Any:
