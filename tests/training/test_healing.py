@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.config.schema import Change
-from inkgan.errors import ConfigError, DivergenceError
+from inkgan.errors import ConfigError, DivergenceError, Interrupted
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 from inkgan.training.compact import Compact
@@ -111,6 +112,26 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     with pytest.raises(DivergenceError, match="training diverged"):
         runs.train(tmp_path / "run", small_data, steps=12, heal=True, resume=True, settings=SAVING)
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete
+
+
+@pytest.mark.usefixtures("fast_saves")
+def test_a_signal_at_the_step_of_an_illness_is_not_lost(
+    tmp_path: Path, small_data: Path, ill_at: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is healed and then stops, saved, instead of training to its end."""
+    ill_at += [7]
+    shown = Recorder.step
+
+    def step(self: Recorder, step: int, *rest: Any) -> None:
+        if ill_at == [step]:
+            signal.raise_signal(signal.SIGINT)
+        shown(self, step, *rest)
+
+    monkeypatch.setattr(Recorder, "step", step)
+    with pytest.raises(Interrupted, match="stopped by a signal at step 6 and saved"):
+        runs.train(tmp_path / "run", small_data, heal=True, steps=12, settings=SAVING)
+    config, _ = trained(tmp_path / "run", small_data, settings=SAVING, resume=True)
+    assert config.healings == 1
 
 
 @pytest.mark.usefixtures("fast_saves")

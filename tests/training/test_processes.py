@@ -30,7 +30,7 @@ from inkgan.training.processes import ManyProcesses, _end, _start, _threads_of_e
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
-from inkgan.training.team import DismissedError, Team, is_restart, team_of
+from inkgan.training.team import DismissedError, Team, is_restart, number_of_processes, team_of
 from ports import bound_socket
 from refusals import refusal
 from waiting import SECONDS, wait_for_file
@@ -121,6 +121,13 @@ def test_slices_change_rounding_alone(loss: str, monkeypatch: pytest.MonkeyPatch
     for one, other in zip(*learned, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
     assert any(not torch.equal(one, other) for one, other in zip(*learned, strict=True))
+
+
+def test_a_launcher_of_several_machines_has_more_processes_than_one_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So its number may be repeated."""
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4096")
+    assert number_of_processes(4096) == number_of_processes(None) == 4096
 
 
 # What is refused

@@ -31,12 +31,13 @@ from inkgan.training.watching import Result, Watcher
 _COMPARE_EVERY = 50
 
 
-def lead(run: PreparedRun, watcher: Watcher) -> Result:
+def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
     """Train a run, alone or with other processes, from its current step to its end, to ``stop_at`` or until a signal.
 
     Args:
         run: what to train.
         watcher: receives reports of the run.
+        signals: the signals that ask the run to stop.
 
     Raises:
         CheckpointError: the run's checkpoints cannot be used.
@@ -51,11 +52,8 @@ def lead(run: PreparedRun, watcher: Watcher) -> Result:
     with folder.locked():
         state = _begin(run, watcher)
         clock = _Clock(state.seconds)
-        with (
-            _explained_divergence(run, state),
-            contextlib.closing(Recorder(run, watcher, state.step)) as recorder,
-            StopSignals(clock.leave_out) as signals,
-        ):
+        signals.continued = clock.leave_out
+        with _explained_divergence(run, state), contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
             recorder.begin()
             _synchronise(run, state)
             clock.leave_out()
@@ -114,10 +112,8 @@ def follow(run: PreparedRun) -> Result:
     _synchronise(run, state)
     clock = _Clock(state.seconds)
     try:
-        # The first process decides when to stop, and gets the same signals.
-        with StopSignals():
-            for _ in _steps(run, state, clock, None):
-                pass
+        for _ in _steps(run, state, clock, None):
+            pass
     except DivergenceError as error:
         raise DismissedError(error.exit_code) from error
     return Result(run.folder.path, state.step, clock.seconds, state.is_complete, None)

@@ -22,6 +22,7 @@ from inkgan.training.options import (
     default_name,
     require_fitting_network,
 )
+from inkgan.training.stopping import StopSignals
 from inkgan.training.team import Team, is_restart, team_of
 from inkgan.training.watching import Result, Watcher
 
@@ -221,14 +222,15 @@ def _train_until_healthy(run: PreparedRun, watcher: Watcher) -> Result:
     from inkgan.training import loop
     from inkgan.training.healing import MOST_HEALINGS, IllnessError, go_back
 
-    if not run.team.leads:
-        return loop.follow(run)
     data = run.data
-    while True:
-        try:
-            return loop.lead(run, watcher)
-        except IllnessError as illness:
-            config = go_back(run, illness, watcher)
-            recipe = build(config, data.image_shape, len(data.class_names), run.device, run.precision)
-            heal = config.healings < MOST_HEALINGS
-            run = dataclasses.replace(run, config=config, recipe=recipe, resume=True, heal=heal)
+    with StopSignals() as signals:  # around the healing, too, so that no request to stop is lost
+        if not run.team.leads:
+            return loop.follow(run)  # the first process gets the same signals, and decides when to stop
+        while True:
+            try:
+                return loop.lead(run, watcher, signals)
+            except IllnessError as illness:
+                config = go_back(run, illness, watcher)
+                recipe = build(config, data.image_shape, len(data.class_names), run.device, run.precision)
+                heal = config.healings < MOST_HEALINGS
+                run = dataclasses.replace(run, config=config, recipe=recipe, resume=True, heal=heal)

@@ -23,16 +23,14 @@ class StopSignals:
     SIGHUP stays ignored if it was ignored before, as under ``nohup``. Python allows handlers only in the main thread;
     in other threads, the context manager does nothing.
 
-    Args:
-        continued: called when the process goes on after it was suspended, for example with Ctrl-Z.
-
     Attributes:
         received: the number of the first signal; None if there was none.
+        continued: called when the process goes on after it was suspended, for example with Ctrl-Z.
     """
 
-    def __init__(self, continued: Callable[[], None] = lambda: None) -> None:
-        self._continued = continued
+    def __init__(self) -> None:
         self.received: int | None = None
+        self.continued: Callable[[], None] = lambda: None
         self._at = 0.0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -42,7 +40,7 @@ class StopSignals:
             handlers: dict[signal.Signals, Any] = {signal.SIGINT: self._note, signal.SIGTERM: self._note}
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 handlers[signal.SIGHUP] = self._note
-            handlers[signal.SIGCONT] = lambda *_: self._continued()
+            handlers[signal.SIGCONT] = lambda *_: self.continued()
             self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
