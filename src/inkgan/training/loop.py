@@ -101,7 +101,7 @@ def _explained_divergence(run: PreparedRun, state: RunState) -> Iterator[None]:
         raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 
-def follow(run: PreparedRun) -> Result:
+def follow(run: PreparedRun, signals: StopSignals) -> Result:
     """Train along with the first process of a team, and write nothing; see :func:`lead`.
 
     Raises:
@@ -112,7 +112,7 @@ def follow(run: PreparedRun) -> Result:
     _synchronise(run, state)
     clock = _Clock(state.seconds)
     try:
-        for _ in _steps(run, state, clock, None):
+        for _ in _steps(run, state, clock, signals):
             pass
     except DivergenceError as error:
         raise DismissedError(error.exit_code) from error
@@ -154,7 +154,7 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
 
 
 def _steps(
-    run: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals | None
+    run: PreparedRun, state: RunState, clock: _Clock, signals: StopSignals
 ) -> Iterator[tuple[int, dict[str, Tensor], Tensor]]:
     """Take training steps until the run is complete or is asked to stop.
 
@@ -162,7 +162,7 @@ def _steps(
         run: what to train.
         state: the progress of the run; each step advances it.
         clock: how long the run has trained.
-        signals: signals that ask the run to stop; None in processes that follow the first one.
+        signals: the signals that ask the run to stop.
 
     Yields:
         The number of the step, its losses and figures, and the real images [N, H, W, C] that it learned from.
@@ -170,11 +170,10 @@ def _steps(
     config = run.config
     batches = Batches(run.data, config, run.device)
     while True:
-        has_signal = signals is not None and signals.received is not None
         # If the time ran out while this step was saved, its checkpoint would not be that of a complete run.
         seconds = state.seconds if state.is_saved else clock.seconds
         # The first process decides for all: clocks differ, and signals arrive at different times.
-        seconds, stop_requested = run.team.broadcast_pair(seconds, float(has_signal))
+        seconds, stop_requested = run.team.broadcast_pair(seconds, float(signals.received is not None))
         fraction_done = _fraction_done(config, state.step, seconds)
         state.is_complete = fraction_done >= 1
         reached_stop = run.stop_at is not None and state.step >= run.stop_at

@@ -225,7 +225,7 @@ def _train_until_healthy(run: PreparedRun, watcher: Watcher) -> Result:
     data = run.data
     with StopSignals() as signals:  # around the healing, too, so that no request to stop is lost
         if not run.team.leads:
-            return loop.follow(run)  # the first process gets the same signals, and decides when to stop
+            return loop.follow(run, signals)
         while True:
             try:
                 return loop.lead(run, watcher, signals)
