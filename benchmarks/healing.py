@@ -23,7 +23,6 @@ from time_to_quality import Reference
 import inkgan
 from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
-from inkgan.training.healing import number_of_healings
 
 #: The planted faults: settings of the run with a rate of 0.3 instead of 0.003.
 FAULTS = {
@@ -53,7 +52,7 @@ def outcome(fault: str, seed: int, steps: int, reference: Reference, *, heal: bo
             distance = reference.distance(inkgan.load(out).sample(5000)[..., None]).value
         except DivergenceError:
             distance = None
-        return Outcome(distance, number_of_healings(RunFolder(out).saved_config()))
+        return Outcome(distance, RunFolder(out).saved_config().healings)
 
 
 def row(fault: str, outcomes: Sequence[Outcome], *, heal: bool) -> list[str]:
