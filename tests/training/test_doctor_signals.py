@@ -92,9 +92,8 @@ def test_ranges() -> None:
 
 
 def test_stuck_units() -> None:
-    """A unit is stuck if it is never above zero or never below."""
-    yes, no = np.array([True, True, True, False]), np.array([True, False, True, True])
-    assert signals.share_of_stuck([(yes, no), (no, no)]) == 3 / 8
+    """Their share is that of all units; it is unknown if there are none."""
+    assert signals.share_of_stuck([True, False, False, True, True, False, False, False]) == 3 / 8
     assert math.isnan(signals.share_of_stuck([]))
 
 
@@ -110,14 +109,11 @@ def test_units_are_watched_for_sixteen_images() -> None:
         network.add_module(name, Passing(4, 4))
     output = torch.tensor([0.5, -0.5, 0.5, 0.5]).repeat(20, 2, 3, 1)
     output[7, 1, 2, 2] = output[16, 0, 0, 3] = -0.5
-    with signals._watched(network) as signs:
+    with signals._watched(network) as stuck:
         network(output)
-    ((above, below),) = signs
-    assert above.tolist() == [True, False, True, True]
-    assert below.tolist() == [False, True, True, False]
-    assert signals.share_of_stuck(signs) == 3 / 4
+    assert stuck == [True, True, False, True]
     network(output)
-    assert len(signs) == 1  # the network is no longer watched
+    assert len(stuck) == 4  # the network is no longer watched
 
 
 def test_units_of_pytorchs_own_convolutions_are_channels_too() -> None:
@@ -125,11 +121,9 @@ def test_units_of_pytorchs_own_convolutions_are_channels_too() -> None:
     layer = torch.nn.Conv2d(1, 4, 3, padding=1)
     torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # there is one
     layer.bias.data[2] = -30.0  # type: ignore[union-attr]
-    with signals._watched(torch.nn.Sequential(layer)) as signs:
+    with signals._watched(torch.nn.Sequential(layer)) as stuck:
         layer(torch.randn(16, 1, 8, 6, generator=torch.Generator().manual_seed(0)))
-    ((above, below),) = signs
-    assert above.tolist() == [True, True, False, True]
-    assert below.tolist() == [True] * 4
+    assert stuck == [False, False, True, False]
 
 
 def test_what_classes_are_drawn_as() -> None:

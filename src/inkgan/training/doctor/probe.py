@@ -32,8 +32,6 @@ from inkgan.seeds import Stream, latents
 from inkgan.training.recipe import Recipe
 
 Array = NDArray[np.floating[Any]]
-#: For each unit [C] of a layer, whether it was ever above zero, and whether it was ever below it.
-Signs = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 #: The number of latents, of training images and of held-out images; the cost grows with it.
 COUNT = 64
@@ -171,20 +169,20 @@ def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tup
 
 
 @contextlib.contextmanager
-def _watched(network: nn.Module) -> Iterator[list[Signs]]:
-    """Collect for each hidden convolution the units that are ever above zero, and those that are ever below it."""
-    signs: list[Signs] = []
+def _watched(network: nn.Module) -> Iterator[list[bool]]:
+    """Collect for each unit of the hidden convolutions whether it is stuck; see :func:`share_of_stuck`."""
+    stuck: list[bool] = []
 
     def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
         maps = output if isinstance(layer, Convolution) else output.movedim(-3, -1)  # PyTorch's are [N, C, H, W]
         some = maps[:_WATCHED].flatten(0, -2)
         low, high = torch.aminmax(some, dim=0)
-        signs.append(((high > 0).cpu().numpy(), (low < 0).cpu().numpy()))
+        stuck.extend((~((high > 0) & (low < 0))).tolist())
 
     layers = [layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d) and name != "last"]
     hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
-        yield signs
+        yield stuck
     finally:
         for hook in hooks:
             hook.remove()
@@ -266,17 +264,15 @@ def difference_of_ranges(real: Array, generated: Array) -> float:
     return max(low, high)
 
 
-def share_of_stuck(signs: Sequence[Signs]) -> float:
+def share_of_stuck(stuck: Sequence[bool]) -> float:
     """Return the share of units that are on one side of zero for every image at every place.
 
     A leaky rectifier whose input never changes its sign is linear, so the network could do without that unit.
 
     Args:
-        signs: the signs of the units of each layer.
+        stuck: whether it is so, for each unit.
     """
-    stuck = sum(int(np.sum(~(above & below))) for above, below in signs)
-    units = sum(len(above) for above, _ in signs)
-    return stuck / units if units else np.nan
+    return sum(stuck) / len(stuck) if stuck else np.nan
 
 
 def drawn_as(probabilities: Array, labels: Labels) -> Array:
