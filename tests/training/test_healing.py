@@ -236,6 +236,18 @@ def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Pat
     assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("fast_saves")
+def test_an_ill_run_that_is_resumed_with_healing_is_healed(tmp_path: Path, small_data: Path) -> None:
+    """Although the doctor found the illness before, when the run was not to be healed."""
+    settings = (*SAVING, 'changes=["4 discriminator.learning_rate=1"]')
+    watcher = runs.RecordingWatcher()
+    runs.train(tmp_path / "run", small_data, settings=settings, steps=20, stop_at=16, watcher=watcher)
+    assert [warning for warning in watcher.warnings if "`inkgan help doctor` explains blown-up" in warning]
+    config, told = trained(tmp_path / "run", small_data, settings=settings, steps=20, resume=True)
+    assert len(told) == config.healings == 1
+    assert "Healing 1 of 3: back to step " in told[0]
+
+
 LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
 
 

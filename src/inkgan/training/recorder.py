@@ -282,18 +282,17 @@ class Recorder:
         return (step - first) / (seconds - since) if seconds > since else 0.0
 
     def _judge(self, step: int, line: Mapping[str, float]) -> IllnessError | None:
-        """Let the doctor judge the figures of a step; return the first new illness to heal, and warn of the others."""
+        """Let the doctor judge the figures of a step, warn of what is new, and return the illness to heal, if any."""
         if self.doctor is None:
             return None
-        to_heal = None
         for finding in self.doctor.judge(step, line):
             self._events.add("text", f"doctor/{finding.rule.name}", str(finding), step)
-            if self._run.heal and finding.rule.healable:
-                to_heal = to_heal or IllnessError(finding, self.doctor.ill_steps)
-            else:
+            if not (self._run.heal and finding.rule.healable):
                 self._watcher.warn(str(finding))
         self._watcher.verdict(self.doctor.verdict)
-        return to_heal
+        # Not only what is new: the run may have been ill before it was resumed with --heal.
+        to_heal = [finding for finding in self.doctor.findings if finding.rule.healable] if self._run.heal else []
+        return IllnessError(to_heal[0], self.doctor.ill_steps) if to_heal else None
 
     def _frames(self) -> list[Image.Image]:
         """Return the pictures of the fixed latents, evenly chosen, without those that cannot be read."""
