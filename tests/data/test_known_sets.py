@@ -99,6 +99,7 @@ def test_a_folder_that_the_system_refuses_to_look_up(tmp_path: Path) -> None:
 def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
+    complaint(lambda: known_sets.locate(KNOWN["kmnist"], tmp_path / "gone"), "--data-dir", "not a folder")
     monkeypatch.setenv(known_sets.ENVIRONMENT, str(tmp_path / "gone"))
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
