@@ -353,6 +353,14 @@ def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
     refusal(lambda: newest_run(tmp_path, "b"), "there is no run b", kind=CheckpointError)
 
 
+def test_the_newest_run_is_found_while_a_trainer_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its temporary files may be gone when they are looked at."""
+    run = made(tmp_path / "a-3")
+    entries = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*entries(folder), folder / ".config.json.1.tmp.json"])
+    assert newest_run(tmp_path, "a") == run.path
+
+
 # What is compared when it is resumed
 
 

@@ -464,4 +464,13 @@ def newest_run(parent: Path, stem: str) -> Path:
         raise CheckpointError(
             f"there is no run {shown(stem)} in {shown(parent)} to resume. Name its folder with --out."
         )
-    return max(runs, key=lambda path: max(entry.lstat().st_mtime for entry in path.iterdir()))
+    return max(runs, key=_last_written)
+
+
+def _last_written(run: Path) -> float:
+    """Return the time at which something in a run's folder was written last."""
+    times = []
+    for entry in run.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the temporary file of a trainer
+            times.append(entry.lstat().st_mtime)
+    return max(times, default=0.0)
