@@ -68,7 +68,7 @@ class Theirs:
 
 def main() -> None:
     """Read the command line, load, build, and train to the marks."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("--marks", type=float, nargs="+", required=True, help="seconds of training, in order")
     parser.add_argument("--images", type=int, required=True, help="images to draw at each")

@@ -20,6 +20,7 @@ import torch
 import tiny_runs as runs
 from inkgan.generation import engines
 from inkgan.generation.engines import Shares, T, Task
+from stand_in_models import RealDigits
 
 # What this user has set for inkgan, for terminals, launchers and downloads must not decide what a test finds.
 for _name in (
@@ -129,6 +130,12 @@ def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
             yield result
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
+
+
+@pytest.fixture
+def real_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the name of any model that writes stand for real digits."""
+    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import inkgan
 from inkgan import data
+from inkgan.generation.writing import Writing
 from inkgan.runs import checkpoint
 
 Floats = NDArray[np.float64]
@@ -55,6 +56,11 @@ class RealDigits:
             images, looks = _digits()[int(self.class_names[label])]
             drawn.append(images[np.square(looks - latent[:3]).sum(1).argmin()])
         return np.stack(drawn)
+
+
+def write(text: str, **options: Any) -> Writing:
+    """Write with real digits, as they come."""
+    return inkgan.write(text, **{"model": RealDigits(), "legible": 0, **options})
 
 
 def renamed_digits(folder: Path, digits: str, class_names: Any) -> Path:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-_ROOT = Path(__file__).parents[1]
-_SCRIPTS = sorted((_ROOT / "scripts").glob("*.py"), key=lambda path: path.stem)
-#: Those that are commands. One needs TensorFlow, for which another benchmark sets up an environment.
+from documents import ROOT
+
+_SCRIPTS = sorted((ROOT / "scripts").glob("*.py"), key=lambda path: path.stem)
+#: Those that are commands. One more needs TensorFlow, for which another benchmark sets up an environment.
 _BENCHMARKS = [
     path
-    for path in sorted((_ROOT / "benchmarks").glob("*.py"))
-    if "__main__" in path.read_text("utf-8") and path.stem not in {"contestant", "tensorflow_tutorial"}
+    for path in sorted((ROOT / "benchmarks").glob("*.py"))
+    if "__main__" in path.read_text("utf-8") and path.stem != "tensorflow_tutorial"
 ]
 
 
@@ -45,7 +46,7 @@ def test_every_mutation_fits_the_code(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_every_dependency_has_its_row_in_the_table_of_sizes() -> None:
     """CONTRIBUTING.md gives a reason for each dependency, and the script that prints sizes reads the same rows."""
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = {extra: needed for extra, needed in project["optional-dependencies"].items() if extra != "dev"}
     needed = [*project["dependencies"], *(one for needed in extras.values() for one in needed)]
     names = {Requirement(one).name for one in needed} - {"inkgan"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from documents import ROOT
+
 site = runpy.run_path(str(ROOT / "scripts" / "site.py"))
 
 

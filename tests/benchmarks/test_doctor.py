@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from documents import ROOT
 from inkgan.config import resolve
 from inkgan.data.sets import Reading, make
 from inkgan.data.splits import Split
@@ -20,16 +21,14 @@ from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import judged, read_thresholds
 from inkgan.training.doctor.rules import RULES
 
-_REPOSITORY = Path(__file__).parents[2]
 _BY_NAME = {rule.name: rule for rule in RULES}
 _MEASURED = {rule.name for rule in RULES if rule.threshold is None}
 _MEMORY, _SPREAD = _BY_NAME["memorising"], _BY_NAME["collapsed"]
 
 
 @pytest.fixture
-def doctor(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def doctor() -> ModuleType:
     """Import benchmarks/doctor.py."""
-    monkeypatch.syspath_prepend(_REPOSITORY / "benchmarks")
     return importlib.import_module("doctor")
 
 
@@ -126,7 +125,7 @@ def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
 
 def test_the_page_says_when_a_rule_finds_something() -> None:
     """The table has the side of the threshold, the first step and the number of looks in a row."""
-    page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
     written = re.findall(r"^\| `([a-z-]+)` +\| (above|below) \S+ +\| (any|\d+) +\| (\d+) +\|", page, re.MULTILINE)
     assert written == [
         (
@@ -143,12 +142,12 @@ def test_the_page_says_when_a_rule_finds_something() -> None:
 
 def test_the_page_has_the_thresholds_of_the_package() -> None:
     """The tables of the page agree with thresholds.json."""
-    page = (_REPOSITORY / "docs" / "doctor.md").read_text("utf-8")
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
     written = dict(re.findall(r"^\| `([a-z-]+)` +\| (?:above|below) (\S+) ", page, re.MULTILINE))
     thresholds = {name: f"{value:.3g}" for name, value in read_thresholds().items()}
     assert written == {name: thresholds[name] for name in written}
     assert written.keys() >= _MEASURED
     for rule in RULES:
         assert f'<a id="{rule.name}"></a>' in page, f"docs/doctor.md, The rules: {rule.name} is not there"
-    content = json.loads((_REPOSITORY / "src/inkgan/training/doctor/thresholds.json").read_text("utf-8"))
+    content = json.loads((ROOT / "src/inkgan/training/doctor/thresholds.json").read_text("utf-8"))
     assert content["about"]["calibrated"] is True

@@ -6,7 +6,6 @@ import argparse
 import importlib
 import math
 import time
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,14 +14,12 @@ import torch
 
 from inkgan.data import load
 
-_REPOSITORY = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def gpu() -> ModuleType:
     """Import benchmarks/gpu.py."""
-    monkeypatch.syspath_prepend(_REPOSITORY / "benchmarks")
     return importlib.import_module("gpu")
 
 

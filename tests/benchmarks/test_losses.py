@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
+from documents import ROOT
 
 
 def test_the_chinese_picture_differs_in_its_words_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every word is Chinese, in the font that was given; the curves are the same to the pixel."""
-    monkeypatch.syspath_prepend(_FOLDER)
     losses = importlib.import_module("losses")
     run = tmp_path / "tutorial"
     run.mkdir()
@@ -56,7 +55,7 @@ def test_the_chinese_picture_differs_in_its_words_only(monkeypatch: pytest.Monke
 
 def test_the_lesson_s_two_pictures_have_the_same_curves() -> None:
     """Between the axes, the English and the Chinese picture of the tutorial's losses are the same to the pixel."""
-    folder = _FOLDER.parent / "docs" / "pictures"
+    folder = ROOT / "docs" / "pictures"
     left, top, right, bottom = 110, 70, 1180, 800
     english, chinese = (
         np.asarray(Image.open(folder / name).convert("RGB"))[top : bottom + 1, left : right + 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -13,14 +13,10 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def sheets() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(_FOLDER)
-        yield importlib.import_module("reading_sheet")
+def sheets() -> ModuleType:
+    return importlib.import_module("reading_sheet")
 
 
 @pytest.fixture(scope="module")

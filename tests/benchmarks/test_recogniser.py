@@ -26,14 +26,12 @@ from inkgan.generation.looks import LOOKS, look_of, name_of
 
 pytestmark = pytest.mark.slow
 
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
 BAR = np.zeros((28, 28), np.uint8)
 BAR[4:24, 12:16] = 255
 
 
 @pytest.fixture
-def crnn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(_FOLDER)
+def crnn() -> ModuleType:
     return importlib.import_module("recogniser")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import runpy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,16 +13,10 @@ import pytest
 from inkgan.config import resolve
 from inkgan.config.sources import differences
 
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-#: Modules that several scripts import, and the script that needs TensorFlow.
-_NOT_STARTED = {"board_plot", "doctor_cases", "machine", "marks", "peers", "report", "stepping", "tensorflow_tutorial"}
-_SCRIPTS = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _NOT_STARTED)
-
 
 @pytest.fixture
 def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Redirect the results of this test into a temporary folder."""
-    monkeypatch.syspath_prepend(_FOLDER)
     monkeypatch.setattr(importlib.import_module("report"), "RESULTS", tmp_path / "results")
     return tmp_path / "results"
 
@@ -85,25 +78,13 @@ def test_the_name_holds_every_setting_that_differs(
     assert sorted(path.name for path in results.iterdir()) == [f"{stem}_{today}.json", f"{stem}_{today}.md"]
 
 
-@pytest.mark.usefixtures("results")
 def test_every_variant_of_the_ablation_is_a_setting_and_differs_from_the_recipe() -> None:
     variants: dict[str, list[str]] = importlib.import_module("ablation").VARIANTS
     for name, settings in variants.items():
         assert bool(differences(resolve(), resolve(overrides=settings))) == (name != "as it is"), name
 
 
-@pytest.mark.usefixtures("results")
 def test_a_median_with_its_range() -> None:
     spread: Any = importlib.import_module("report").spread
     assert spread([3.0, 1.0, 2.0]) == "2 [1 to 3]"
     assert spread([0.125], ".0%") == "12%"
-
-
-@pytest.mark.parametrize("script", _SCRIPTS)
-def test_every_script_starts(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its imports exist, and it parses its command line."""
-    monkeypatch.syspath_prepend(_FOLDER)
-    monkeypatch.setattr("sys.argv", [f"{script}.py", "--help"])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(_FOLDER / f"{script}.py"), run_name="__main__")
-    assert "usage: " in f"{end.value}{capsys.readouterr().out}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -13,12 +12,9 @@ import inkgan
 from inkgan import data
 from inkgan.generation.legibility import probabilities
 
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(_FOLDER)
+def judging() -> ModuleType:
     return importlib.import_module("second_judge")
 
 

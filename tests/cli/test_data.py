@@ -167,9 +167,3 @@ def test_show_refuses_what_it_cannot_do(tmp_path: Path) -> None:
         run("show", "own.npz", "-o", "sheet.exe")
     assert CliRunner().invoke(app, ["show", "own.npz", "--split", "trian"]).exit_code == 2
     assert CliRunner().invoke(app, ["show", "own.npz", "--columns", "0"]).exit_code == 2
-
-
-@pytest.mark.parametrize("command", [[], ["check"], ["show"]])
-def test_help_teaches(command: list[str]) -> None:
-    output = run(*command, "--help")
-    assert "--data-dir" in output

@@ -79,10 +79,10 @@ def test_too_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("real_digits")
 @pytest.mark.parametrize("source", ["file", "-"])
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """Each line becomes one image by its own writer, as if the texts stood in the command."""
-    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
     texts = [f"{number:03d}" for number in range(200)]
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(texts), "utf-8")

@@ -26,16 +26,11 @@ from inkgan.generation.texts import CHARACTERS, DIGITS, SEPARATORS
 from inkgan.generation.writing import Writing, WritingOptions, in_batches, write_batch
 from inkgan.seeds import LARGEST_SEED
 from refusals import refusal
-from stand_in_models import RealDigits
+from stand_in_models import RealDigits, write
 
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12).filter(str.strip)
 SEEDS = st.integers(0, LARGEST_SEED)
 SAMPLES = ["2026-11-22", "3.14159", "12:45", "1/2 + 3", "1,000"]
-
-
-def write(text: str, **options: Any) -> Writing:
-    """Write with real digits, as they come."""
-    return inkgan.write(text, **{"model": RealDigits(), "legible": 0, **options})
 
 
 def part(written: Writing, place: int) -> NDArray[np.uint8]:

@@ -12,25 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import ConfigError, OutputError
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.writing import Writing
-from stand_in_models import RealDigits
+from stand_in_models import write
 
-
-def write(text: str, **options: Any) -> Writing:
-    """Write with real digits, as they come."""
-    return inkgan.write(text, **{"model": RealDigits(), "legible": 0, **options})
-
-
-@pytest.fixture(autouse=True)
-def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the name of any model stand for real digits."""
-    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
+pytestmark = pytest.mark.usefixtures("real_digits")
 
 
 def test_one_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

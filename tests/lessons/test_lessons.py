@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 import inkgan
-
-ROOT = Path(__file__).parents[2]
+from documents import ROOT
 
 
 @pytest.fixture(scope="module")
