@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 
 from inkgan.cli.window import Suspension, columns, in_foreground
+from waiting import SECONDS
 
 
 @pytest.mark.parametrize(("window", "width"), [("80", 80), ("60", 60), ("200", 100), ("10", 40)])
@@ -67,7 +68,7 @@ def test_a_programs_own_way_to_suspend_stays() -> None:
 @pytest.mark.parametrize("ended", [False, True], ids=["fg", "kill"])
 def test_ctrl_z_stops_the_processes_of_a_command_too(monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
     """The terminal does not reach them. They continue with the command, also if it continues only to end."""
-    worker = get_context("spawn").Process(target=time.sleep, args=(60,))
+    worker = get_context("spawn").Process(target=time.sleep, args=(SECONDS,))
     worker.start()
     kill = os.kill
     stopped = []
@@ -99,10 +100,10 @@ def test_processes_of_a_command_that_is_killed_while_it_is_suspended_go_on() -> 
     code = (
         "import multiprocessing, os, signal, time\n"
         "from inkgan.cli.window import Suspension\n"
-        "worker = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(60,))\n"
+        "worker = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(600,))\n"
         "worker.start()\n"
         "print(worker.pid, flush=True)\n"
-        "os.kill = lambda process, number: time.sleep(60)\n"
+        "os.kill = lambda process, number: time.sleep(600)\n"
         "with Suspension():\n"
         "    signal.raise_signal(signal.SIGTSTP)"
     )
@@ -119,8 +120,8 @@ def test_processes_of_a_command_that_is_killed_while_it_is_suspended_go_on() -> 
 
 
 def _becomes_stopped(process: int | None, expected: bool) -> bool:
-    """Whether a process is stopped, or is not, within ten seconds: signals to other processes take their time."""
-    until = time.monotonic() + 10
+    """Whether a process is stopped, or is not, before long: signals to other processes take their time."""
+    until = time.monotonic() + SECONDS
     while time.monotonic() < until:
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=True)
         if state.stdout.startswith("T") == expected:

@@ -335,15 +335,14 @@ def test_a_manifest_that_is_no_json_table(tmp_path: Path, text: str) -> None:
     complaint(lambda: checkpoint.verify(folder), "manifest.json")
 
 
-def test_documents_that_are_no_files(tmp_path: Path) -> None:
-    """A pipe, a link or a folder in a document's place is refused at once."""
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("state.json")], ids=["pipe", "folder", "link"]
+)
+def test_documents_that_are_no_files(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """Something else in a document's place is refused at once."""
     folder = save(tmp_path, 4)
-    for make in (os.mkfifo, os.mkdir, lambda path: path.symlink_to(folder / "state.json")):
-        (folder / "manifest.json").unlink() if (folder / "manifest.json").is_file() else None
-        shutil.rmtree(folder / "x", ignore_errors=True)
-        make(folder / "x.json")
-        complaint(lambda: checkpoint.read_document(folder, "x"), "x.json")
-        (folder / "x.json").rmdir() if (folder / "x.json").is_dir() else (folder / "x.json").unlink()
+    make(folder / "x.json")
+    complaint(lambda: checkpoint.read_document(folder, "x"), "x.json")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

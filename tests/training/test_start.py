@@ -93,27 +93,6 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
         assert sorted(threads.map(start, range(3))) == ["fast-small-seed0", "fast-small-seed0-2", "fast-small-seed0-3"]
 
 
-# Runs of earlier versions
-
-
-def old_config(folder: Path) -> dict[str, Any]:
-    """Replace a run's config.json by one of an earlier version, and return it."""
-    path = folder / "config.json"
-    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    config["average"] = config.pop("ema_half_life")
-    del config["extended_from"]
-    path.write_text(json.dumps(config), "utf-8")
-    return config
-
-
-def test_the_old_name_of_the_half_life_is_read(tmp_path: Path, stopped_run: Path, small_data: Path) -> None:
-    """A run saved when the setting was called average resumes with its value."""
-    folder = runs.copy(stopped_run, tmp_path / "run")
-    config = old_config(folder)
-    assert RunFolder(folder).saved_config().ema_half_life == config["average"]
-    assert runs.train(folder, small_data, resume=True).complete
-
-
 # Longer runs
 
 
