@@ -9,6 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import inkgan
+from inkgan.generation.hands import hand_of
+from inkgan.generation.shards import split_of
+from inkgan.generation.spec import Spec
+from inkgan.generation.templates import Templates
 from inkgan.seeds import LARGEST_SEED, BatchOrder, Stream, latents, rng
 
 SEEDS = st.integers(0, LARGEST_SEED)
@@ -23,6 +28,21 @@ def test_pinned_values() -> None:
     np.testing.assert_array_equal(rng(0, Stream.INITIALISATION).integers(2**63, size=2), PINNED_INTEGERS)
     np.testing.assert_array_equal(latents(7, Stream.SAMPLE_LATENTS, 3, 1, 4)[0], np.array(PINNED_LATENTS, np.float32))
     assert BatchOrder(1, 10, 4).batch(2).tolist() == PINNED_BATCH
+
+
+def test_what_a_seed_means_in_a_data_set_is_pinned() -> None:
+    """A data set that an earlier version began is continued: its texts, parts and writers must be the same."""
+    texts = Templates(["{date:%d.%m.%Y}", "{int:1..9999}", "{digits:6}", "{amount:1,234.56}", "{time:%H:%M}"])
+    assert [texts.text(3, number) for number in range(5)] == ["21.03.1990", "9246", "706306", "4.58", "12:38"]
+    halves = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}]
+    divided = Spec(texts=["1"], count=12, split=halves, seed=3)
+    assert "".join(split_of(divided, writer) for writer in range(12)) == "babbabbababa"
+    hand, gap = hand_of(5, seed=4, writer=2)
+    pinned = [-0.358773, -0.586032, -0.203520, -0.417192, -1.411895, 0.107235]
+    np.testing.assert_allclose([*hand, gap], pinned, atol=1e-6)
+    written = inkgan.write("d.7d+dd:dd", model="fast", seed=4, writer=2, style=0.5, legible=0)
+    assert written.text == "5.71+67:76"
+    assert [box[0] for box in written.boxes] == pytest.approx([14, 69, 71, 111, 128, 168, 191, 237, 255, 282], abs=2)
 
 
 def test_streams_are_numbered_for_ever() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import inspect
 import io
 import os
 import pickle
@@ -23,12 +24,14 @@ import numpy as np
 import pytest
 import typer
 
+import inkgan
 import tiny_runs as runs
 from data_files import write_set
 from fresh_process import modules_after
 from inkgan.cli import app, run
 from inkgan.cli.console import _conclusion
 from inkgan.errors import ConfigError, InkganWarning
+from inkgan.generation.hands import morph
 from inkgan.training.options import TrainingOptions
 from inkgan.training.watching import Result
 from refusals import command_refusal
@@ -194,6 +197,23 @@ def test_every_option_has_an_effect(
     assert command_refusal(capsys, *words.split()) == "every option is here"
 
 
+@pytest.mark.parametrize(
+    ("command", "function", "names"),
+    [
+        ("write", inkgan.write, "model seed style slant height background legible look"),
+        ("sample", inkgan.Model.sample, "seed statistics legible"),
+        ("morph", morph, "steps model legible"),
+        ("evaluate", inkgan.evaluate, "n data data_dir seed full"),
+        ("compare", inkgan.compare, "n data data_dir seed full"),
+    ],
+)
+def test_what_is_left_out_is_as_in_python(command: str, function: Callable[..., Any], names: str) -> None:
+    group: Any = typer.main.get_command(app)
+    options = {option.name: option.default for option in group.commands[command].params}
+    given = inspect.signature(function).parameters
+    assert [options[name] for name in names.split()] == [given[name].default for name in names.split()]
+
+
 def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     """``inkgan`` alone shows the help."""
     run([])
@@ -212,26 +232,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "needed"),
     [
-        ("trian", "train"),
-        ("train --stpes 5", "--steps"),
         ("train extra", "extra"),
         ("train --steps", "--steps"),
         ("train --steps many", "'--steps'"),
-        ("train --steps 0", "steps=0"),
         ("train --steps 5 --seconds 5", "either steps or seconds"),
-        ("train --seconds nan", "seconds=nan"),
         ("train --seed -1", "seed=-1"),
         ("train --seeds 1-2 --jobs 0", "cannot run 0 jobs"),
         ("train --seeds 1-2 --out .", "--out '.' cannot name many runs"),
-        ("train --seed 9223372036854775808", "give 9,223,372,036,854,775,807 or less"),
-        ("train --stop-at 0", "stop_at=0"),
-        ("train --recipe totorial", "'tutorial'"),
-        ("train --precision float16", "'float32' or 'bfloat16'"),
         ("train --set watch.kep=5", "'watch.keep'"),
-        ("train --set watch.keep", "key=value"),
-        ("train --set batch_size=1", "batch_size=1"),
         ("train --config none.toml", "none.toml"),
-        ("train --config wrong.toml", "wrong.toml"),
         ("train --data mnits", "'mnist'"),
         ("train --data none.npz", "none.npz"),
         ("train --data empty.npz", "empty"),
@@ -245,7 +254,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data mnist --data-dir text", "train-images"),
         ("train --data mnist --data-dir bomb", "train-images"),
         ("train --data small.npz --device cuda:99", "auto, cpu"),
-        ("train --data small.npz --device gpu", "auto, cpu"),
         ("train --data small.npz --out=", "--out was given an empty value"),
         ("train --data small.npz --resume --out=", "--out was given an empty value"),
         ("train --data small.npz --out text.txt", "text.txt"),
@@ -255,7 +263,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --data small.npz --out run", "--force"),
         ("train --data small.npz --out /proc/run", "/proc/run"),
         ("train --data small.npz --resume", "--out"),
-        ("train --data small.npz --resume --out none", "none"),
         ("train --data small.npz --resume --out full", "full"),
         ("train --data small.npz --resume --out run --seed 5", "seed: 0 -> 5"),
         ("train --data small.npz --resume --out broken", "config.json"),
@@ -294,7 +301,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --dry-run --extend 5 --out run", "run is not complete: it is at step 0"),
         ("train --dry-run --data-dir text.txt", "text.txt is not a folder"),
         ("train --dry-run --set network=bigger", "unknown network 'bigger'"),
-        ("sample", "RUN_OR_MODEL"),
         ("sample run", "--out"),
         ("sample none -o a.png", "none"),
         ("sample full -o a.png", "full"),
@@ -308,8 +314,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample run -n x -o a.png", "'--count'"),
         ("sample run --columns 0 -o a.png", "--columns"),
         ("data chek mnist", "check"),
-        ("data check mnits", "'mnist'"),
-        ("data check cut.npz", "cut.npz"),
         ("data check small.npz --set loss=hinge", "--set loss is for training"),
         ("data show small.npz --set data.name=mnist", "data.name was given 2 values"),
         ("data check small.npz --resize 8 --set data.resize=9", "data.resize was given 2 values"),
@@ -327,21 +331,18 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("export fast -o trained/ --force", "trained is the folder of a run"),
         ("evaluate small.npz --report=", "--report was given an empty value"),
         ("evaluate small.npz --report a.html --json a.html", "Name two files"),
-        ("data show small.npz -o a.exe", "a.exe"),
         ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),
         ("write 1 -o a.png --model tutorial", "tutorial cannot write"),
         ("write 1 -o a.png --model text.txt", "text.txt"),
         ("write", "--texts"),
         ("write 1 2", "-o"),
         ("write .. -n 1", "-o"),
-        ("write -o a.png", "--texts"),
         ("write 1 --texts none.txt -o a.png", "one of the two"),
         ("write --texts none.txt -o a.png", "none.txt"),
         ("write --texts text.txt -o a.png", "text.txt, line 1: cannot write 'hello'"),
         ("write {dat} -o a.png", "Did you mean 'date'?"),
         ("write 1 --force -o", "-o"),
         ("write -5 -o a.png", "Put -- before"),
-        ("morph 1 2 -o a.gif --model tutorial", "tutorial cannot write"),
         ("morph x -o a.gif", "SEED"),
         ("morph 3 -4 -o a.gif", "No such option: -4. Seeds run from 0"),
         ("xyz 2026", "No such command 'xyz'. Type `inkgan --help`."),
@@ -379,7 +380,6 @@ def test_bad_input(
         Path(folder, "train-images-idx3-ubyte").unlink()
     for name, content in {
         "text.txt": b"hello",
-        "wrong.toml": b"seed = ",
         "small.npz": good,
         "empty.npz": b"",
         "cut.npz": good[: len(good) // 2],

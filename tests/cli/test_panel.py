@@ -268,17 +268,29 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("estimate", "says"),
-    [(0.1, "takes this for real"), (-0.1, "takes this for generated"), (0.09, "cannot tell"), (-0.09, "cannot tell")],
+    ("opinion", "says"),
+    [
+        (Opinion(estimate=0.1), "takes this for real"),
+        (Opinion(estimate=-0.1), "takes this for generated"),
+        (Opinion(estimate=0.09), "cannot tell"),
+        (Opinion(estimate=-0.09), "cannot tell"),
+        (Opinion(margin=0.5), "this looks less real than a real image of its class (margin +0.50)"),
+        (Opinion(margin=-0.5, same_class=False), "this looks more real than a real image (margin -0.50)"),
+    ],
 )
-def test_an_estimate_near_0_decides_nothing(estimate: float, says: str) -> None:
-    assert says in Opinion(estimate=estimate).sentence
+def test_what_the_discriminator_says(opinion: Opinion, says: str) -> None:
+    """An estimate near 0 decides nothing; a margin is that of a real image."""
+    assert says in opinion.sentence
 
 
 def test_the_time_left_is_that_of_the_steps_left() -> None:
-    """Steps are numbered from 0: after number 7 of ten, two are left."""
-    assert StepProgress(7, 10, 8.0, None, 1.0, {}).time_left == "0:00:02 left"
-    assert StepProgress(9, 10, 10.0, None, 1.0, {}).time_left == "0:00:00 left"
+    """Steps are numbered from 0: after number 7 of ten, two are left. A run of some seconds ends after these."""
+    for progress, share, left in (
+        (StepProgress(7, 10, 8.0, None, 1.0, {}), 0.8, "0:00:02 left"),
+        (StepProgress(9, 10, 10.0, None, 1.0, {}), 1.0, "0:00:00 left"),
+        (StepProgress(7, None, 45.0, 60.0, 1.0, {}), 0.75, "0:00:15 left"),
+    ):
+        assert (progress.fraction_done, progress.time_left) == (share, left)
 
 
 @pytest.mark.parametrize(("colour", "encoding"), [(True, "utf-8"), (False, "utf-8"), (True, "ascii")])

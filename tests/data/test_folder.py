@@ -97,16 +97,20 @@ def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
 
 
 def test_hugging_face_layout(folder: Path) -> None:
-    for split, count in (("train", 20), ("test", 5)):
+    """Images with even values are cats, those with odd ones dogs."""
+    for name, count in (("train", 20), ("test", 5)):
         for number in range(count):
-            path = folder / split / ("cat", "dog")[number % 2] / f"{number}.png"
-            grey(path, number + 100 * (split == "test"))
+            path = folder / name / ("cat", "dog")[number % 2] / f"{number}.png"
+            grey(path, number + 100 * (name == "test"))
     data = load(str(folder))
     assert [len(split) for split in data.splits.values()] == [18, 2, 5]
     assert sorted(data.test.images[:, 0, 0, 0].tolist()) == [100, 101, 102, 103, 104]
     learned_from = np.concatenate([data.train.images, data.validation.images])
     assert sorted(learned_from[:, 0, 0, 0].tolist()) == list(range(20))
     assert data.class_names == ("cat", "dog")
+    for split in data.splits.values():
+        assert split.labels is not None
+        assert split.labels.tolist() == (split.images[:, 0, 0, 0] % 2).tolist()
     for number in range(3):
         grey(folder / "val" / "cat" / f"{number}.png", 200)
     assert [len(split) for split in load(str(folder)).splits.values()] == [20, 3, 5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from data_files import complaint, pixels
 from inkgan.data import load
+from inkgan.data.loading import load_saved
 from inkgan.data.pixels import as_images, as_labels, dark_and_light, parsed_size, require_content, resized
 from inkgan.images import Images
 
@@ -36,24 +38,25 @@ def test_the_ink_of_a_single_digit_is_recognised(digits: Images) -> None:
     assert sum(dark_and_light(255 - digits[at : at + 1])[0] for at in range(200)) == 200
 
 
-@pytest.mark.parametrize("change", ["noisy", "cropped", "padded", "framed", "faint", "blank ones", "large"])
-def test_dark_ink_is_recognised_under_other_conditions(digits: Images, change: str) -> None:
-    dark = 255 - digits[:200]
-    if change == "noisy":
-        noise = np.random.default_rng(0).normal(0, 12, dark.shape)
-        dark = np.clip(dark * 0.6 + 60 + noise, 0, 255).astype(np.uint8)
-    elif change == "cropped":
-        dark = np.ascontiguousarray(dark[:, 4:-4, 4:-4])
-    elif change == "padded":
-        dark = np.pad(dark, ((0, 0), (20, 20), (40, 40), (0, 0)), constant_values=255)
-    elif change == "framed":
-        dark = np.pad(dark, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=0)
-    elif change == "faint":
-        dark = dark // 4 + 150
-    elif change == "blank ones":
-        dark = np.concatenate([dark, np.full_like(dark, 255)])
-    else:
-        dark = dark.repeat(4, axis=1).repeat(4, axis=2)
+def noisy(images: Images) -> Images:
+    noise = np.random.default_rng(0).normal(0, 12, images.shape)
+    return np.clip(images * 0.6 + 60 + noise, 0, 255).astype(np.uint8)
+
+
+CONDITIONS: dict[str, Callable[[Images], Images]] = {
+    "noisy": noisy,
+    "cropped": lambda dark: dark[:, 4:-4, 4:-4],
+    "padded": lambda dark: np.pad(dark, ((0, 0), (20, 20), (40, 40), (0, 0)), constant_values=255),
+    "framed": lambda dark: np.pad(dark, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=0),
+    "faint": lambda dark: dark // 4 + 150,
+    "with blank ones": lambda dark: np.concatenate([dark, np.full_like(dark, 255)]),
+    "large": lambda dark: dark.repeat(4, axis=1).repeat(4, axis=2),
+}
+
+
+@pytest.mark.parametrize("change", CONDITIONS.values(), ids=CONDITIONS)
+def test_dark_ink_is_recognised_under_other_conditions(digits: Images, change: Callable[[Images], Images]) -> None:
+    dark = change(255 - digits[:200])
     for images, expected in ((dark, True), (255 - dark, False)):
         is_dark, is_light = dark_and_light(images)
         assert (is_dark > is_light) == expected
@@ -96,6 +99,14 @@ def test_ink_of_arrays_is_inverted_in_every_split(tmp_path: Path, digits: Images
     np.savez(tmp_path / "light.npz", **given)  # type: ignore[arg-type]
     assert load(tmp_path / "light.npz").notes == ()
     assert load(tmp_path / "light.npz", ink="dark").test.images[0, 0, 0, 0] == 255
+
+
+def test_settings_from_before_ink_was_one_take_images_as_they_are(tmp_path: Path, digits: Images) -> None:
+    """A model that learned dark ink is measured against dark ink."""
+    np.savez(tmp_path / "dark.npz", images=255 - digits[:100])
+    settings = {"name": str(tmp_path / "dark.npz"), "directory": None}
+    assert load_saved(settings).digest == load(tmp_path / "dark.npz", ink="light").digest
+    assert load_saved(settings | {"ink": "auto"}).digest == load(tmp_path / "dark.npz", ink="dark").digest
 
 
 def test_dark_ink_is_not_for_colours_and_known_sets(tmp_path: Path) -> None:

@@ -61,10 +61,24 @@ def test_emnist_is_turned_upright_and_counted_from_zero(tmp_path: Path) -> None:
     assert [data.class_names[label] for label in data.test.labels] == ["A", "B", "C"]
 
 
-def test_emnist_class_names() -> None:
-    counts = {name: len(known.class_names) for name, known in KNOWN.items() if name.startswith("emnist")}
-    assert list(counts.values()) == [47, 62, 47, 10, 26, 10]
-    assert KNOWN["emnist-balanced"].class_names[36:] == tuple("abdefghnqrt")
+def test_classes_have_the_names_that_were_published_with_the_images() -> None:
+    """As in the tables of Fashion-MNIST and KMNIST, and in NIST's mappings, which give the code of each character."""
+    assert ", ".join(KNOWN["fashion-mnist"].class_names) == (
+        "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
+    )
+    assert ", ".join(KNOWN["kmnist"].class_names) == "o, ki, su, tsu, na, ha, ma, ya, re, wo"
+    codes = [*range(48, 58), *range(65, 91), *range(97, 123)]
+    merged = [*codes[:36], 97, 98, 100, 101, 102, 103, 104, 110, 113, 114, 116]
+    for name, expected in {
+        "mnist": codes[:10],
+        "emnist-balanced": merged,
+        "emnist-byclass": codes,
+        "emnist-bymerge": merged,
+        "emnist-digits": codes[:10],
+        "emnist-letters": codes[10:36],
+        "emnist-mnist": codes[:10],
+    }.items():
+        assert KNOWN[name].class_names == tuple(map(chr, expected)), name
 
 
 def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
@@ -157,27 +171,25 @@ def test_a_file_that_is_no_set(tmp_path: Path) -> None:
     complaint(lambda: load(str(tmp_path / "a.txt")), "is a single file")
 
 
-@pytest.mark.slow
 def test_digest_sees_pixels_labels_and_order() -> None:
-    data = load("mnist")
-    few = [split[:5] for split in data.splits.values()]
-    digests = {digest_of(few), digest_of(few[::-1])}
-    few[0].images[0, 0, 0, 0] ^= 1
-    digests.add(digest_of(few))
-    assert few[1].labels is not None
-    few[1].labels[0] += 1
-    digests.add(digest_of(few))
-    assert len(digests) == 4
+    first, second = (Split(pixels(5, 4, 4, 1, seed=seed), numbers(5).astype(np.int64)) for seed in (0, 1))
+    digests = {digest_of([first, second]), digest_of([second, first])}
+    digests.add(digest_of([first, Split(second.images, None)]))
+    first.images[0, 0, 0, 0] ^= 1
+    digests.add(digest_of([first, second]))
+    assert second.labels is not None
+    second.labels[0] += 1
+    digests.add(digest_of([first, second]))
+    assert len(digests) == 5
 
 
-@pytest.mark.slow
 def test_held_out_parts_are_disjoint_and_complete() -> None:
-    data = load("mnist")
-    parts = hold_out(data.test[:101], 2, "here")
+    """Each keeps the order of the images."""
+    every = np.arange(101, dtype=np.uint8)
+    parts = [one.images.ravel().tolist() for one in hold_out(Split(every.reshape(101, 1, 1, 1), None), 2, "here")]
     assert [len(one) for one in parts] == [81, 10, 10]
-    together = np.concatenate([one.images for one in parts])
-    wanted = {image.tobytes() for image in data.test.images[:101]}
-    assert {image.tobytes() for image in together} == wanted
+    assert sorted(number for part in parts for number in part) == every.tolist()
+    assert all(one == sorted(one) for one in parts)
     assert sorted(shuffled(1000).tolist()) == list(range(1000))
     assert shuffled(10).tolist() == FIXED
 

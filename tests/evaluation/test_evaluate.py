@@ -101,8 +101,13 @@ def test_real_images_score_as_the_floor(fair: Report) -> None:
     assert all(one.diversity and one.accuracy for one in fair.classes)
 
 
-def test_the_figures_of_a_class_have_its_number_of_images(fair: Report, real: tuple[Images, Labels]) -> None:
+def test_the_figures_of_a_class_have_its_number_of_images(
+    fair: Report, real: tuple[Images, Labels], digits: DataSet
+) -> None:
     """A class's interval can be computed again from its value and this number."""
+    assert digits.train.labels is not None
+    usual = np.bincount(digits.train.labels) * N / len(digits.train)
+    assert [one.expected for one in fair.classes] == pytest.approx(usual.tolist(), rel=0.01)
     counts = np.bincount(real[1], minlength=10)
     assert [one.accuracy.n for one in fair.classes if one.accuracy] == counts.tolist()
     assert [one.diversity.n for one in fair.classes if one.diversity] == [one.count for one in fair.classes]
@@ -124,6 +129,24 @@ def test_the_mean_diversity_has_the_number_of_images_of_its_classes(real: tuple[
     assert len(averaged) == 9
     assert report["diversity"].n == sum(one.n for one in averaged) < report.n
     assert report["diversity"].floor_n == sum(one.floor_n for one in averaged) < report.n
+
+
+def test_the_mean_diversity_is_that_of_the_classes(fair: Report) -> None:
+    """Their errors are independent, so that of the mean is smaller."""
+    mean, of_classes = fair["diversity"], [one.diversity for one in fair.classes if one.diversity]
+    assert mean.value == pytest.approx(np.mean([one.value for one in of_classes]))
+    assert mean.floor == pytest.approx(np.mean([one.floor for one in of_classes]))
+    assert mean.interval.width == pytest.approx(np.linalg.norm([one.interval.width for one in of_classes]) / 10)
+
+
+def test_chance_is_part_of_the_floor_of_the_class_balance(fair: Report) -> None:
+    """Its interval is that of samples of the proportions of the data, and includes the floor itself."""
+    balance, share = fair["class_total_variation"], np.array([one.expected for one in fair.classes]) / N
+    samples = np.random.default_rng(1).multinomial(N, share, 10_000) / N
+    low, high = np.quantile(np.abs(samples - share).sum(1) / 2, [0.025, 0.975])
+    found = balance.floor_interval
+    assert found.low == pytest.approx(min(balance.floor, low), rel=0.1)
+    assert found.high == pytest.approx(max(balance.floor, high), rel=0.1)
 
 
 def test_training_measures_what_the_report_does(digits: DataSet, real: tuple[Images, Labels], fair: Report) -> None:
@@ -199,6 +222,19 @@ def test_training_images_show_in_novelty(tmp_path: Path, digits: DataSet) -> Non
     assert report["near_copies"].interval.low > 0.99
     assert report["copying_z"].value < -10
     assert not below(report["precision"])
+
+
+def test_the_images_that_are_closest_to_training_images_are_shown(digits: DataSet, real: tuple[Images, Labels]) -> None:
+    """Each beside its nearest, and some of each class."""
+    assert digits.train.labels is not None
+    copied = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:10] for digit in range(10)])
+    report = inkgan.evaluate(np.concatenate([real[0][:400], digits.train.images[copied]]), n=N)
+    assert report["exact_copies"].value == 0.2
+    shown = report.pictures
+    assert shown is not None
+    np.testing.assert_array_equal(shown.generated, shown.training)
+    label_of = {digits.train.images[at].tobytes(): int(digits.train.labels[at]) for at in copied}
+    assert Counter(label_of[image.tobytes()] for image in shown.generated) == dict.fromkeys(range(10), 4)
 
 
 def test_wrong_labels_show_in_the_accuracy(tmp_path: Path, real: tuple[Images, Labels]) -> None:

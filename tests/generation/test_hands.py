@@ -13,7 +13,7 @@ from PIL import Image
 import inkgan
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError
-from inkgan.generation.hands import morph, slerp
+from inkgan.generation.hands import hand_of, morph, slerp
 from inkgan.seeds import LARGEST_SEED
 from refusals import refusal
 from stand_in_models import RealDigits
@@ -66,6 +66,15 @@ def test_morph() -> None:
     assert not np.array_equal(alone[0], alone[1])
 
 
+def test_the_hands_between_two_writers_are_evenly_apart() -> None:
+    model = RealDigits()
+    first, second = (hand_of(model.latent_dim, seed, 0)[0] for seed in (3, 5))
+    hands = morph([3, 5], steps=4, model=model, legible=0)
+    for hand, share in zip(hands, (0, 0.25, 0.5, 0.75, 1), strict=True):
+        latents = np.tile(slerp(first, second, share), (10, 1))
+        np.testing.assert_array_equal(hand, model.draw(latents, np.arange(10)))
+
+
 @pytest.mark.parametrize(
     ("seeds", "steps"), [([], 8), ([1, 2], 0), ([1, 2], 1000), ([-1, 2], 8), ([1, 2**63], 8)], ids=str
 )
@@ -80,13 +89,7 @@ def test_morph_of_one_number() -> None:
         morph(12, model=RealDigits())  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the name of any model stand for real digits."""
-    monkeypatch.setattr("inkgan.generation.hands.load", lambda _: RealDigits())
-
-
-@pytest.mark.usefixtures("bundled")
+@pytest.mark.usefixtures("real_digits")
 def test_morph_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A .png has one row of ten digits for each hand."""
     out = tmp_path / "morph.png"
@@ -97,7 +100,7 @@ def test_morph_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run(["morph", "1", "2", "--steps", "3", "-o", str(out)]) == 2
 
 
-@pytest.mark.usefixtures("bundled")
+@pytest.mark.usefixtures("real_digits")
 def test_morph_animation(tmp_path: Path) -> None:
     """A .gif has one frame for each hand and is not overwritten."""
     out = tmp_path / "morph.gif"

@@ -185,14 +185,14 @@ def test_every_digit_that_is_written_passes() -> None:
 
 
 def test_sampling_legibly() -> None:
-    """Readable images stay as they are and the others are drawn again, each independently."""
+    """Readable images stay as they are and the others are drawn again, each independently, however many there are."""
     model = inkgan.load("fast")
-    plain, legible = model.sample(150, seed=2), np.asarray(model.sample(150, seed=2, legible=0.99))
-    labels = np.arange(150) % 10
+    plain, legible = model.sample(520, seed=2), np.asarray(model.sample(520, seed=2, legible=0.99))
+    labels = np.arange(520) % 10
     read = probability_of_digit(np.asarray(plain), labels, 0.99)
     is_changed = (np.asarray(plain) != legible).any((1, 2))
     np.testing.assert_array_equal(is_changed, read < 0.99)
-    assert 0 < is_changed.sum() < 30
+    assert 0 < is_changed.sum() < 100
     assert probability_of_digit(legible, labels, 0.99).min() >= 0.99
     np.testing.assert_array_equal(model.sample(40, seed=2, legible=0.99), legible[:40])
 

@@ -345,11 +345,11 @@ def test_a_run_below_a_link_to_nothing(tmp_path: Path) -> None:
 
 
 def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
-    """A run is found even if it holds a link that points nowhere."""
-    run = made(tmp_path / "a-3")
+    """It is found even if the name is a pattern of files, or it holds a link that points nowhere."""
+    run = made(tmp_path / "a[1]*-3")
     (run.path / "tensorboard.old").symlink_to(tmp_path / "gone")
-    made(tmp_path / "a-x")
-    assert newest_run(tmp_path, "a") == run.path
+    made(tmp_path / "a[1]*-x")
+    assert newest_run(tmp_path, "a[1]*") == newest_run(tmp_path, "a[1]*-3") == run.path
     refusal(lambda: newest_run(tmp_path, "b"), "there is no run b", kind=CheckpointError)
 
 
@@ -418,6 +418,20 @@ def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> Non
     """A run that was killed before its first checkpoint starts from its config.json."""
     run = made(tmp_path / "run", steps=())
     run.require_same(run.saved_config(), "e" * 64)
+
+
+# Its pictures
+
+
+def test_pictures_are_listed_from_the_first_to_the_last(tmp_path: Path) -> None:
+    """By their steps, whose numbers may have more digits than the names of the first ones."""
+    run = RunFolder(tmp_path)
+    run.pictures.mkdir()
+    steps = [0, 300, 2_000_000, 10_000_000]
+    for step in (steps[2], steps[0], steps[3], steps[1]):
+        run.grid_file(step).touch()
+    (run.pictures / "sheet.png").touch()
+    assert run.grids() == [run.grid_file(step) for step in steps]
 
 
 # What it ran on

@@ -30,6 +30,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[
 import inkgan
 import tiny_runs as runs
 from inkgan.config import resolve
+from inkgan.data import DataSet, Split
 from inkgan.errors import (
     CheckpointError,
     ConfigError,
@@ -40,8 +41,10 @@ from inkgan.errors import (
     OutputError,
 )
 from inkgan.runs import checkpoint
-from inkgan.runs.folder import RunFolder, newest_run
+from inkgan.runs.folder import RunFolder
+from inkgan.seeds import BatchOrder
 from inkgan.training.compact import Compact
+from inkgan.training.loop import Batches
 from inkgan.training.recipe import StepInfo
 from inkgan.training.state import as_arrays, save
 from inkgan.training.tutorial import Tutorial
@@ -682,8 +685,27 @@ def test_a_damaged_picture_is_left_out_of_the_animation(
     assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
     (warning,) = watcher.warnings
     assert "a frame of the animation" in warning
-    with Image.open(folder / "pictures" / "learning.gif") as animation:
-        assert getattr(animation, "n_frames", 1) == 2
+    assert_frames(folder, 0, 6)
+
+
+def test_an_animation_of_very_many_pictures_shows_the_whole_run(
+    tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has some of them, from the first to the last."""
+    monkeypatch.setattr("inkgan.training.recorder._FRAMES", 2)
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.train(folder, small_data, resume=True)
+    assert_frames(folder, 0, 6)
+
+
+def assert_frames(run: Path, *steps: int) -> None:
+    """Check that the animation shows the pictures of these steps in this order."""
+    with Image.open(run / "pictures" / "learning.gif") as animation:
+        assert getattr(animation, "n_frames", 1) == len(steps)
+        for frame, step in enumerate(steps):
+            animation.seek(frame)
+            with Image.open(RunFolder(run).grid_file(step)) as picture:
+                np.testing.assert_array_equal(np.asarray(animation.convert("L")), np.asarray(picture.convert("L")))
 
 
 def test_a_place_of_a_picture_that_is_taken(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
@@ -882,9 +904,28 @@ def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
     assert (config.steps, config.data.name) == (runs.STEPS, str(small_data))
     with Image.open(finished_run / "pictures" / "sheet.png") as sheet:
         assert sheet.size == (10 * 14 * 2, 10 * 14 * 2)
-    with Image.open(finished_run / "pictures" / "learning.gif") as animation:
-        assert getattr(animation, "n_frames", 1) == 3
+    assert_frames(finished_run, 0, 3, 6)
     assert not list(finished_run.rglob(".*"))
+
+
+def test_a_batch_has_its_images_with_their_labels() -> None:
+    """In the seed's order and in [0, 1]; a step of two critic steps takes the images of two steps of one."""
+    split = Split(np.arange(0, 200, 10, dtype=np.uint8).reshape(20, 1, 1, 1), np.arange(20))
+    data = DataSet("few", split, split, split, tuple(map(str, range(20))), "here")
+
+    def labels_of(critic_steps: int, steps: int) -> list[int]:
+        config = resolve(overrides=["seed=3", "batch_size=4", f"critic_steps={critic_steps}"])
+        batches = Batches(data, config, torch.device("cpu"))
+        found: list[int] = []
+        for number in range(steps):
+            real, labels = batches.batch(number)
+            assert labels is not None
+            assert torch.equal(real, (10 * labels).float().view(-1, 1, 1, 1) / 255)
+            found += labels.tolist()
+        return found
+
+    order = BatchOrder(3, 20, 4)
+    assert labels_of(1, 6) == labels_of(2, 3) == np.concatenate([order.batch(number) for number in range(6)]).tolist()
 
 
 def test_metrics_are_the_terms(tutorial_run: Path) -> None:
@@ -899,10 +940,12 @@ def test_metrics_are_the_terms(tutorial_run: Path) -> None:
 
 def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
     """A watcher gets the untrained generator's picture, every logged step, and pictures as often as asked for."""
-    watcher = runs.RecordingWatcher()
+    watcher, patient = runs.RecordingWatcher(), runs.RecordingWatcher()
     runs.train(tmp_path / "run", small_data, watcher=watcher)
     assert watcher.steps == [-2, -1, 0, 1, 2, 3, 4, 5]
     assert [picture.shape for picture in watcher.pictures] == [(12, 12, 1)] * 5  # untrained, -2, 0, 2, 4
+    runs.train(tmp_path / "slow", small_data, watcher=patient, settings=["watch.show_seconds=3600.0"])
+    assert len(patient.pictures) == 2  # untrained, -2; the next one is due in an hour
 
 
 @pytest.mark.usefixtures("clock")
@@ -920,6 +963,18 @@ def test_seconds_end_a_run(tmp_path: Path, small_data: Path) -> None:
     assert seconds == sorted(seconds)
     assert seconds[3] < spent < seconds[4]
     assert seconds[-2] < 3
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_speed_is_that_of_the_last_twenty_reports(tmp_path: Path, small_data: Path) -> None:
+    """It counts steps by the run's own clock, from the report before those; the first report has no speed."""
+    runs.train(tmp_path / "run", small_data, steps=30)
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["steps_per_second"] == 0
+    for number, line in enumerate(lines[1:], 1):
+        before = lines[max(0, number - 20)]
+        speed = (line["step"] - before["step"]) / (line["seconds"] - before["seconds"])
+        assert line["steps_per_second"] == pytest.approx(speed, rel=1e-3)
 
 
 def test_the_time_of_a_suspension_does_not_count(tmp_path: Path, small_data: Path, clock: list[float]) -> None:
@@ -951,11 +1006,3 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(runs.configure(data=name)[1].name) < 100
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
         runs.configure(data="kmnist", resume=True)
-
-
-def test_a_run_is_found_whatever_its_data_is_called(tmp_path: Path) -> None:
-    """A name may hold characters that are special in file patterns."""
-    folder = tmp_path / "fast-my[1]*-seed0"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    assert newest_run(tmp_path, folder.name) == folder

@@ -10,6 +10,7 @@ import re
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def change(mine: Any, role: str, alter: Callable[[Any], object]) -> None:
+    """Alter the networks that a function of the module builds."""
+    make = getattr(mine, f"build_{role}")
+
+    def altered(about: Any) -> nn.Module:
+        network: nn.Module = make(about)
+        alter(network)
+        return network
+
+    setattr(mine, f"build_{role}", altered)
+
+
 def built(
     shape: tuple[int, int, int] = (5, 4, 3), classes: int = 0, team: Team | None = None, **settings: Any
 ) -> Recipe:
@@ -111,14 +124,7 @@ def _initial(run: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex64, torch.float16, torch.uint8, torch.bool])
 def test_a_buffer_of_any_type_is_saved(tmp_path: Path, small_data: Path, mine: Any, dtype: torch.dtype) -> None:
     """NumPy's functions return float64, so a buffer that was computed with them often is of this type."""
-    make = mine.build_generator
-
-    def with_buffer(about: Any) -> nn.Module:
-        generator: nn.Module = make(about)
-        generator.register_buffer("grid", torch.linspace(0, 1, 3).to(dtype))
-        return generator
-
-    mine.build_generator = with_buffer
+    change(mine, "generator", lambda network: network.register_buffer("grid", torch.linspace(0, 1, 3).to(dtype)))
     options: dict[str, Any] = {"settings": ["network=mine"], "steps": 2}
     runs.train(tmp_path / "run", small_data, stop_at=1, **options)
     assert runs.train(tmp_path / "run", small_data, resume=True, **options).complete
@@ -127,28 +133,14 @@ def test_a_buffer_of_any_type_is_saved(tmp_path: Path, small_data: Path, mine: A
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_network_that_cannot_be_saved_is_refused(mine: Any, role: str) -> None:
-    make = getattr(mine, f"build_{role}")
-
-    def with_buffer(about: Any) -> nn.Module:
-        network: nn.Module = make(about)
-        network.register_buffer("grid", torch.zeros(3, dtype=torch.bfloat16))
-        return network
-
-    setattr(mine, f"build_{role}", with_buffer)
+    change(mine, role, lambda network: network.register_buffer("grid", torch.zeros(3, dtype=torch.bfloat16)))
     with pytest.raises(ConfigError, match=rf"^the network 'mine' cannot be saved: grid of its {role} is "):
         built()
 
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_frozen_parameter_stays_as_it_is(mine: Any, role: str) -> None:
-    make = getattr(mine, f"build_{role}")
-
-    def partly_frozen(about: Any) -> nn.Module:
-        network: nn.Module = make(about)
-        next(network.parameters()).requires_grad_(False)
-        return network
-
-    setattr(mine, f"build_{role}", partly_frozen)
+    change(mine, role, lambda network: next(network.parameters()).requires_grad_(False))
     recipe = built()
     before = {name: one.detach().clone() for name, one in recipe.networks[_LEARNER[role]].named_parameters()}
     recipe.step(StepInfo(0, 0, 0.0), torch.rand(64, 5, 4, 3, generator=torch.Generator().manual_seed(0)), None)
@@ -157,6 +149,18 @@ def test_a_frozen_parameter_stays_as_it_is(mine: Any, role: str) -> None:
     assert torch.equal(now[frozen], before[frozen])
     # A relativistic loss has no gradient for the discriminator's last bias, except for rounding.
     assert {name for name in others if torch.equal(now[name], before[name])} <= {"layers.3.bias"}
+
+
+def test_the_generator_that_draws_has_the_newest_statistics() -> None:
+    """Batch normalisation keeps means of its own, so the average of the weights takes them as they are."""
+    recipe = built()
+    real = torch.rand(64, 5, 4, 3, generator=torch.Generator().manual_seed(0))
+    for number in range(2):
+        recipe.step(StepInfo(number, number, 0.0), real, None)
+    drawing, learning = (dict(recipe.networks[name].named_buffers()) for name in ("generator", "learner"))
+    assert drawing["norm.num_batches_tracked"] == 2
+    for name, buffer in learning.items():
+        assert torch.equal(drawing[name], buffer), name
 
 
 def test_the_seed_of_the_run_decides_the_initial_weights() -> None:
@@ -206,14 +210,8 @@ def test_a_network_with_buffers_that_change_is_not_shared(mine: Any) -> None:
     team.size = 2
     with pytest.raises(ConfigError, match=r"changes its buffer norm\.running_mean with the images .*Start one process"):
         built(team=team, slices=2)
-    make = mine.build_generator
-
-    def without_statistics(about: Any) -> nn.Module:
-        generator: nn.Module = make(about)
-        generator.norm = nn.BatchNorm1d(math.prod(about["image_shape"]), track_running_stats=False)
-        return generator
-
-    mine.build_generator = without_statistics
+    without_statistics = nn.BatchNorm1d(math.prod((5, 4, 3)), track_running_stats=False)
+    change(mine, "generator", lambda network: network.add_module("norm", without_statistics))
     built(team=team, slices=2)
 
 
@@ -309,14 +307,7 @@ class Detached(Generator):
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_parameter_without_effect_is_refused(tmp_path: Path, small_data: Path, mine: Any, role: str) -> None:
     """It is refused by name before anything is written."""
-    make = getattr(mine, f"build_{role}")
-
-    def with_idle_layer(about: Any) -> nn.Module:
-        network: nn.Module = make(about)
-        network.idle = nn.Linear(1, 1)
-        return network
-
-    setattr(mine, f"build_{role}", with_idle_layer)
+    change(mine, role, lambda network: network.add_module("idle", nn.Linear(1, 1)))
     with pytest.raises(ConfigError, match=rf"do not depend on 2 parameters of its {role}, such as idle\.weight\."):
         runs.train(tmp_path / "run", small_data, settings=["network=mine"])
     assert not (tmp_path / "run").exists()
@@ -390,13 +381,8 @@ class CutOff(Discriminator):
 @pytest.mark.parametrize("is_partly_frozen", [False, True])
 def test_a_gradient_of_the_gradient_that_reaches_no_parameter_is_refused(mine: Any, is_partly_frozen: bool) -> None:
     """Frozen parameters do not count: they need none."""
-
-    def cut_off(about: Any) -> nn.Module:
-        network = CutOff(about["image_shape"])
-        next(network.parameters()).requires_grad_(not is_partly_frozen)
-        return network
-
-    mine.build_discriminator = cut_off
+    mine.build_discriminator = lambda about: CutOff(about["image_shape"])
+    change(mine, "discriminator", lambda network: next(network.parameters()).requires_grad_(not is_partly_frozen))
     with pytest.raises(ConfigError, match="none reaches a parameter"):
         built()
 

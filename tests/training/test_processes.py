@@ -25,12 +25,17 @@ from inkgan.config import resolve
 from inkgan.device import cores
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.runs.folder import RunFolder
+from inkgan.training import options as training_options
+from inkgan.training import start
 from inkgan.training.compact import Compact
+from inkgan.training.loop import lead
 from inkgan.training.processes import ManyProcesses, _end, _start, _threads_of_each, disagreement, started_here
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
+from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError, Team, is_restart, number_of_processes, team_of
+from inkgan.training.watching import Watcher
 from ports import bound_socket
 from refusals import refusal
 from waiting import SECONDS, wait_for_file
@@ -55,6 +60,21 @@ class _Part(Team):
         each = len(self._everyone) // self.size
         assert torch.equal(rows, self._everyone[self.rank * each : (self.rank + 1) * each])
         return self._everyone
+
+
+class _Twins(Team):
+    """The first of two processes; the other one has computed the same. It keeps the digests that are compared."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.compared: dict[int, str] = {}
+
+    def gather(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([rows, rows])
+
+    def require_equal(self, digest: str, step: int) -> None:
+        self.compared[step] = digest
 
 
 def contributions(count: int) -> list[Contribution]:
@@ -416,6 +436,20 @@ def test_weights_that_differ_end_the_run(
         return
     with pytest.raises(LostProcessError, match=f"at step 150 process {other} has other weights than process 0"):
         team.require_equal("a", 150)
+
+
+def test_weights_are_compared_again_and_again(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every few steps, with a digest that the next update changes."""
+    monkeypatch.setattr("inkgan.training.loop._COMPARE_EVERY", 2)
+    team = _Twins()
+    options = training_options.complete_options(
+        data=small_data, out=tmp_path / "run", steps=5, settings=[*runs.SETTINGS, *SLICED], device="cpu"
+    )
+    lead(start.prepare(options, Watcher(), team), Watcher(), StopSignals())
+    assert list(team.compared) == [2, 4]
+    assert len(set(team.compared.values())) == 2
 
 
 @pytest.mark.parametrize(
