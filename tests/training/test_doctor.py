@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -17,6 +18,7 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.config import Config, resolve
 from inkgan.config.schema import CHANGEABLE
+from inkgan.errors import ConfigError
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor import Doctor, judged, read_thresholds, rules
@@ -32,6 +34,7 @@ from inkgan.training.doctor.rules import (
     stronger_discriminator,
 )
 from inkgan.training.losses import ADVERSARIAL_LOSSES
+from refusals import refusal
 
 _BY_NAME = {rule.name: rule for rule in RULES}
 _CONFIG = resolve()
@@ -439,6 +442,45 @@ def test_the_thresholds_of_the_package() -> None:
     measured = content["thresholds"]
     assert {rule.name for rule in RULES if rule.threshold is None} <= set(measured) <= set(_BY_NAME)
     assert read_thresholds() == {rule.name: measured.get(rule.name, rule.threshold) for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"thresholds": {}}', '{"thresholds": null}', None, "NaN", "1" + 400 * "0"]
+)
+def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
+    """A one-line error says which file is damaged and what to do."""
+    file = tmp_path / "thresholds.json"
+    if content == "NaN" or (content and content.isdigit()):
+        content = json.dumps({"thresholds": dict.fromkeys(_BY_NAME, "number")}).replace('"number"', content)
+    if content is not None:
+        file.write_text(content)
+    said = refusal(lambda: read_thresholds(file), "thresholds.json: ", kind=ConfigError)
+    assert said.endswith("doctor_every=0")
+
+
+def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path) -> None:
+    """The first one in the order of the rules is named."""
+    file = tmp_path / "thresholds.json"
+    measured = dict.fromkeys(_BY_NAME, 1.0) | {"memorising": float("inf"), "blown-up": float("nan")}
+    file.write_text(json.dumps({"thresholds": measured}))
+    with pytest.raises(ConfigError, match="the threshold blown-up is not a number"):
+        read_thresholds(file)
+
+
+@pytest.mark.parametrize("every", [0, 30])
+def test_a_run_with_damaged_thresholds(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """The run is refused before anything is written; without the doctor it trains."""
+    damaged = tmp_path / "thresholds.json"
+    monkeypatch.setattr(read_thresholds, "__defaults__", (damaged,))
+    options: dict[str, Any] = {"settings": [f"watch.doctor_every={every}"], "steps": 1}
+    if every:
+        with pytest.raises(ConfigError, match="thresholds"):
+            runs.train(tmp_path / "run", small_data, **options)
+        assert not (tmp_path / "run").exists()
+    else:
+        assert runs.train(tmp_path / "run", small_data, **options).complete
 
 
 @pytest.mark.slow

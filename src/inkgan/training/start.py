@@ -13,6 +13,7 @@ from inkgan.data.loading import load_saved
 from inkgan.device import usual_arithmetic
 from inkgan.errors import ConfigError, DataError, as_given
 from inkgan.runs.folder import RunFolder, claim
+from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.options import (
     RUNS,
@@ -122,6 +123,9 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     resume = given["resume"] or is_extended
     so_far = config.before_extension() if is_extended else config
     folder = RunFolder(path)
+
+    if config.watch.doctor_every:
+        read_thresholds()  # raises now if the file is damaged, before anything is written
 
     data = _data_of(config, watcher, may_have_moved=resume and given["data"] is None)
     for note in data.notes:

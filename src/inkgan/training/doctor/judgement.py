@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inkgan.config import Config
+from inkgan.errors import ConfigError, reason_of, shown
 from inkgan.training.doctor.rules import BEFORE, NOT_FINITE, RULES, Line, Remedy, Rule, words
 
 #: The thresholds of the rules that have none of their own, as ``benchmarks/doctor.py`` found them.
 THRESHOLDS = Path(__file__).with_name("thresholds.json")
 
 
-def read_thresholds() -> Mapping[str, float]:
-    """Return the threshold of each rule by its name."""
-    measured = json.loads(THRESHOLDS.read_text("utf-8"))["thresholds"]
-    return {rule.name: measured[rule.name] if rule.threshold is None else rule.threshold for rule in RULES}
+def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
+    """Return the threshold of each rule by its name.
+
+    Raises:
+        ConfigError: the file is missing or damaged.
+    """
+    try:
+        content = file.read_text("utf-8")
+        measured = json.loads(content, parse_int=float)["thresholds"]  # a huge integer becomes infinite
+        found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
+        wrong = [name for name, value in found.items() if not math.isfinite(value)]
+        if not wrong:
+            return found
+        reason = f"the threshold {wrong[0]} is not a number"
+    except OSError as error:
+        reason = reason_of(error)
+    except (ValueError, TypeError, RecursionError):
+        reason = "it holds no table of thresholds"
+    except KeyError as error:
+        reason = f"it has no threshold {error}"
+    raise ConfigError(
+        f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
+        "the doctor: --set watch.doctor_every=0"
+    )
 
 
 @dataclass(frozen=True)
