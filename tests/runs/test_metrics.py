@@ -161,3 +161,15 @@ def test_resuming_with_damaged_metrics(tmp_path: Path, small_data: Path, stopped
         assert file.with_name("metrics.jsonl.damaged").read_bytes().startswith(b"rubbish\n")
     else:
         assert [line["step"] for line in lines] == [5]
+
+
+def test_the_last_line(tmp_path: Path) -> None:
+    """A line that is being written does not count yet; a file that is missing or damaged at its end has none."""
+    path = tmp_path / "metrics.jsonl"
+    assert metrics.last(path) is None
+    path.write_text('{"step": 1}\n' * 1000 + '{"step": 2, "loss": 0.5}\n{"step": 3, "lo', "utf-8")
+    assert metrics.last(path) == {"step": 2, "loss": 0.5}
+    path.write_text('{"step": 1}\n{"step"\n', "utf-8")
+    assert metrics.last(path) is None
+    path.write_text("[" * 4000 + "\n", "utf-8")
+    assert metrics.last(path) is None

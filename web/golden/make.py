@@ -80,8 +80,8 @@ def philox() -> None:
         float(source.standard_normal(dtype=np.float32)),
         source.uniform(0.07, 0.13),
     ]
-    texts = {"doubles": doubles, "normals": normals, "mixed": mixed}
-    write_json("doubles.json", {name: [repr(float(x)) for x in values] for name, values in texts.items()})
+    texts = {"doubles": doubles.tolist(), "normals": normals.tolist(), "mixed": mixed}
+    write_json("doubles.json", {name: [repr(x) for x in values] for name, values in texts.items()})
     order = seeds.BatchOrder(3, 100, 32)
     write_json("batches.json", [order.batch(number).tolist() for number in range(8)])
 
@@ -115,7 +115,7 @@ def networks() -> None:
         images = generator(latents, labels)
         parameters = dict(generator.named_parameters())
         gradients = torch.autograd.grad((images * towards).sum(), [latents, *parameters.values()])
-        arrays = {f"generator.{key}": value for key, value in parameters.items()}
+        arrays: dict[str, torch.Tensor] = {f"generator.{key}": value for key, value in parameters.items()}
         arrays |= {f"d.generator.{key}": value for key, value in zip(parameters, gradients[1:], strict=True)}
         arrays |= {"latents": latents, "towards": towards, "images": images, "d.latents": gradients[0]}
         given = torch.rand(5, *shape).requires_grad_()

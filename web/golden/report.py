@@ -16,13 +16,13 @@ LONG = "a_class_with_a_name_that_is_longer_than_a_telephone_is_wide_and_has_no_s
 
 def estimate(value: float) -> Estimate:
     """Return a value with an interval around it."""
-    return Estimate(value, value / 20, Interval(value * 0.9, value * 1.1))
+    return Estimate(value, value / 20, Interval(value * 0.9, value * 1.1), N)
 
 
 def main() -> None:
     """Fill a report with every figure, twelve classes and pictures of noise."""
-    figures = tuple(Figure.of(name, estimate(0.0123456), N, estimate(0.0234567), N) for name in FIGURE_KINDS)
-    of_a_class = Figure.of("diversity", estimate(61.23), N, estimate(88.88), N)
+    figures = tuple(Figure.of(name, estimate(0.0123456), estimate(0.0234567)) for name in FIGURE_KINDS)
+    of_a_class = Figure.of("diversity", estimate(61.23), estimate(88.88))
     names = ("<script>document.title = 'broken'</script>", LONG, *(f"class {number}" for number in range(10)))
     classes = tuple(ClassFigures(name, 40, 41.7, of_a_class, of_a_class) for name in names)
     images = np.random.default_rng(0).integers(0, 256, (12 * len(names), 28, 28, 1), np.uint8)

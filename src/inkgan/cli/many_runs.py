@@ -16,13 +16,12 @@ from rich.text import Text
 
 from inkgan.cli.progress import optional_output, time_left
 from inkgan.cli.window import Suspension, in_foreground
-from inkgan.errors import DivergenceError, printable, quantity
-from inkgan.files import from_json, open_regular, read_regular
+from inkgan.errors import CheckpointError, DivergenceError, printable, quantity
+from inkgan.runs import metrics
+from inkgan.runs.folder import RunFolder
 from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
 from inkgan.training.options import require_here
 
-#: The number of bytes at the end of metrics.jsonl that hold its last line.
-_LAST_BYTES = 4096
 #: The most runs that are read to estimate the time left; a few at a time are trained.
 _MOST_READ = 100
 #: The lines of the table that show no run: its title, the names of its columns, and three lines of its frame.
@@ -191,19 +190,12 @@ def _share_of(folder: Path) -> float:
 
 def _steps_of(folder: Path) -> int | None:
     """Return the number of steps that a run will have in all; None if it has not begun, or has a length in seconds."""
-    try:
-        steps = from_json(read_regular(folder / "config.json"))["steps"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return steps if isinstance(steps, int) and steps > 0 else None
+    with contextlib.suppress(CheckpointError):
+        return RunFolder(folder).saved_config().steps
+    return None
 
 
 def last_step(folder: Path) -> str:
     """Return the number of joint steps that a run had done when it last logged one; empty if it logged none."""
-    try:
-        with open_regular(folder / "metrics.jsonl") as file:
-            file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
-            whole = file.read().rpartition(b"\n")[0]
-        return str(max(0, from_json(whole.rpartition(b"\n")[2])["step"] + 1))
-    except (OSError, ValueError, LookupError, TypeError):
-        return ""
+    line = metrics.last(RunFolder(folder).metrics_file)
+    return "" if line is None else str(max(0, line["step"] + 1))

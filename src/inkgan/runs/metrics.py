@@ -8,6 +8,7 @@ Each line is a JSON object with the ``step`` at which it was logged:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.errors import CheckpointError, reason_of, shown
-from inkgan.files import from_json, output_errors, path_aside, read_regular, write_bytes
+from inkgan.files import from_json, open_regular, output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
 _LARGEST = 2**29
 _LARGEST_INTEGER = 2**63
+#: The number of bytes at the end of the file that hold its last line.
+_LAST_BYTES = 4096
 #: One line: the step and the values logged at it.
 Line = dict[str, Any]
 
@@ -72,6 +75,15 @@ def read(path: Path) -> list[Line]:
             raise CheckpointError(f"{shown(path)} is damaged: line {number} does not hold the metrics of a step.")
         lines.append(line)
     return lines
+
+
+def last(path: Path) -> Line | None:
+    """Return the last whole line, read from the end of the file alone; None if there is none, or it is damaged."""
+    with contextlib.suppress(OSError), open_regular(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+        whole = file.read().rpartition(b"\n")[0]
+        return _parse(whole.rpartition(b"\n")[2])
+    return None
 
 
 def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
