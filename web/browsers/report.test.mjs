@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { forceColours, here, inEachBrowser, overflow, violations } from "./browsers.mjs";
 
 inEachBrowser((name, browser) => {
-  for (const width of [1280, 900, 768, 640, 360, 320]) {
+  for (const width of [1280, 900, 768, 710, 640, 360, 320]) {
     test(`a report fits ${width} pixels, and no word of a figure's name is divided`, { timeout: 60_000 }, async () => {
       const page = await open(browser(), width);
       strictEqual(await overflow(page), 0);
