@@ -226,7 +226,7 @@ def test_a_result_that_cannot_be_sent() -> None:
         tried.append(number)
         return lambda: number
 
-    with pytest.raises((AttributeError, PicklingError), match="local object .test_a_result_that_cannot_be_sent"):
+    with pytest.raises((AttributeError, PicklingError), match=r"local object .test_a_result_that_cannot_be_sent"):
         list(processes(task, range(3), 1))
     assert tried == [0]
 
