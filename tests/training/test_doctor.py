@@ -311,10 +311,11 @@ def test_lower_rates(overrides: tuple[str, ...], said: str, tried: dict[str, flo
         (15, 17, "Add"),
         (40, 16, "Add"),
         (16, 4, "Add"),
+        (-math.inf, 17, "Add"),
     ],
 )
-def test_batches_become_smaller_only_if_that_helps(images: int, batch: int, said: str) -> None:
-    """Of 16 images or fewer already, or if there are not even 16, only more training images help."""
+def test_batches_become_smaller_only_if_that_helps(images: float, batch: int, said: str) -> None:
+    """Of 16 images or fewer already, or if there are not even 16, only more help; a damaged file is no obstacle."""
     config = resolve(overrides=[f"batch_size={batch}"])
     remedy = _BY_NAME["few-images"].remedy({"doctor/batches_in_an_epoch": images / batch}, config)
     assert str(remedy) == f"{said} training images."

@@ -477,6 +477,15 @@ def test_processes_that_would_stop_at_different_steps(tmp_path: Path, small_data
     assert found[0].startswith("process 1 differs from process 0: stop_at is 3 there and None here.")
 
 
+def test_of_a_group_of_settings_only_the_one_that_differs_is_named(tmp_path: Path, small_data: Path) -> None:
+    """As it is typed after --set."""
+    settings = [[*runs.SETTINGS, f"watch.save_every={every}"] for every in (4, 5)]
+    runs_of = [runs.prepare(data=small_data, out=tmp_path / "run", settings=one) for one in settings]
+    found = disagreement([{"identity": _shared_facts(run)} for run in runs_of])
+    assert found is not None
+    assert found[0].startswith("process 1 differs from process 0: the setting watch.save_every is 5 there and 4 here.")
+
+
 # Whole runs
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from inkgan import networks
 from inkgan.config import Config
+from inkgan.config.schema import flat
 from inkgan.data.loading import load_saved
 from inkgan.device import usual_arithmetic
 from inkgan.errors import ConfigError, DataError, as_given
@@ -208,7 +209,7 @@ def _shared_facts(run: PreparedRun) -> dict[str, str]:
 
     import torch
 
-    settings = run.config.model_dump(exclude={"data"})  # each machine may find the same data at another path
+    settings = flat(run.config.model_dump(exclude={"data"}))  # each machine may find the same data at another path
     return {
         "inkgan's version": metadata.version("inkgan"),
         "PyTorch's version": torch.__version__,

@@ -270,8 +270,8 @@ def check_own_step(_line: Line, config: Config) -> Remedy:
 
 def smaller_batches(line: Line, config: Config) -> Remedy:
     """Reduce batches to 16 images if they are larger and there are as many; more training images help in any case."""
-    images = round(line["doctor/batches_in_an_epoch"] * config.batch_size)
-    if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH:
+    images = line["doctor/batches_in_an_epoch"] * config.batch_size  # a whole number, but for rounding
+    if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH - 0.5:
         return Remedy(advice="Add training images.")
     return Remedy((f"batch_size={_SMALL_BATCH}",), "Better: more training images.")
 
