@@ -18,7 +18,7 @@ from inkgan.seeds import BatchOrder, Stream, latents
 from inkgan.training.recipe import StepInfo
 from inkgan.training.start import build
 
-PEERS = {"dcgan": DCGAN, "tfgan": TFGAN}
+PEERS: dict[str, type[DCGAN | TFGAN]] = {"dcgan": DCGAN, "tfgan": TFGAN}
 
 
 class Ours:
@@ -79,7 +79,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = load("mnist")
     name = options.name
-    who = Theirs(name, options.seed) if name in PEERS else Ours(name, data, options.seed, options.marks[-1])
+    who: Ours | Theirs = (
+        Theirs(name, options.seed) if name in PEERS else Ours(name, data, options.seed, options.marks[-1])
+    )
     images, labels = torch.tensor(data.train.images), torch.tensor(data.train.labels)
     order = BatchOrder(options.seed, len(images), who.batch_size)
 

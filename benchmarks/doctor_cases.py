@@ -51,7 +51,7 @@ def images(name: str) -> DataSet:
         dark = {part: Split(255 - split.images, split.labels) for part, split in light.items()}
         return make(name, name, dark, None, Reading(ink="light" if name == "inverted-light" else "auto"))
     if name == "digits":
-        from sklearn.datasets import load_digits  # noqa: PLC0415
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # noqa: PLC0415
 
         found = load_digits()
         pixels = np.rint(found.images * (255 / 16)).astype(np.uint8)[..., None]
@@ -63,7 +63,7 @@ def images(name: str) -> DataSet:
         "own": ("mnist", 20, 2_000),
     }[name]
     large = load(source).splits
-    splits = {part: Split(split.images[:count].copy(), split.labels[:count]) for part, split in large.items()}
+    splits = {part: split[:count] for part, split in large.items()}
     return make(name, name, splits, None, Reading(ink="light", resize=(side, side)))
 
 
@@ -84,7 +84,7 @@ class Case:
     data: str = "mnist-14"
     change: Callable[[DataSet], DataSet] | None = None
     tamper: Callable[[Compact], None] | None = None
-    batch: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    batch: Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]] | None = None
     steps: int = STEPS
 
 
@@ -213,16 +213,16 @@ def _relabelled(order: Tensor) -> Callable[[Compact], None]:
 
     def tamper(recipe: Compact) -> None:
         is_training = False
-        trained = recipe._mixed_generator.forward
+        train = recipe._mixed_generator.forward
 
         def other(_module: Any, given: Any) -> Any:
             return (given[0], given[1] if is_training else order[given[1]])
 
-        def forward(latents: Tensor, labels: Tensor) -> Tensor:
+        def forward(inputs: Tensor, labels: Tensor | None = None) -> Any:
             nonlocal is_training
             is_training = True
             try:
-                return trained(latents, labels)
+                return train(inputs, labels)
             finally:
                 is_training = False
 
@@ -282,6 +282,7 @@ def stuck_units(seed: int) -> Case:
         with torch.no_grad():
             for name, layer in network.named_modules():
                 if isinstance(layer, torch.nn.Conv2d) and name != "last":
+                    assert layer.bias is not None
                     layer.bias[: len(layer.bias) // 2] = -30.0
         recipe.after_load()
 

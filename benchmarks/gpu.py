@@ -136,8 +136,8 @@ def qualities(data: DataSet, device: torch.device, seeds: int, ends: float) -> t
         worst[statistics.median(run.seconds for run in runs), told] = max(distances)
     reached = []
     for quality in QUALITIES:
-        told = min(((key, told) for (key, told), distance in worst.items() if distance <= quality), default=None)
-        reached.append(f"- distance {quality:g}: {told[1] if told else 'not reached'}")
+        shortest = min(((key, told) for (key, told), distance in worst.items() if distance <= quality), default=None)
+        reached.append(f"- distance {quality:g}: {shortest[1] if shortest else 'not reached'}")
     return rows, reached
 
 

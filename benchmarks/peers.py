@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,11 +56,11 @@ class DCGAN:
         real = F.interpolate(real.permute(0, 3, 1, 2), (64, 64), mode="bilinear") * 2 - 1
         fake = self.generator(self._latents())
         of_discriminator.zero_grad()
-        _cross_entropy(self.discriminator(real), 1).backward()
-        _cross_entropy(self.discriminator(fake.detach()), 0).backward()
+        _cross_entropy(self.discriminator(real), 1).backward()  # type: ignore[no-untyped-call]
+        _cross_entropy(self.discriminator(fake.detach()), 0).backward()  # type: ignore[no-untyped-call]
         of_discriminator.step()
         of_generator.zero_grad()
-        _cross_entropy(self.discriminator(fake), 1).backward()
+        _cross_entropy(self.discriminator(fake), 1).backward()  # type: ignore[no-untyped-call]
         of_generator.step()
 
     def draw(self) -> Tensor:
@@ -160,7 +161,7 @@ def _adam_with_l2(network: nn.Module, learning_rate: float) -> torch.optim.Adam:
     """Return Adam with L2: the gradient of 2.5e-5 times a kernel's sum of squares is a weight decay of 5e-5."""
     kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
-    groups = [{"params": kernels, "weight_decay": 5e-5}, {"params": others}]
+    groups: list[dict[str, Any]] = [{"params": kernels, "weight_decay": 5e-5}, {"params": others}]
     return torch.optim.Adam(groups, learning_rate, (0.5, 0.999))
 
 

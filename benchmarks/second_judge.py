@@ -89,7 +89,7 @@ def train(images: Images, labels: NDArray[np.int64], epochs: int, seed: int) -> 
         logits = judge(disturbed(ink[batch], source))
         loss = functional.cross_entropy(logits, targets[batch], label_smoothing=0.02)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step % 200 == 0:
             say(f"step {step} of {steps}: loss {loss.item():.3f}")
@@ -99,7 +99,7 @@ def train(images: Images, labels: NDArray[np.int64], epochs: int, seed: int) -> 
 def read(judge: Judge, images: Images) -> NDArray[np.int64]:
     """Return the digit that the judge reads in each image, int64 [N]."""
     with torch.inference_mode():
-        parts = [judge(part).argmax(1) for part in to_ink(images).split(500)]
+        parts = [judge(part).argmax(1) for part in torch.split(to_ink(images), 500)]
     return torch.cat(parts).numpy()
 
 
@@ -119,6 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     mnist = data.load("mnist")
+    assert mnist.train.labels is not None
     start = time.perf_counter()
     judge = train(mnist.train.images, mnist.train.labels, options.epochs, options.seed)
     seconds = time.perf_counter() - start

@@ -41,6 +41,7 @@ def kinds(images: np.ndarray) -> np.ndarray:
 def shares() -> np.ndarray:
     """Return the probability with which a training image is of each kind, 0 to 999."""
     train = data.load("mnist").train
+    assert train.labels is not None
     digits = np.bincount(train.labels) / len(train)
     return np.einsum("a,b,c->abc", digits, digits, digits).ravel()
 

@@ -27,7 +27,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # must be set before the import to have an effect
 
 import numpy as np
-import tensorflow.compat.v1 as tf
+import tensorflow.compat.v1 as tf  # type: ignore[import-untyped]
 from marks import train_to_marks
 
 BATCH_SIZE = 50

@@ -50,28 +50,32 @@ class TensorFlow:
     def __init__(self, python: Path, options: argparse.Namespace) -> None:
         command = [python, REPOSITORY / "benchmarks" / "tensorflow_tutorial.py", "--mnist", MNIST]
         command += ["--steps", options.steps, "--warmup", options.warmup, "--threads", options.threads or 0]
+        self._command = [str(part) for part in command]
         self.process = subprocess.Popen(
-            [str(part) for part in command],
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # pages of deprecation notices for version 1
             text=True,
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._requests, self._answers = self.process.stdin, self.process.stdout
         self.version = self._read()["tensorflow"]
 
     def _read(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise SystemExit(
                 f"TensorFlow's process ended with status {self.process.wait()}; to see why, run\n"
-                f"{shlex.join(map(str, self.process.args))}"
+                f"{shlex.join(self._command)}"
             )
         return json.loads(line)
 
     def steps_per_second(self) -> float:
         """Let it time its steps, and return their speed."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self._requests.write("\n")
+        self._requests.flush()
         return self._read()["steps_per_second"]
 
 
@@ -81,7 +85,7 @@ def tensorflow_python() -> Path:
     if not installed.exists():
         say(f"installing {REQUIREMENT} into {TENSORFLOW.name} ...")
         subprocess.run([sys.executable, "-m", "venv", "--clear", TENSORFLOW], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
         subprocess.run(install, check=True, stdout=sys.stderr)
         installed.touch()  # only now, so that an interrupted installation is repeated
     return python
