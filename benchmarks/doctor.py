@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from doctor_cases import FAULTS, STEPS, Case, Line, healthy, recipes, series, whole
-from machine import REPOSITORY, commit, cpu_model, say
+from machine import REPOSITORY, commit, processor, say
 from report import TODAY, finish, heading, parser_for, result_name, table
 
 from inkgan.config import Config
@@ -165,7 +165,7 @@ class _Listening(Doctor):
         self._rules = [rule]
         self._values = values
 
-    def _record(self, rule: Rule, course: Any, step: int, value: float, line: Line) -> None:
+    def _record(self, rule: Rule, course: Any, step: int, value: float, line: Mapping[str, float]) -> None:
         self._values.append(value)
 
 
@@ -309,7 +309,7 @@ def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) 
         f"{share(false['fast'], len(counted['fast']))} of whole runs of `fast` as it is "
         f"(95 % intervals of Clopper and Pearson){': by ' + ', '.join(names) if names else ''}. "
         f"The thresholds come from {fitted['healthy']} other healthy short runs, {fitted['whole']} whole ones and "
-        f"{fitted['one_latent']} runs of each fault. {cpu_model()}, {TODAY}."
+        f"{fitted['one_latent']} runs of each fault. {processor()}, {TODAY}."
     )
     tables = [rows_of_rules(runs, thresholds), rows_of_faults(runs, thresholds, remedies)]
     return "\n\n".join([intro, *(table(list(rows)) for rows in tables)])

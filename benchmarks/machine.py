@@ -87,9 +87,14 @@ def cpu_model() -> str:
 
 
 def cpu_features() -> list[str]:
-    """Return the processor's features for matrix products."""
+    """Return the processor's features for matrix products, the oldest first."""
     wanted = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
     return [feature for feature in wanted if feature in cpu_field("flags").split()]
+
+
+def processor() -> str:
+    """Return the processor's name and features: one name can be that of several generations."""
+    return f"{cpu_model()} ({', '.join(cpu_features()) or 'features unknown'})"
 
 
 def commit() -> str:
@@ -108,9 +113,9 @@ def commit() -> str:
 
 
 def hardware() -> str:
-    """Return the processor's name and number of cores in the form used in the names of results."""
+    """Return the processor's name, newest feature and number of cores in the form used in the names of results."""
     name = re.sub(r"\((r|tm)\)|\bcpu\b|@.*", "", cpu_model().lower())
-    return "-".join([*re.findall(r"[a-z0-9]+", name), f"{cores()}cpu"])
+    return "-".join(re.findall(r"[a-z0-9]+", " ".join([name, *cpu_features()[-1:], f"{cores()}cpu"])))
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:

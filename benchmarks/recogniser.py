@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from machine import commit, cpu_model, hardware, say
+from machine import commit, hardware, processor, say
 from numpy.typing import NDArray
 from PIL import Image
 from report import finish, heading, parser_for, result_name, share, spread, table
@@ -434,6 +434,7 @@ class Task(NamedTuple):
         """The settings on which the result depends, besides the seed."""
         names = ("lines", "steps", "batch", "tests", "device")
         settings = {name: getattr(self.options, name) for name in names} | asdict(self.source)
+        settings["processor"] = device_name(self.options.device)
         return json.loads(json.dumps(settings))  # lists for tuples
 
     def kept(self) -> dict[str, Any] | None:
@@ -451,7 +452,7 @@ def trained(task: Task, lines: Sequence[Line]) -> Recogniser:
     device = torch.device(task.options.device)
     precision = resolve_precision("auto", device)
     source = torch.Generator(device).manual_seed(task.seed)
-    network = Recogniser().to(device, memory_format=torch.channels_last)
+    network = Recogniser().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2, fused=device.type == "cuda")
     widths = np.array([line.image.shape[1] for line in lines])
     lengths = torch.tensor([len(line.text) for line in lines])
@@ -473,7 +474,7 @@ def trained(task: Task, lines: Sequence[Line]) -> Recogniser:
             BLANK, zero_infinity=True,
         )  # fmt: skip
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         if step % 100 == 99:
@@ -596,8 +597,8 @@ def gap(found: dict[str, list[dict[str, Any]]], first: str, other: str, style: s
 
 
 def device_name(device: str) -> str:
-    """Return the name of the GPU, or of the processor."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_model()
+    """Return the name of the GPU, or the processor's name and features."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else processor()
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, commit, cpu_features, cpu_model, say
+from machine import RESULTS, commit, processor, say
 
 from inkgan.device import cores
 
@@ -68,13 +68,12 @@ def finish(name: str, options: argparse.Namespace, text: str, numbers: Any = Non
 def heading(title: str, threads: int, *notes: str, measured_commit: str = "") -> list[str]:
     """Return the first lines of a report: the command, the commit, the processor, the versions, and notes."""
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    features = ", ".join(cpu_features()) or "features unknown"
     libraries = f"Python {platform.python_version()}, PyTorch {version('torch')}, NumPy {version('numpy')}"
     return [
         f"# {title}, {TODAY}",
         "",
         f"- `{command}` at commit {measured_commit or commit()}",
-        f"- {cpu_model()} ({features}), {cores()} processors, threads: {threads}; {libraries}",
+        f"- {processor()}, {cores()} processors, threads: {threads}; {libraries}",
         *(f"- {note}" for note in notes),
         "",
     ]

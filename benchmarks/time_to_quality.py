@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from board_plot import Line, plot
-from machine import DISTURBED, REPOSITORY, RESULTS, Disturbance, commit, cpu_model, hardware, say, wait_for_quiet
+from machine import DISTURBED, REPOSITORY, RESULTS, Disturbance, commit, hardware, processor, say, wait_for_quiet
 from peers import through_64
 from report import finish, heading, parser_for, result_name, spread, table
 from tutorial_step import MNIST, tensorflow_python
@@ -135,7 +135,7 @@ def command(run: Run, folder: Path, options: argparse.Namespace) -> list[str]:
 
 def perform(run: Run, options: argparse.Namespace, reference: Reference) -> dict[str, Any] | None:
     """Train and measure one run, or read its kept record; return None if its process failed."""
-    settings = {"marks": list(run.marks), "images": options.images, "threads": options.threads, "cpu": cpu_model()}
+    settings = {"marks": list(run.marks), "images": options.images, "threads": options.threads, "cpu": processor()}
     kept = options.out / f"{run.key}.json"
     if kept.exists() and (record := json.loads(kept.read_text("utf-8")))["settings"] == settings:
         say(f"{run.key}: kept from before")
@@ -276,7 +276,7 @@ def publish(records: list[dict[str, Any]], levels: dict[str, float], options: ar
     text = report(records, levels, options)
     picture = options.out / f"{name}.png"
     if lines:
-        title = f"Time to quality: MNIST, {cpu_model()}, {options.threads} threads"
+        title = f"Time to quality: MNIST, {processor()}, {options.threads} threads"
         plot(lines, levels, title, picture)
         text += f"\n\n![]({picture.name})"
         say(f"wrote {picture}")

@@ -177,7 +177,7 @@ def test_a_batch_has_lines_of_similar_width(crnn: ModuleType) -> None:
 def test_a_finished_run_is_used_again(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is used again only with the same settings."""
+    """It is used again only with the same settings and on the same processor."""
     made: list[int] = []
     line = crnn.Line(np.eye(32, 60, dtype=np.uint8), "1234")
 
@@ -194,6 +194,9 @@ def test_a_finished_run_is_used_again(
     options.steps = 3
     assert next(crnn.results([task], 1))["settings"]["steps"] == 3
     assert made == [0, 0]
+    monkeypatch.setattr(crnn, "processor", lambda: "another")
+    assert next(crnn.results([task], 1))["settings"]["processor"] == "another"
+    assert made == [0, 0, 0]
 
 
 def test_processes_side_by_side_change_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 from pathlib import Path
@@ -88,3 +89,32 @@ def test_a_median_with_its_range() -> None:
     spread: Any = importlib.import_module("report").spread
     assert spread([3.0, 1.0, 2.0]) == "2 [1 to 3]"
     assert spread([0.125], ".0%") == "12%"
+
+
+def test_generations_of_one_processor_differ_in_a_record_and_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, report = importlib.import_module("machine"), importlib.import_module("report")
+    names, headings = [], []
+    for flags in ("sse2 avx2", "sse2 avx2 avx512f avx512_bf16"):
+        monkeypatch.setattr(machine, "cpu_field", {"model name": "AMD EPYC", "flags": flags}.__getitem__)
+        monkeypatch.setattr(machine, "cores", lambda: 2)
+        names.append(machine.hardware())
+        headings.append("\n".join(report.heading("Speed", 1)))
+    assert names == ["amd-epyc-avx2-2cpu", "amd-epyc-avx512-bf16-2cpu"]
+    assert "- AMD EPYC (avx2), " in headings[0]
+    assert "- AMD EPYC (avx2, avx512f, avx512_bf16), " in headings[1]
+
+
+def test_a_kept_run_of_another_processor_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    board = importlib.import_module("time_to_quality")
+    options = argparse.Namespace(out=tmp_path, images=10, threads=1, wait=0)
+    trained: list[str] = []
+
+    def train(*_: object) -> Any:
+        trained.append(board.processor())
+        return [{"about": {}}], 0.1, None
+
+    monkeypatch.setattr(board, "train", train)
+    for name in ("AMD EPYC (avx2)", "AMD EPYC (avx2)", "AMD EPYC (avx2, avx512f)"):
+        monkeypatch.setattr(board, "processor", lambda name=name: name)
+        board.perform(board.Run("fast", 0, (2.0,)), options, None)
+    assert trained == ["AMD EPYC (avx2)", "AMD EPYC (avx2, avx512f)"]
