@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import tiny_runs as runs
 from inkgan import cli
 from inkgan.errors import CheckpointError, InkganWarning, OutputError
 from inkgan.exporting import page, saved
-from inkgan.generation import legibility
+from inkgan.exporting.saved import SavedModel
+from inkgan.generation import legibility, loading
 from inkgan.runs import checkpoint
 from refusals import command_refusal
 
@@ -224,17 +226,33 @@ def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) ->
         page.web_page(tiny(8, ""))
 
 
-def test_a_description_loses_the_folders_of_the_data() -> None:
+Described = Callable[..., SavedModel]
+
+
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Described:
+    """Return a function that reads a model of a name whose ``model.json`` has these values, and no card beside it."""
+    found = loading.read("fast", "latest")._replace(folder=tmp_path)
+
+    def read(name: str, **about: Any) -> SavedModel:
+        monkeypatch.setattr(loading, "read", lambda *_: found._replace(description={**found.description, **about}))
+        return saved.read(name, "latest")
+
+    return read
+
+
+def test_a_description_loses_the_folders_of_the_data(described: Described) -> None:
     """Only the folders are removed, and the original is not changed."""
     data = {"name": "/home/somebody/mine.npz", "directory": "/home/somebody", "channels": 1}
-    kept = saved._without_folders({"step": 3, "config": {"seed": 1, "data": data}})
-    assert kept == {"step": 3, "config": {"seed": 1, "data": {"name": "mine.npz", "directory": None, "channels": 1}}}
+    kept = described("mine", step=3, config={"seed": 1, "data": data}).description
+    assert kept["config"] == {"seed": 1, "data": {"name": "mine.npz", "directory": None, "channels": 1}}
+    assert kept["step"] == 3
     assert data["directory"] == "/home/somebody"
 
 
 @pytest.mark.parametrize("config", [{"seed": 1}, {"data": None}, {"data": "mnist"}, None])
-def test_a_description_that_names_no_folder_stays(config: Any) -> None:
-    assert saved._without_folders({"config": config}) == {"config": config}
+def test_a_description_that_names_no_folder_stays(described: Described, config: Any) -> None:
+    assert described("mine", config=config).description["config"] == config
 
 
 def test_cards_that_are_not_read(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,20 +281,18 @@ def test_cards_that_are_not_read(finished_run: Path, tmp_path: Path, monkeypatch
     assert not is_read()
 
 
-def test_what_a_card_says_stays_in_its_cell() -> None:
+def test_what_a_card_says_stays_in_its_cell(described: Described) -> None:
     """A name cannot end its table cell or line, nor be HTML; unknown values have no row."""
-    about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": 0, "latent_dim": 3, "step": 0}
-    card = saved._card_of("folder/a|b", {**about, "data": "c|<d>\n", "config": None})
+    card = described("folder/a|b", data="c|<d>\n", step=0, config=None, precision=None, digest=None).card
     assert card.startswith("# a\\|b: a generator\n")
     rows = [line for line in card.splitlines() if line.startswith("| ")]
     assert rows[3:] == ["| steps | 0 |", "| data | c\\|&lt;d>\\n |"]
-    assert "recipe" not in card
 
 
 @pytest.mark.parametrize(("classes", "said"), [(10, "from N(0, 1) and one of 10 labels to"), (0, "from N(0, 1) to")])
-def test_the_card_says_what_the_network_takes(classes: int, said: str) -> None:
-    about = {"network": "compact", "image_shape": [8, 9, 1], "num_classes": classes, "latent_dim": 3}
-    assert f"| network | compact: a latent of 3 numbers {said} an image of 8×9×1 |" in saved._card_of("tiny", about)
+def test_the_card_says_what_the_network_takes(described: Described, classes: int, said: str) -> None:
+    card = described("tiny", image_shape=[8, 9, 1], num_classes=classes, latent_dim=3, class_names=None).card
+    assert f"| network | compact: a latent of 3 numbers {said} an image of 8×9×1 |" in card
 
 
 @pytest.mark.parametrize(("network", "other"), [("tutorial", r"\.onnx"), ("mine", r"a folder \(ends with a slash\)")])

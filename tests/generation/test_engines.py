@@ -9,7 +9,7 @@ import threading
 import warnings
 from contextlib import closing, nullcontext, suppress
 from functools import partial
-from multiprocessing import Pipe
+from multiprocessing import Pipe, active_children
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -76,16 +76,16 @@ def test_ctrl_c_is_not_for_a_process_that_begins(tmp_path: Path, monkeypatch: py
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
-    """A number given to a dead process counts as lost as soon as its result is requested."""
-    worker = engines._Worker(RecordingTask(tmp_path))
-    worker.process.kill()
-    worker.process.join()
-    worker.give(3)
-    assert worker.number == 3
-    assert worker.take() == (3, None)
-    worker.ask_to_end()
-    worker.process.join()
+    """The number that it would have been given next is another's."""
+    results = processes(RecordingTask(tmp_path), range(3), 1)
+    assert next(results) == 0
+    [waiting] = active_children()
+    waiting.kill()
+    waiting.join()
+    with pytest.warns(InkganWarning, match=r"number 1 ended \(exit code -9"):
+        assert list(results) == [1, 4]
 
 
 @pytest.mark.slow

@@ -107,7 +107,7 @@ def test_more_than_certainty_can_be_required(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("break_it", ["damaged", "missing"])
 def test_a_reader_that_is_damaged_or_missing(break_it: str, tmp_path: Path) -> None:
     """A one-line error says what to do."""
-    folder = shutil.copytree(legibility._MODELS / FIRST_READER.name, tmp_path / "reader")
+    folder = shutil.copytree(Path(inkgan.__file__).parent / "models" / FIRST_READER.name, tmp_path / "reader")
     weights = folder / "weights.safetensors"
     if break_it == "damaged":
         weights.write_bytes(weights.read_bytes()[:-1] + b"x")
