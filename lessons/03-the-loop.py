@@ -263,16 +263,17 @@ assert max(differences) < 1e-5
 #
 # ## What do you see while it trains?
 #
-# The original prints a picture and the discriminator's *estimate* for it every 100 steps. Above, inkgan showed one
-# every second step. What is an estimate of −3? And what would you like to see at the end of a good training?
+# The original prints a picture and the discriminator's *estimate* for it every 100 steps. If you run the cell above,
+# inkgan shows both every second step, and leaves a sheet of the last pictures. What is an estimate of −3? And what
+# would you like to see at the end of a good training?
 
-# %% [markdown] lang="zh" of="09c71784"
+# %% [markdown] lang="zh" of="45e3e028"
 # 两个程序，同样的数字。要检验一个复现的算法，没有比这更强的办法：不是“图看起来差不多”，而是“每一步的每个损失都相等”。（inkgan 的这套配方也这样检验过，对照的是[原教程自己的计算图](../../docs/tutorial.zh-CN.md)在 TensorFlow 里算出的数。）
 # 在你的四十行里故意弄坏一处再运行：两次更新用同一批隐变量；判别器更新一次之后才算 `loss_fake` 和它的梯度；忘了改 ε。才这么几步，数字就会告诉你：三种改法，差别都超过 0.00001。
 #
 # ## 训练的时候看什么？
 #
-# 原教程每 100 步打印一张图，以及判别器对它的**估计**。上面 inkgan 每两步显示一次。估计为 −3 是什么意思？
+# 原教程每 100 步打印一张图，以及判别器对它的**估计**。运行上面的单元，inkgan 每两步显示一次，最后留下一整页图。估计为 −3 是什么意思？
 # 训练得好的话，最后你希望看到什么？
 
 # %%
