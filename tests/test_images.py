@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ def test_rounding() -> None:
     """Numbers in [0, 1] become the nearest of 0 to 255; what lies outside is cut off."""
     given = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 127.49 / 255, 127.51 / 255, 254.6 / 255, 1, 2], np.float32)
     assert to_uint8(given).tolist() == [0, 0, 0, 1, 127, 128, 255, 255, 255]
+    assert to_uint8(np.array([math.nan, math.inf, -math.inf], np.float32)).tolist() == [0, 255, 0]
     every = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(to_uint8(every.astype(np.float32) / 255), every)
 

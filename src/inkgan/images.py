@@ -44,8 +44,8 @@ def slices(count: int, size: int) -> Iterator[slice]:
 
 
 def to_uint8(images: NDArray[np.floating]) -> Images:
-    """Round images in [0, 1] to 0..255."""
-    return np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
+    """Round images in [0, 1] to 0..255. NaN, which the networks of a run that diverges may draw, becomes 0."""
+    return np.rint(np.fmin(np.fmax(images, 0.0), 1.0) * 255).astype(np.uint8)
 
 
 def with_channels(images: Images) -> Images:

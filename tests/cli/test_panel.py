@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import signal
@@ -276,11 +277,15 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
         (Opinion(estimate=-0.09), "cannot tell"),
         (Opinion(margin=0.5), "this looks less real than a real image of its class (margin +0.50)"),
         (Opinion(margin=-0.5, same_class=False), "this looks more real than a real image (margin -0.50)"),
+        (Opinion(estimate=math.nan), "cannot tell (estimate +nan)"),
+        (Opinion(margin=math.nan), "cannot tell (margin +nan)"),
+        (Opinion(margin=-2.5e9), "this looks more real than a real image of its class (margin -2.50e+09)"),
     ],
 )
 def test_what_the_discriminator_says(opinion: Opinion, says: str) -> None:
-    """An estimate near 0 decides nothing; a margin is that of a real image."""
+    """An estimate near 0 decides nothing, nor does NaN; a margin is that of a real image."""
     assert says in opinion.sentence
+    assert opinion.sentence.endswith("({})".format(str(opinion).removeprefix("picture's ")))
 
 
 def test_the_time_left_is_that_of_the_steps_left() -> None:

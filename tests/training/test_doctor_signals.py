@@ -279,6 +279,15 @@ def test_what_a_look_says_of_faults(data: DataSet) -> None:
     assert seen["spread_average"] == sound["spread_average"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_look_at_weights_that_are_not_finite(data: DataSet) -> None:
+    """Signals without a value are left out, and NumPy's warnings do not reach the user."""
+    recipe, probe, (real, _) = probe_of(data)
+    with torch.no_grad():
+        recipe.generator.first.weight.fill_(math.nan)
+    assert all(map(math.isfinite, probe.look(real).values()))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unlabelled", "unconditional", "tutorial"])
 def test_what_cannot_be_said_is_left_out(data: DataSet, kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,20 +105,27 @@ class Opinion:
 
     def __str__(self) -> str:
         """Return the opinion in few words, such as ``estimate -2.17`` or ``picture's margin +1.20``."""
-        return f"picture's margin {self.margin:+.2f}" if self.estimate is None else f"estimate {self.estimate:+.2f}"
+        return self._figure if self.margin is None else f"picture's {self._figure}"
+
+    @property
+    def _figure(self) -> str:
+        name, value = ("estimate", self.estimate) if self.margin is None else ("margin", self.margin)
+        return f"{name} {as_figure(value or 0.0, '+', 2)}"
 
     @property
     def sentence(self) -> str:
         """The opinion as a sentence."""
         if self.estimate is not None:
-            if abs(self.estimate) < _UNDECIDED:
-                return f"the discriminator cannot tell (estimate {self.estimate:+.2f})"
+            if not abs(self.estimate) >= _UNDECIDED:  # NaN, too
+                return f"the discriminator cannot tell ({self._figure})"
             said = "real" if self.estimate > 0 else "generated"
-            return f"the discriminator takes this for {said} (estimate {self.estimate:+.2f})"
+            return f"the discriminator takes this for {said} ({self._figure})"
         margin = self.margin or 0.0
+        if math.isnan(margin):
+            return f"the discriminator cannot tell ({self._figure})"
         said = "less" if margin > 0 else "more"
         other = "a real image of its class" if self.same_class else "a real image"
-        return f"to the discriminator this looks {said} real than {other} (margin {margin:+.2f})"
+        return f"to the discriminator this looks {said} real than {other} ({self._figure})"
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class Probe:
             self._judged_as = to_device(every, device)
 
     @torch.no_grad()
+    @np.errstate(over="ignore", invalid="ignore")  # of a run that diverges; what is not finite is left out
     def look(self, batch: Tensor) -> dict[str, float]:
         """Return the signals by name.
 
