@@ -83,16 +83,11 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("inkgan")
-    from importlib import import_module
-
     if name not in _HOMES:
         raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        from inkgan.errors import missing_extra
+    from inkgan.errors import import_extra
 
-        raise (missing_extra(error) or error) from None
+    return getattr(import_extra(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -134,10 +134,10 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
 
 
 def import_extra(name: str) -> Any:
-    """Import a library of an optional extra.
+    """Import a library of an optional extra, or a module of inkgan that needs one.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the library is not installed.
     """
     try:
         return import_module(name)

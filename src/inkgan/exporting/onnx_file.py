@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from inkgan.errors import CheckpointError, missing_extra, shown
+from inkgan.errors import CheckpointError, import_extra, shown
 from inkgan.exporting.saved import SavedModel
 from inkgan.networks.grid import grid_of, slope_of
 
@@ -69,10 +69,9 @@ def build(saved: SavedModel) -> bytes:
             f"ONNX files are made of networks of {' and '.join(NETWORKS)}, and that of {shown(saved.name)} is "
             f"{shown(saved.network)}. Export to a folder (ends with a slash) instead."
         )
-    try:
-        from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise (missing_extra(error) or error) from None
+    import_extra("onnx")
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
+
     about = saved.description
     graph = Graph(saved.weights)
     maps = draw(graph, about)

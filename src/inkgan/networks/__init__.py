@@ -102,13 +102,18 @@ def own_networks() -> dict[str, Path]:
     return {file.stem: file for file in files if file.stem.isidentifier() and file.stem not in NETWORKS}
 
 
+def _own_file(name: str) -> Path | None:
+    """Return the file of one of the user's own networks; None for inkgan's networks."""
+    return None if name in NETWORKS else own_networks().get(name)
+
+
 def own_network_sha256(name: str) -> str | None:
     """Return the SHA-256 of the file of one of the user's own networks; None for inkgan's networks.
 
     Raises:
         CheckpointError: ``INKGAN_NETWORKS`` names no folder, or the file cannot be read.
     """
-    file = None if name in NETWORKS else own_networks().get(name)
+    file = _own_file(name)
     if file is None:
         return None
     try:
@@ -213,7 +218,7 @@ def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
 
 def _module_of(name: str) -> ModuleType:
     """Import a network's module. One of the user's own is imported anew each time, so that a notebook sees changes."""
-    file = None if name in NETWORKS else own_networks()[name]
+    file = _own_file(name)
     try:
         return import_module(NETWORKS[name]) if file is None else _executed(file)
     except ModuleNotFoundError as error:
@@ -253,7 +258,7 @@ def reason_in(name: str, error: BaseException) -> str:
     """Return an error's kind and text on one line, and the line of the user's own file in which it arose."""
     said = str(error).strip().splitlines()
     text = ": ".join([type(error).__name__, *said[:1]])[:300]
-    file = None if name in NETWORKS else own_networks().get(name)
+    file = _own_file(name)
     if file is None or isinstance(error, SyntaxError):  # the text of a syntax error already names the line
         return text
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
