@@ -54,9 +54,14 @@ def expanded(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises an error for an unknown user
 
 
-def is_folder(path: Path) -> bool:
+def is_folder(path: Path | str) -> bool:
     """Whether a path is a folder; a path that the system cannot look up is not."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises an error for a name that is too long
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; a path that the system cannot look up is not."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises an error for a name that is too long
 
 
 def is_regular(path: Path) -> bool:

@@ -8,7 +8,6 @@ options, the file of ``--config``, the recipe. While they are merged, settings a
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ from inkgan.config.schema import (
     tables,
 )
 from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shown, unknown
-from inkgan.files import LARGEST_SETTINGS, from_json, read_regular, read_toml
+from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
@@ -76,8 +75,7 @@ def resolve(
 
 def _read_file(file: Path) -> dict[str, Any]:
     """Return the settings in a TOML file, or in the ``config.json`` of a run."""
-    own = file / "config.json"
-    if os.path.isfile(own):  # noqa: PTH113 - Path.is_file raises an error for a long name
+    if is_file(file / "config.json"):
         raise ConfigError(f"{shown(file)} is the folder of a run. Name the config.json in it.")
     if file.suffix.lower() != ".json":
         return flat(read_toml(file))
@@ -214,8 +212,8 @@ def _read_table(path: Path) -> dict[str, Any]:
     """
     try:
         given = from_json(read_regular(path, LARGEST_SETTINGS))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{shown(path)} is damaged: it is not JSON ({type(error).__name__}).") from None
+    except json.JSONDecodeError:
+        raise ConfigError(f"{shown(path)} is damaged: it is not JSON in UTF-8.") from None
     if not isinstance(given, dict):
         raise ConfigError(f"{shown(path)} is damaged: it holds no table of settings.")
     return given

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from inkgan.errors import (
     valid_path,
     whole_number,
 )
-from inkgan.files import Progress, no_progress
+from inkgan.files import Progress, is_folder, no_progress
 from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
@@ -190,7 +189,7 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
         try:
             return ModelSubject(shown(what), load(what))
         except CheckpointError as error:
-            if os.path.isdir(what):  # noqa: PTH112 - it takes any name
+            if is_folder(what):
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
     subject = _of_path(Path(what), settings or {}) if isinstance(what, str | Path) else _of_arrays(what)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, as_given, printable, shown, valid_path, whole_number
-from inkgan.files import Progress, atomic_write, fsync, no_progress, output_errors, refuse_to_overwrite
+from inkgan.files import Progress, atomic_write, fsync, is_file, no_progress, output_errors, refuse_to_overwrite
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
@@ -307,8 +307,8 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
     """Whether the file ``beside`` holds the labels of the picture at ``path``, going by the digest in the picture."""
     from PIL import Image
 
-    # Path.is_file raises an error for a name that is too long, as that of the labels may be.
-    if os.path.islink(beside) or not os.path.isfile(beside) or not path.is_file():  # noqa: PTH113, PTH114
+    # Path.is_symlink raises an error for a name that is too long, as that of the labels may be.
+    if os.path.islink(beside) or not is_file(beside) or not path.is_file():  # noqa: PTH114
         return False
     try:
         with Image.open(path, formats=["PNG"]) as picture:

@@ -30,7 +30,7 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from inkgan.errors import CheckpointError, as_given, reason_of, shown
-from inkgan.files import fsync, is_regular, output_errors, path_aside, sha256_of
+from inkgan.files import from_json, fsync, is_regular, output_errors, path_aside, sha256_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -209,13 +209,11 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
             raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: it has no {path.name}.")
         if path.stat().st_size > _LARGEST_DOCUMENT:
             raise CheckpointError(f"{shown(path)} is larger than 1 MiB: this is not a checkpoint of inkgan.")
-        text = path.read_bytes()
+        given = path.read_bytes()
     try:
-        content = json.loads(text.decode())
-    except UnicodeDecodeError:
-        raise CheckpointError(f"{shown(path)} is damaged: it is not text.") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{shown(path)} is damaged: it is not JSON ({type(error).__name__}).") from None
+        content = from_json(given.decode())
+    except ValueError:
+        raise CheckpointError(f"{shown(path)} is damaged: it is not JSON in UTF-8.") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{shown(path)} is damaged: it does not hold a JSON object.")
     return content
@@ -340,9 +338,8 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
     Only what this run saved is removed: links stay, and so does a checkpoint whose files differ from its manifest.
     """
-    for step in list_steps(folder)[:-keep]:
-        if step not in set(also):
-            remove(folder, step)
+    for step in sorted(set(list_steps(folder)[:-keep]) - set(also)):
+        remove(folder, step)
     remove_unfinished(folder)
 
 

@@ -30,7 +30,18 @@ from inkgan.config import Config
 from inkgan.config.schema import Precision
 from inkgan.config.sources import differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
-from inkgan.files import UNSUPPORTED, first_free, is_regular, output_errors, path_aside, read_regular, write_bytes
+from inkgan.files import (
+    UNSUPPORTED,
+    first_free,
+    from_json,
+    is_file,
+    is_folder,
+    is_regular,
+    output_errors,
+    path_aside,
+    read_regular,
+    write_bytes,
+)
 from inkgan.runs import checkpoint, contents, metrics
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
@@ -55,7 +66,7 @@ class RunFolder:
     @property
     def is_run(self) -> bool:
         """Whether a run was ever started here."""
-        return os.path.isfile(self.config_file)  # noqa: PTH113 - Path.is_file raises an error for a long name
+        return is_file(self.config_file)
 
     # Starting
 
@@ -196,9 +207,9 @@ class RunFolder:
 
     def why_no_run(self) -> str:
         """Return why this is not the folder of a run, for a message."""
-        if os.path.isfile(self.path):  # noqa: PTH113 - Path.is_file raises an error for a long name
+        if is_file(self.path):
             return "it is a file"
-        if not os.path.isdir(self.path):  # noqa: PTH112
+        if not is_folder(self.path):
             return "there is no such folder"
         with contextlib.suppress(OSError):
             inner = next((path for path in sorted(self.path.iterdir()) if RunFolder(path).is_run), None)
@@ -323,8 +334,8 @@ class RunFolder:
             return []
         except OSError as error:
             raise OutputError(f"cannot read {shown(self.environment_file)}: {reason_of(error)}.") from None
-        with contextlib.suppress(ValueError, RecursionError):
-            starts = json.loads(content)
+        with contextlib.suppress(json.JSONDecodeError):
+            starts = from_json(content)
             if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
                 return starts
         copy = path_aside(self.environment_file)
@@ -358,7 +369,7 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """Return the pictures of the fixed latents, oldest first."""
-        found = [path for path in self.pictures.iterdir() if path.is_file()]
+        found = [path for path in self.pictures.glob("grid-*.png") if path.is_file()]
         grids = {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
         return [grids[step] for step in sorted(grids)]
 
@@ -405,13 +416,11 @@ class RunFolder:
 
     def newest_step(self) -> int | None:
         """Return the step of the newest checkpoint that is whole; None if there is none."""
-        step = self._newest_state()[1].get("step")
-        return step if isinstance(step, int) else None
+        return self._newest_state()[1].get("step")
 
     def best_step(self) -> int | None:
         """Return the step of the checkpoint with the best quality; None if quality was not measured."""
-        best = self._newest_state()[1].get("best_step")
-        return best if isinstance(best, int) else None
+        return self._newest_state()[1].get("best_step")
 
     def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
         """Return the newest checkpoint whose documents are whole, and its state; None and ``{}`` if there is none."""

@@ -296,7 +296,7 @@ class Recorder:
 
     def _frames(self) -> list[Image.Image]:
         """Return the pictures of the fixed latents, evenly chosen, without those that cannot be read."""
-        paths = self._run.folder.grids() if self._run.folder.pictures.is_dir() else []
+        paths = self._run.folder.grids()
         if len(paths) > _FRAMES:
             paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
         frames = []
