@@ -44,10 +44,10 @@ def test_folders_are_searched_in_order(monkeypatch: pytest.MonkeyPatch, tmp_path
     places = [tmp_path / "given", tmp_path / "named", tmp_path / "cache" / "inkgan"]
     for place in places:
         write_set(place / "KMNIST" / "raw")
-    monkeypatch.setenv(known_sets.ENVIRONMENT, str(places[1]))
+    monkeypatch.setenv(known_sets.VARIABLE, str(places[1]))
     assert load("kmnist", places[0]).source == str(places[0] / "KMNIST" / "raw")
     assert load("kmnist").source == str(places[1] / "KMNIST" / "raw")
-    monkeypatch.delenv(known_sets.ENVIRONMENT)
+    monkeypatch.delenv(known_sets.VARIABLE)
     assert load("kmnist").source == str(places[2] / "KMNIST" / "raw")
     assert known_sets.locate(KNOWN["kmnist"], None) == places[2] / "KMNIST" / "raw"
 
@@ -100,7 +100,7 @@ def test_folders_that_are_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     complaint(lambda: load("mnist", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: load("mine", tmp_path / "gone"), "--data-dir", "not a folder")
     complaint(lambda: known_sets.locate(KNOWN["kmnist"], tmp_path / "gone"), "--data-dir", "not a folder")
-    monkeypatch.setenv(known_sets.ENVIRONMENT, str(tmp_path / "gone"))
+    monkeypatch.setenv(known_sets.VARIABLE, str(tmp_path / "gone"))
     complaint(lambda: load("mnist"), "$INKGAN_DATA", "not a folder")
 
 

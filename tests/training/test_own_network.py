@@ -422,7 +422,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "ours.py").write_text(example, "utf-8")
     (folder / "compact.py").write_text("raise SystemExit", "utf-8")
     (tmp_path / "outside.py").write_text(example, "utf-8")
-    monkeypatch.setenv(networks.ENVIRONMENT, str(folder))
+    monkeypatch.setenv(networks.VARIABLE, str(folder))
     return folder
 
 
@@ -448,7 +448,7 @@ def test_a_file_in_the_users_folder_is_a_network(
     assert len(set(hashes)) == 2
     assert any(f"network_sha256: {hashes[0]} -> {hashes[1]}" in message for message in noting.warnings)
 
-    monkeypatch.delenv(networks.ENVIRONMENT)
+    monkeypatch.delenv(networks.VARIABLE)
     with pytest.raises(CheckpointError, match=r"another kind: 'ours'\. .* ours\.py in the folder that \$INKGAN_NET"):
         inkgan.load(tmp_path / "whole")
 
@@ -514,13 +514,13 @@ def test_the_path_of_the_folder_may_begin_with_a_tilde(folder: Path, monkeypatch
     """Not every program that sets environment variables replaces it as shells do."""
     (folder / "extra.py").touch()
     monkeypatch.setenv("HOME", str(folder.parent))
-    monkeypatch.setenv(networks.ENVIRONMENT, f"~/{folder.name}")
+    monkeypatch.setenv(networks.VARIABLE, f"~/{folder.name}")
     assert networks.own_networks()["extra"] == folder / "extra.py"
 
 
 def test_a_folder_of_networks_that_is_not_there_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (folder / "ours.py", folder / "nowhere"):
-        monkeypatch.setenv(networks.ENVIRONMENT, str(place))
+        monkeypatch.setenv(networks.VARIABLE, str(place))
         with pytest.raises(CheckpointError, match=r"^\$INKGAN_NETWORKS is .* which is not a folder\."):
             networks.require_known("ours")
         assert networks.require_known("compact") == "compact"

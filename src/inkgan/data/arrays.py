@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make, most_unpacked
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names, most_unpacked
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 
@@ -85,7 +85,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
     others = [f"{key} ({role})" for keys in roles.values() for role, key in keys.items() if key != role]
     if others and not reading.for_training:  # a user who measures images may have meant other arrays
         notes.append(f"arrays that are used: {printable(', '.join(others))}")
-    data = make(name, source, splits, class_names, reading)
+    data = assemble(name, source, splits, class_names, reading)
     return replace(data, notes=(*notes, *data.notes))
 
 

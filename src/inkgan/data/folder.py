@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
 from inkgan.data.pixels import resized, size_text
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, distinct_names, make
+from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names
 from inkgan.data.splits import Split, split_from_name, splits_among
 from inkgan.errors import DataError, as_given, in_bytes, listed, quantity, reason_of, shown
 from inkgan.files import Progress, no_progress
@@ -101,7 +101,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         labels = np.array([index_of[used[at].class_name] for at in where], np.int64) if classes else None
         # A single split, the usual case, has all of the images and needs no copy.
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
-    data = make(name, source, splits, class_names, reading)
+    data = assemble(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
     left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_one_class(used, folder)]
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
@@ -202,7 +202,7 @@ def _decode(
     Raises:
         DataError: they would take more than ``MAX_BYTES``.
     """
-    _check_room((len(files), *size, 1), shown(folder))
+    _require_room((len(files), *size, 1), shown(folder))
     images: npt.NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
     used: list[_Found] = []
     deep: list[int] = []
@@ -234,7 +234,7 @@ def _decode(
 def _with_room_for(pixels: npt.NDArray[Any], images: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     """Return the images with three channels if these pixels have three, and with 16 bits if these have."""
     if pixels.shape[2] > images.shape[3]:
-        _check_room((*images.shape[:3], 3), source)
+        _require_room((*images.shape[:3], 3), source)
         images = np.repeat(images, 3, axis=3)
     return images.astype(np.uint16, copy=False) if pixels.dtype == np.uint16 else images
 
@@ -307,7 +307,7 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
         raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
 
 
-def _check_room(shape: tuple[int, int, int, int], source: str) -> None:
+def _require_room(shape: tuple[int, int, int, int], source: str) -> None:
     """Raise a :class:`DataError` if images of shape [N, H, W, C] are too many to be read."""
     if (needed := math.prod(shape)) > MAX_BYTES:
         raise DataError(

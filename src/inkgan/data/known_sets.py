@@ -14,7 +14,7 @@ from inkgan.errors import DataError, OutputError, as_given, did_you_mean, reason
 from inkgan.files import cache_folder, expanded, is_folder
 
 #: The environment variable that names a data folder.
-ENVIRONMENT = "INKGAN_DATA"
+VARIABLE = "INKGAN_DATA"
 #: The folder in which this package keeps MNIST.
 EMBEDDED = Path(__file__).parent
 
@@ -289,8 +289,8 @@ def _named_folders(directory: Path | None) -> Iterator[Path]:
     """
     if directory is not None:
         yield named_folder(directory, "--data-dir")
-    if named := os.environ.get(ENVIRONMENT):
-        yield named_folder(Path(named), f"${ENVIRONMENT}")
+    if named := os.environ.get(VARIABLE):
+        yield named_folder(Path(named), f"${VARIABLE}")
 
 
 def named_folder(path: Path, option: str) -> Path:

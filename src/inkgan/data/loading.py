@@ -25,7 +25,7 @@ from inkgan.data.known_sets import (
     unknown_set,
 )
 from inkgan.data.pixels import Size, parsed_size
-from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, make
+from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
 from inkgan.errors import DataError, reason_of, shown
 from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
@@ -215,7 +215,7 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
         return read_known(known, folder, reading)
     train, *test = map(_read_split, files)
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
-    return make(name, shown(folder), splits, None, reading)
+    return assemble(name, shown(folder), splits, None, reading)
 
 
 def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
@@ -231,7 +231,7 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
         numbers = idx.read_labels(labels, len(pixels)) - known.first_label
         parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
     splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
-    return make(known.name, described(folder), splits, known.class_names, reading, published=True)
+    return assemble(known.name, described(folder), splits, known.class_names, reading, published=True)
 
 
 def _read_split(file: Path) -> Split:

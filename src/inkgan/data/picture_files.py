@@ -95,7 +95,7 @@ def _on_paper(image: Image.Image) -> Image.Image:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image without decoding it; raise :class:`UnusableError` on any error, or if it must not be decoded."""
     try:
-        _check_file(path.stat())
+        _require_readable(path.stat())
         # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters. It is
         # not given the path, since it would then map a TIFF file without compression, and garble it if it is turned.
         with (
@@ -103,7 +103,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             path.open("rb") as file,
             Image.open(file, formats=_FORMATS) as image,
         ):
-            _check_image(image)
+            _require_decodable(image)
             yield image
     except (UnusableError, MemoryError):
         raise
@@ -119,7 +119,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UnusableError("truncated or damaged") from error
 
 
-def _check_file(status: os.stat_result) -> None:
+def _require_readable(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnusableError("not regular")
     if not status.st_size:
@@ -128,7 +128,7 @@ def _check_file(status: os.stat_result) -> None:
         raise UnusableError(f"larger than {_MOST_FILE_BYTES >> 20} MiB")
 
 
-def _check_image(image: Image.Image) -> None:
+def _require_decodable(image: Image.Image) -> None:
     if max(image.size) > MAX_SIDE:
         raise UnusableError(_TOO_LARGE)
     if image.mode in ("I", "F"):

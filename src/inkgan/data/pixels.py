@@ -203,11 +203,11 @@ def require_content(images: Images, source: str) -> list[str]:
     if levels < _FEW_LEVELS:
         notes.append(f"the pixels have only {levels} different values, from {least} to {most}")
     if constant:
-        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {are_constant(constant)}")
+        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {constant_text(constant)}")
     return notes
 
 
-def are_constant(count: int) -> str:
+def constant_text(count: int) -> str:
     """Return the rest of a sentence about a number of constant images."""
     return "is constant, one value in all its pixels" if count == 1 else "are constant, one value in all their pixels"
 

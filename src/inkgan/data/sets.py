@@ -141,7 +141,7 @@ def by_class(images: Images, labels: Labels, classes: int, columns: int) -> Imag
     return rows.reshape(-1, *images.shape[1:])
 
 
-def make(
+def assemble(
     name: str,
     source: str,
     splits: Mapping[str, Split],

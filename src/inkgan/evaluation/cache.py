@@ -30,7 +30,7 @@ _SEAL, _MOST_HEADER = hashlib.sha256().digest_size, 2**10
 _MOST_ESTIMATES = 2**26
 
 
-def cache_folder() -> Path:
+def features_folder() -> Path:
     """Return the folder of the cache for feature networks and figures of real images; it may not exist yet.
 
     Raises:
@@ -85,11 +85,11 @@ def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
         compute: computes the bytes.
     """
     with contextlib.suppress(OutputError, OSError):
-        kept = read_regular(cache_folder() / name, most + _SEAL)
+        kept = read_regular(features_folder() / name, most + _SEAL)
         content, seal = kept[:-_SEAL], kept[-_SEAL:]
         if hashlib.sha256(content).digest() == seal:
             return content
     content = compute()
     with contextlib.suppress(OutputError):
-        write_bytes(cache_folder() / name, content + hashlib.sha256(content).digest())
+        write_bytes(features_folder() / name, content + hashlib.sha256(content).digest())
     return content

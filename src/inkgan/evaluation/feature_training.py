@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, quantity
-from inkgan.evaluation.cache import cache_folder
+from inkgan.evaluation.cache import features_folder
 from inkgan.evaluation.features import (
     CARD,
     HALF_WIDTHS,
@@ -101,7 +101,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     labels_to_learn(data)  # raises before anything is locked
     recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
-    folder = cache_folder() / key
+    folder = features_folder() / key
     with contextlib.ExitStack() as locked:
         with output_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)

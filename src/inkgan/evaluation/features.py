@@ -150,7 +150,7 @@ class FeatureNetwork:
         Raises:
             EvaluationError: the images are not uint8 or not of the network's shape, or there are none.
         """
-        _check_images(images, self.card.image_shape)
+        _require_images(images, self.card.image_shape)
         workers = min(8, cores())
         size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
         shares = [images[part] for part in slices(len(images), size)]
@@ -186,7 +186,7 @@ class FeatureNetwork:
         return load_features(folder)
 
 
-def _check_images(images: Images, image_shape: tuple[int, int, int]) -> None:
+def _require_images(images: Images, image_shape: tuple[int, int, int]) -> None:
     """Raise an :class:`EvaluationError` unless images are uint8 [N > 0, H, W, 1 or 3] of that shape."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         given = images.dtype if isinstance(images, np.ndarray) else type(images).__name__

@@ -34,7 +34,7 @@ import safetensors.numpy
 
 from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, OutputError
-from inkgan.evaluation.cache import cache_folder, cache_key, cached_array, cached_estimates
+from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates, features_folder
 from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for, labels_to_learn
 from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
@@ -51,7 +51,7 @@ REAL_SEED = 20_260
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
 #: The arrays of :class:`ReferenceStatistics` that are kept under their own names.
-_ARRAYS = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
+_KEPT = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class ReferenceStatistics:
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in _KEPT}
         arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
         arrays["train_mean"] = self.train.mean
         arrays["train_covariance"] = self.train.covariance
@@ -244,7 +244,7 @@ def statistics_for(data: DataSet, progress: Progress = no_progress) -> Reference
     network = feature_network_for(data, progress)
     if is_shipped_for(data):
         return load_statistics(network)
-    folder = cache_folder() / f"reference-{cache_key(data, network)}"
+    folder = features_folder() / f"reference-{cache_key(data, network)}"
     with contextlib.suppress(CheckpointError):  # it is not there yet, or damaged
         return load_statistics(network, folder)
     statistics = compute_statistics(data, network, progress)
@@ -273,7 +273,7 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
             data_digest=card["data_digest"],
             network=network,
             train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
-            **{name: arrays[name] for name in _ARRAYS},
+            **{name: arrays[name] for name in _KEPT},
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error

@@ -15,7 +15,7 @@ from inkgan.data import DataSet
 from inkgan.data import load as load_data
 from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
-from inkgan.data.pixels import are_constant, as_images, as_labels, parsed_size, size_text
+from inkgan.data.pixels import as_images, as_labels, constant_text, parsed_size, size_text
 from inkgan.data.sets import Reading
 from inkgan.errors import (
     CheckpointError,
@@ -351,7 +351,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
         notes += said
     if blank:
-        notes.append(f"{blank:,} of the images {are_constant(blank)}.")
+        notes.append(f"{blank:,} of the images {constant_text(blank)}.")
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")

@@ -176,11 +176,11 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
                 f"{shown(folder)} holds a network of another kind: {as_given(network)}. "
                 f"{networks.how_to_add_one(network)}"
             )
-        _check_sizes(description, ("num_classes", "latent_dim"), folder)
+        _valid_sizes(description, ("num_classes", "latent_dim"), folder)
         layout = torch_networks.layout_of(networks.build_generator, description)
         return checkpoint.read_arrays(folder, "generator", *layout)
     description |= numpy_form.fixed
-    sizes = _check_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
+    sizes = _valid_sizes(description, ("num_classes", "latent_dim", "channels"), folder)
     slope = slope_of(description)
     if type(slope) not in (int, float) or not 0 <= slope <= 1:
         raise CheckpointError(f"{shown(folder)} is damaged: model.json gives the slope {as_given(slope)}.")
@@ -188,7 +188,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     return checkpoint.read_arrays(folder, "generator", numpy_form.shapes((height, width, depth), *sizes))
 
 
-def _check_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:
+def _valid_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Path) -> list[int]:
     """Return some sizes of a model; refuse sizes and shapes of images that are missing or absurd."""
     shape: Any = description.get("image_shape")
     sizes: list[Any] = [description.get(key) for key in keys]

@@ -47,7 +47,7 @@ NETWORKS = {
 }
 
 #: The environment variable that names the folder of the user's own networks. Nothing else makes inkgan execute a file.
-ENVIRONMENT = "INKGAN_NETWORKS"
+VARIABLE = "INKGAN_NETWORKS"
 #: The most characters in a network's name, as in the setting ``network``.
 _LONGEST_NAME = 60
 #: Lets one thread at a time build networks. It is reentrant, because building one network may build another.
@@ -81,7 +81,7 @@ def how_to_add_one(name: object) -> str:
     """Return the sentence that tells users where to put a network of their own."""
     is_possible = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
     file = f"{name}.py" if is_possible else "NAME.py (NAME: letters, digits and _)"
-    return f"One of your own is a file {file} in the folder that ${ENVIRONMENT} names."
+    return f"One of your own is a file {file} in the folder that ${VARIABLE} names."
 
 
 def own_networks() -> dict[str, Path]:
@@ -90,13 +90,13 @@ def own_networks() -> dict[str, Path]:
     Raises:
         CheckpointError: ``INKGAN_NETWORKS`` names no folder.
     """
-    given = os.environ.get(ENVIRONMENT)
+    given = os.environ.get(VARIABLE)
     if not given:
         return {}
     folder = expanded(given)
     if not is_folder(folder):
         raise CheckpointError(
-            f"${ENVIRONMENT} is {shown(given)}, which is not a folder. Name the folder of your networks."
+            f"${VARIABLE} is {shown(given)}, which is not a folder. Name the folder of your networks."
         )
     files = sorted(folder.absolute().glob("*.py"))
     return {file.stem: file for file in files if file.stem.isidentifier() and file.stem not in NETWORKS}
