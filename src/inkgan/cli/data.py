@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, shown
+from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -92,17 +92,17 @@ def check(
     For your own images this says how many are used, and what is skipped and why, before you train.
     """
     from inkgan.data.inventory import verify
-    from inkgan.errors import quantity
+    from inkgan.data.pixels import size_text
     from inkgan.evaluation.subject import shortage
 
     with progress_line() as progress:
         data, verdicts = verify(_data_settings(context, name, data_dir, resize, settings), progress=progress)
-    typer.echo(data.name if data.name == str(data.source) else f"{data.name}: {data.source}")
+    typer.echo(data.name if data.name == data.source else f"{data.name}: {data.source}")
     for file, verdict in verdicts.items():
         typer.echo(f"  {file}: {verdict}")
-    shape = "x".join(map(str, data.image_shape))
     for title, split in data.splits.items():
-        typer.echo(f"  {title}: {quantity(len(split), 'image')} of {shape}{_balance(data, split)}")
+        images = f"{quantity(len(split), 'image')} of {size_text(data.image_shape)}"
+        typer.echo(f"  {title}: {images}{_balance(data, split)}")
     for reason, count in sorted(data.skipped.items(), key=lambda one: -one[1]):
         typer.echo(f"  skipped {count}: {reason}")
     for note in data.notes:
@@ -185,7 +185,7 @@ def _data_settings(
 
     if data_dir is not None and context.obj is not None:
         raise ConfigError("--data-dir was given 2 times. Give it once.")
-    directory = data_dir if data_dir is not None else context.obj
+    directory = data_dir or context.obj
     given = {
         "data.name": name,
         "data.directory": None if directory is None else str(directory),

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.window import WIDEST
+
 _TOPICS = Path(__file__).with_name("topics")
 
 
@@ -69,4 +71,4 @@ def _print(page: str) -> None:
     from rich.markdown import Markdown
 
     console = Console()
-    console.print(Markdown(page), width=min(console.width, 100))
+    console.print(Markdown(page), width=min(console.width, WIDEST))

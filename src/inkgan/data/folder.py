@@ -33,7 +33,7 @@ from inkgan.data.pixels import resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names
 from inkgan.data.splits import Split, split_from_name, splits_among
 from inkgan.errors import DataError, as_given, in_bytes, listed, quantity, reason_of, shown
-from inkgan.files import Progress, no_progress
+from inkgan.files import Progress
 from inkgan.images import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -73,7 +73,7 @@ class _Skipped(dict[str, list[Path]]):
         return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
 
 
-def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress = no_progress) -> DataSet:
+def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress) -> DataSet:
     """Read a folder of images (see the top of this file for what it may look like).
 
     If there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a permutation

@@ -34,7 +34,7 @@ class Entry:
     here: bool = True
 
 
-def inventory(directory: Path | None = None) -> list[Entry]:
+def inventory(directory: Path | None) -> list[Entry]:
     """List the known sets, and the folders and array files directly below a data folder, without reading any.
 
     Raises:

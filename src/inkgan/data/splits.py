@@ -81,7 +81,7 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
             raise _question(source, tops, "are these classes, or splits?")
         named = mentioned
     if not named:
-        _refuse_splits_inside(places, source)
+        _refuse_splits_inside(places, tops, source)
         if splits == "yes":
             raise DataError(
                 f"{source} has no folder that is named after a split, such as train or test, so data.splits=yes cannot "
@@ -120,9 +120,8 @@ def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
     return len(named) == len(folders) and "train" in named.values() and len(set(named.values())) > 1
 
 
-def _refuse_splits_inside(places: Sequence[tuple[str, ...]], source: str) -> None:
+def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str], source: str) -> None:
     """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
-    tops = list(dict.fromkeys(place[0] for place in places if place))
     below = [place for place in places if len(place) > 1]
     # In all class folders together, or in one of them: not every class may be divided in this way.
     groups = [below, *([place for place in below if place[0] == top] for top in tops)]

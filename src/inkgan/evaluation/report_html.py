@@ -55,23 +55,21 @@ def report_page(report: Report) -> str:
 def report_fragment(report: Report) -> str:
     """Return a report as HTML for use within another page."""
     pictures = report.pictures
-    kinds = pairs = None
+    rows = pairs = None
     if pictures is not None:
         beside = _side_by_side(pictures.generated, pictures.training)
         pairs = _embedded(beside, _PAIRS_IN_ROW, _scale_for(pictures.generated))
-    if pictures is not None and report.classes:
-        classes = min(len(report.classes), _MOST_CLASSES)
-        images = by_class(pictures.images, pictures.predicted, classes, _COLUMNS)
-        rows = np.split(images, classes)
-        names = [one.name for one in report.classes]
-        kinds = [(name, _embedded(row, _COLUMNS, _scale_for(row))) for name, row in zip(names, rows, strict=False)]
+        if classes := report.classes[:_MOST_CLASSES]:
+            images = by_class(pictures.images, pictures.predicted, len(classes), _COLUMNS)
+            sheets = [_embedded(row, _COLUMNS, _scale_for(row)) for row in np.split(images, len(classes))]
+            rows = [(one.name, sheet) for one, sheet in zip(classes, sheets, strict=True)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         summary=summary(report),
         explanations=explanations(report),
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
-        by_class=kinds,
+        by_class=rows,
         pairs=pairs,
     )
 

@@ -275,7 +275,7 @@ def _before_point(cell: str) -> int | None:
     return len(first.partition(".")[0].partition("e")[0])
 
 
-def wrapped(text: str, columns: int = COLUMNS) -> list[str]:
+def wrapped(text: str, columns: int) -> list[str]:
     """Wrap a paragraph in lines of at most so many columns."""
     return textwrap.wrap(text, columns, break_on_hyphens=False)
 

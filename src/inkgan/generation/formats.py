@@ -164,12 +164,12 @@ def npz(stem: str, samples: Iterable[Sample]) -> Files:
 
     from inkgan.generation.image_files import label_arrays, padded_to_widest
 
-    kept = [(sample.number, sample.writing) for sample in samples]
-    writings = [writing for _, writing in kept]
+    kept = list(samples)
+    writings = [sample.writing for sample in kept]
     arrays = {
         "images": padded_to_widest([writing.image for writing in writings]),
         **label_arrays(writings),
-        "writers": np.array([number for number, _ in kept], np.int64),
+        "writers": np.array([sample.number for sample in kept], np.int64),
     }
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's

@@ -288,7 +288,7 @@ def _between_moves(length: int) -> NDArray[np.float64]:
     return np.rint(weights * 2**12) / 2**12
 
 
-def separator(strokes: Floats, line: Line, *, width: float, lean: float = 0.0) -> Strip:
+def separator(strokes: Floats, line: Line, *, width: float, lean: float) -> Strip:
     """Draw a separator with a round pen.
 
     Args:

@@ -189,8 +189,8 @@ class Model:
         require_function(progress, "progress", "doing", "done")
         if not is_one_of(statistics, STATISTICS):
             raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
-        asked = self.labels_for(n, labels)
         n = _valid_count(n)
+        asked = self.labels_for(n, labels)
         seed = valid_seed(seed)
         legible = valid_legible(legible)
         digits = self._digits_to_read(asked, statistics) if legible else None

@@ -93,7 +93,6 @@ def write_shards(
     """
     folder = Path(out)
     jobs = engines.checked_jobs(jobs, engine)
-    run = engines.ENGINES[engine]
     index, parts = part
     if not 1 <= index <= parts:
         raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
@@ -119,7 +118,8 @@ def write_shards(
             progress("writing", float(shares.sum()) / len(numbers))
 
     try:
-        for was_made in run(partial(put_shard, spec, folder, digests), numbers, jobs, shares=note):
+        task = partial(put_shard, spec, folder, digests)
+        for was_made in engines.ENGINES[engine](task, numbers, jobs, shares=note):
             made += was_made
             progress("writing" if was_made else "checking", float(shares.sum()) / len(numbers))
     finally:

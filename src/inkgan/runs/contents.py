@@ -55,7 +55,7 @@ def contents_of(folder: Path) -> Contents:
                 _classify(inner, _FILES_IN[path.name], found)
             found.folders.append(path)
         elif path.name == "checkpoints" and path.is_dir():
-            _look_at_checkpoints(path, found)
+            _classify_checkpoints(path, found)
         elif path.name == LOCK and path.is_file() and not path.stat().st_size:
             continue
         else:
@@ -92,7 +92,8 @@ def remove_unfinished(folder: Path) -> None:
                 path.unlink()
 
 
-def _look_at_checkpoints(part: Path, found: Contents) -> None:
+def _classify_checkpoints(part: Path, found: Contents) -> None:
+    """Note the files and folders in the part ``checkpoints``, and the part itself."""
     for path in _entries(part):
         if path.is_symlink() or not path.is_dir():
             found.foreign.append(path)

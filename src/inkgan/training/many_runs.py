@@ -91,13 +91,12 @@ class TrainingTask:
             import torch
 
             torch.set_num_threads(self.threads)
-        folder = self.folder(seed)
-        run = RunFolder(folder)
+        run = RunFolder(self.folder(seed))
         try:
             result = train(self.recipe, **self.options_of(seed))
         except DivergenceError as error:  # the other seeds may train well
             step = run.newest_step() or 0
-            return Outcome(seed, Result(folder, step, 0.0, complete=False, sheet=None), str(error))
+            return Outcome(seed, Result(run.path, step, 0.0, complete=False, sheet=None), str(error))
         return Outcome(seed, result, ill=_illnesses(run), healings=run.saved_config().healings)
 
 

@@ -51,25 +51,25 @@ class ProgressImages:
             number: the number of steps so far; each number has its own latent, class and real image.
         """
         latent = to_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim), self._device)
-        source = rng(self._seed, Stream.SHOWN_LABELS, number)
-        label = self._labels(source.integers(2**31, size=1))
+        draws = rng(self._seed, Stream.SHOWN_LABELS, number)
+        label = self._labels(draws.integers(2**31, size=1))
         image = self._recipe.draw(latent, label)
         logit = self._recipe.discriminate(image, label)[0].item()
         if self._recipe.logits_have_zero:
             opinion = Opinion(estimate=logit)
         else:
-            real = self._real_image(label, source)
+            real = self._real_image(label, draws)
             margin = self._recipe.discriminate(real, label)[0].item() - logit
             opinion = Opinion(margin=margin, same_class=label is not None)
         return to_uint8(image.cpu().numpy())[0], opinion
 
-    def _real_image(self, label: Tensor | None, source: np.random.Generator) -> Tensor:
+    def _real_image(self, label: Tensor | None, draws: np.random.Generator) -> Tensor:
         """Choose a real image float32 [1, H, W, C] in [0, 1], of the given class if there is one."""
         candidates = np.arange(len(self._real))
         if label is not None and self._real.labels is not None:
             of_class = np.flatnonzero(self._real.labels == label.item())
             candidates = of_class if len(of_class) else candidates
-        chosen = candidates[source.integers(len(candidates), size=1)]
+        chosen = candidates[draws.integers(len(candidates), size=1)]
         return to_device(self._real.images[chosen], self._device).float() / 255
 
     def to_measure(self) -> tuple[Images, Labels | None]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-_NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\..*")
+_EVENT_FILE = re.compile(r"events\.out\.tfevents\.(\d{1,12})\..*")
 
 #: The tag of every term that has another name in metrics.jsonl.
 _TAGS = {
@@ -154,7 +154,7 @@ class EventFile:
         self._folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads files in the order of their names, so a new name must be the last even if the clock was set
         # back.
-        numbers = [int(match[1]) for path in self._folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+        numbers = [int(match[1]) for path in self._folder.iterdir() if (match := _EVENT_FILE.fullmatch(path.name))]
         number = max(int(time.time()), 1 + max(numbers, default=0))
         self._records = RecordWriter((self._folder / f"events.out.tfevents.{number:010d}.inkgan").open("xb"))
         self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
