@@ -147,12 +147,13 @@ class Doctor:
                 continue
             course = self._courses[rule.name]
             is_known = course.first is not None
-            self._record(rule, course, step, value, line)
+            self._record(rule, course, step, value, line, config)
             if course.found is not None and not is_known:
                 new.append(course.found)
         return new
 
-    def _record(self, rule: Rule, course: _Course, step: int, value: float, line: Line) -> None:
+    def _record(self, rule: Rule, course: _Course, step: int, value: float, line: Line, config: Config) -> None:
+        """Add a value to the course of a rule; ``config`` has the settings that hold at the step."""
         course.judged += 1
         course.value = value
         if rule.is_ill(value, self.thresholds[rule.name]):
@@ -165,7 +166,6 @@ class Doctor:
         if course.ill_in_a_row < rule.patience:
             course.found = None
             return
-        config = self.config.at(step)
         sentence = rule.sentence.format(value=value, **words(line, config, self.class_names))
         course.found = Finding(rule, step, sentence, rule.remedy(line, config), course.healthy_at)
         course.first = course.first or course.found

@@ -91,6 +91,45 @@ class Rule:
         return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
 
 
+# Learning rates, from the settings
+
+
+def own_rates(config: Config) -> dict[str, float]:
+    """Return the learning rates of a run by setting."""
+    return {
+        "discriminator.learning_rate": config.discriminator.learning_rate,
+        "generator.learning_rate": config.generator.learning_rate,
+    }
+
+
+def usual_rates(config: Config) -> dict[str, float]:
+    """Return the learning rates of the run's recipe by setting."""
+    return own_rates(_usual_settings(config.recipe))
+
+
+@cache  # the doctor asks for every line, and resolving takes longer than all else that it does
+def _usual_settings(recipe: str) -> Config:
+    return resolve(overrides={"recipe": recipe})
+
+
+def _rate_ratios(config: Config) -> dict[str, float]:
+    """Return each learning rate of a run, divided by the recipe's own, by setting."""
+    usual = usual_rates(config)
+    return {key: rate / usual[key] for key, rate in own_rates(config).items()}
+
+
+def _raised_rates(config: Config) -> dict[str, float]:
+    """Return the recipe's own value of each learning rate that the run has raised."""
+    own = own_rates(config)
+    return {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
+
+
+def _changed_rates(config: Config) -> dict[str, float]:
+    """Return the recipe's own value of each learning rate that the run has changed."""
+    own = own_rates(config)
+    return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
+
+
 # Values to judge, from a line and the settings; None if the line lacks them
 
 
@@ -101,11 +140,7 @@ def _signal(name: str) -> Callable[[Line, Config], float | None]:
 
 def _of_known_classes(name: str) -> Callable[[Line, Config], float | None]:
     """Return a function that reads a signal about classes, if the discriminator's own classifier knows them."""
-
-    def value(line: Line, _config: Config) -> float | None:
-        return line.get(f"doctor/{name}") if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
-
-    return value
+    return lambda line, _config: line.get(f"doctor/{name}") if line.get("doctor/classes_known", 0.0) >= _KNOWS else None
 
 
 def _losses(line: Line) -> dict[str, float]:
@@ -185,42 +220,6 @@ def far_from_usual(_line: Line, config: Config) -> float | None:
 # Remedies, from a line and the settings
 
 
-def own_rates(config: Config) -> dict[str, float]:
-    """Return the learning rates of a run by setting."""
-    return {
-        "discriminator.learning_rate": config.discriminator.learning_rate,
-        "generator.learning_rate": config.generator.learning_rate,
-    }
-
-
-def usual_rates(config: Config) -> dict[str, float]:
-    """Return the learning rates of the run's recipe by setting."""
-    return own_rates(_usual_settings(config.recipe))
-
-
-@cache  # the doctor asks for every line, and resolving takes longer than all else that it does
-def _usual_settings(recipe: str) -> Config:
-    return resolve(overrides={"recipe": recipe})
-
-
-def _rate_ratios(config: Config) -> dict[str, float]:
-    """Return each learning rate of a run, divided by the recipe's own, by setting."""
-    usual = usual_rates(config)
-    return {key: rate / usual[key] for key, rate in own_rates(config).items()}
-
-
-def _raised_rates(config: Config) -> dict[str, float]:
-    """Return the recipe's own value of each learning rate that the run has raised."""
-    own = own_rates(config)
-    return {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
-
-
-def _changed_rates(config: Config) -> dict[str, float]:
-    """Return the recipe's own value of each learning rate that the run has changed."""
-    own = own_rates(config)
-    return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
-
-
 def lower_rates(_line: Line, config: Config) -> Remedy:
     """Lower learning rates to the recipe's own where they are above; if none is, to a third."""
     own, raised = own_rates(config), _raised_rates(config)
@@ -269,7 +268,7 @@ def check_own_step(_line: Line, config: Config) -> Remedy:
 
 
 def smaller_batches(line: Line, config: Config) -> Remedy:
-    """Reduce batches to 16 images if they are larger and there are as many; more training images help in any case."""
+    """Reduce larger batches to 16 images, if there are 16; more training images help in any case."""
     images = line["doctor/batches_in_an_epoch"] * config.batch_size  # a whole number, but for rounding
     if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH - 0.5:
         return Remedy(advice="Add training images.")
