@@ -141,6 +141,10 @@ class WatchSettings(_Settings):
     )
 
 
+#: The settings that may change while a run trains: those that leave every tensor its shape.
+CHANGEABLE = ("generator.learning_rate", "discriminator.learning_rate", "penalty.weight")
+
+
 class Change(NamedTuple):
     """Settings that change while a run trains.
 
@@ -185,10 +189,6 @@ class Change(NamedTuple):
         """Write the change in the form that :meth:`parse` reads."""
         settings = " ".join(f"{key}={value}" for key, value in self.settings.items())
         return f"{self.step} {settings}{f' # {self.reason}' if self.reason else ''}"
-
-
-#: The settings that may change while a run trains: those that leave every tensor its shape.
-CHANGEABLE = ("generator.learning_rate", "discriminator.learning_rate", "penalty.weight")
 
 
 class Config(_Settings):

@@ -167,7 +167,7 @@ def figures_of(
     """
     features, predicted, statistics = images.features, images.predicted, reference.statistics
     real = reference.training_features[reference.some_training(len(features))]
-    manifold = manifold_estimates(real, features, rng)  # precision, recall, density and coverage
+    manifold = manifold_estimates(real, features, rng)  # first, because each figure draws its groups from rng in turn
     found = {
         "frechet_digit_distance": frechet_estimate(features, reference.moments, rng),
         "kernel_digit_distance": kernel_estimate(features, real, rng),

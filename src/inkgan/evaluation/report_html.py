@@ -40,8 +40,6 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
 _TEMPLATES.filters["number"] = number
 _TEMPLATES.filters["interval"] = interval_text
 

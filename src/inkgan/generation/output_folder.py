@@ -95,7 +95,7 @@ class OutputFolder:
                 new.rename(self._path)
 
     def _refuse_files(self, *besides: str) -> None:
-        """Without ``force``, refuse a folder that holds anything else than what has these names."""
+        """Without ``force``, refuse a folder that holds anything besides entries of these names."""
         if not self._force and _holds_files(self._path, *besides):
             raise OutputError(
                 f"{shown(self._path)} already holds files. Add --force to write into it, which replaces only what "
@@ -242,7 +242,7 @@ def _remove_unless_it_holds_old_files(temporary: Path) -> None:
 
 
 def _holds_files(folder: Path, *besides: str) -> bool:
-    """Whether a folder holds anything besides its manifest and what has these names."""
+    """Whether a folder holds anything besides its manifest and entries of these names."""
     return folder.exists() and any(entry.name not in {MANIFEST, *besides} for entry in folder.iterdir())
 
 

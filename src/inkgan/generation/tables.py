@@ -15,7 +15,6 @@ _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 
 Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
-
 #: The types of fields that hold numbers.
 _NUMBERS = (int, float, tuple[Length, Length])
 

@@ -243,25 +243,25 @@ class Compact(Recipe):
         """Update the discriminator once, and return the slices of the batch that this process has scored."""
         count = len(batch.real) // self._config.slices
         losses, scored = [], []
-        for index in self._team.own_slices(self._config.slices):
-            part = batch.at(slice(index * count, (index + 1) * count))
-            with self._seeded_layers(number, index, "discriminator"):
+        for slice_number in self._team.own_slices(self._config.slices):
+            part = batch.at(slice(slice_number * count, (slice_number + 1) * count))
+            with self._seeded_layers(number, slice_number, "discriminator"):
                 fake = self._mixed_generator.forward(part.latents, part.labels)
                 own_losses, logits_real = self.discriminator_losses(part, fake, penalty)
             losses.append(own_losses)
-            scored.append(Scored(index, part.labels, fake, logits_real))
+            scored.append(Scored(slice_number, part.labels, fake, logits_real))
         return self._update_network("discriminator", self._mixed_discriminator, losses), scored
 
     def _update_generator(self, number: int, scored: Sequence[Scored]) -> dict[str, Tensor]:
         """Update the generator once, on images that the discriminator has just learned from."""
         losses = []
-        for index, labels, fake, logits_real in scored:
-            with self._seeded_layers(number, index, "generator"):
+        for slice_number, labels, fake, logits_real in scored:
+            with self._seeded_layers(number, slice_number, "generator"):
                 losses.append(self.generator_losses(fake, labels, logits_real))
         return self._update_network("generator", self._mixed_generator, losses)
 
     @contextlib.contextmanager
-    def _seeded_layers(self, number: int, index: int, learner: str) -> Iterator[None]:
+    def _seeded_layers(self, number: int, slice_number: int, learner: str) -> Iterator[None]:
         """Seed PyTorch's generators, which layers such as dropout draw from, for one slice of one network's update.
 
         Like all other random numbers, those of such layers then depend on the seed, the step and the slice, but not on
@@ -270,7 +270,7 @@ class Compact(Recipe):
         if self._config.network == "compact":
             yield
             return
-        place = 2 * (number * self._config.slices + index) + (learner == "generator")
+        place = 2 * (number * self._config.slices + slice_number) + (learner == "generator")
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
             torch.manual_seed(int(rng(self._config.seed, Stream.LAYERS, place).integers(2**63)))
             yield

@@ -69,9 +69,8 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     number = run.config.healings + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
     # Changes that the run went through in the meantime apply from this step on, unless the remedy overrides them.
-    passed = [change for change in changes if step <= change.step <= finding.step]
-    later = {key: value for change in passed for key, value in change.settings.items()}
-    change = Change(step, later | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")
+    passed = {key: value for one in changes if step <= one.step <= finding.step for key, value in one.settings.items()}
+    change = Change(step, passed | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")
     earlier = [one for one in changes if one.step < step]
     to_come = [one for one in changes if one.step > finding.step]
     config = run.config.model_copy(update={"changes": tuple(map(str, (*earlier, change, *to_come)))})

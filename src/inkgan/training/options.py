@@ -29,6 +29,8 @@ from inkgan.training.team import SECONDS_TO_WAIT, number_of_processes
 
 #: Where runs go if no folder is given.
 RUNS = Path("runs")
+#: The numbers in a latent of the tutorial's network, as its own file says, which would import PyTorch.
+_LATENT_DIM_OF_TUTORIAL = 100
 #: The setting that each of these options sets.
 _SETTING_OF = {
     "recipe": "recipe",
@@ -65,8 +67,6 @@ class TrainingOptions(TypedDict, total=False):
     settings: Sequence[str] | Mapping[str, Any]
 
 
-#: The numbers in a latent of the tutorial's network, as its own file says, which would import PyTorch.
-_LATENT_DIM_OF_TUTORIAL = 100
 #: The defaults of the options that are not None by default.
 _DEFAULTS: TrainingOptions = {
     "resume": False,
