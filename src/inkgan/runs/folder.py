@@ -400,19 +400,21 @@ class RunFolder:
                 f"inkgan train --resume --out {shlex.quote(str(self.path))}"
             )
         if which == "latest":
-            return self.checkpoints / checkpoint.checkpoint_name(steps[-1])
-        if which == "best":
+            step = steps[-1]
+        elif which == "best":
             best = self.best_step()
             if best is None:
                 raise CheckpointError(
                     f"{shown(self.path)} measured no quality, so no checkpoint is the best. Use latest; "
                     "`inkgan train --evaluate-every` measures it."
                 )
-            return self.checkpoints / checkpoint.checkpoint_name(best)
-        if not re.fullmatch(r"-?\d{1,12}", which) or int(which) not in steps:
+            step = best
+        elif re.fullmatch(r"-?\d{1,12}", which) and int(which) in steps:
+            step = int(which)
+        else:
             known = ", ".join([*(["best"] if self.best_step() else []), *map(str, steps)])
             raise CheckpointError(f"{shown(self.path)} has no checkpoint {shown(which)!r}. It has: latest, {known}.")
-        return self.checkpoints / checkpoint.checkpoint_name(int(which))
+        return self.checkpoints / checkpoint.checkpoint_name(step)
 
     def newest_step(self) -> int | None:
         """Return the step of the newest checkpoint that is whole; None if there is none."""

@@ -64,13 +64,13 @@ class TrainingTask:
     def folder(self, seed: int) -> Path:
         """Return the folder of a seed's run: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
         out = self.options.get("out")
-        if out is not None:
-            if Path(out).name in ("", ".."):
-                raise ConfigError(
-                    f"--out {shown(out)!r} cannot name many runs, because each adds its seed to a name. Give a name."
-                )
-            return Path(f"{Path(out)}-{seed}")
-        return RUNS / default_name(self.asked(seed))
+        if out is None:
+            return RUNS / default_name(self.asked(seed))
+        if Path(out).name in ("", ".."):
+            raise ConfigError(
+                f"--out {shown(out)!r} cannot name many runs, because each adds its seed to a name. Give a name."
+            )
+        return Path(f"{Path(out)}-{seed}")
 
     def asked(self, seed: int) -> Config:
         """Return the settings that the options ask for; a seed's run may have been extended or healed since."""

@@ -122,7 +122,6 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     config, path = checked(given)
     is_extended = given["extend"] is not None
     resume = given["resume"] or is_extended
-    so_far = config.before_extension() if is_extended else config
     folder = RunFolder(path)
 
     if config.watch.doctor_every:
@@ -142,7 +141,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
     built = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
-        folder.require_same(so_far, data.digest)
+        folder.require_same(config.before_extension() if is_extended else config, data.digest)
     measure = None
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.reference import quick_measure

@@ -51,15 +51,14 @@ class StopSignals:
                 signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        is_same_request = number == signal.SIGHUP or (
-            now - self._at <= _SECONDS_OF_ONE_REQUEST and self.received in (number, signal.SIGHUP)
-        )
         if self.received is None:
             self.received = number
-            self._at = now
-        elif not is_same_request:
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                if sys.stdout.isatty():  # show the cursor, which a progress bar hides
-                    os.write(sys.stdout.fileno(), b"\x1b[?25h")
-            os._exit(128 + number)
+            self._at = time.monotonic()
+            return
+        is_soon = time.monotonic() - self._at <= _SECONDS_OF_ONE_REQUEST
+        if number == signal.SIGHUP or (is_soon and self.received in (number, signal.SIGHUP)):
+            return  # the same request
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if sys.stdout.isatty():  # show the cursor, which a progress bar hides
+                os.write(sys.stdout.fileno(), b"\x1b[?25h")
+        os._exit(128 + number)
