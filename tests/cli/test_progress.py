@@ -175,5 +175,5 @@ def test_the_time_in_which_a_task_is_prepared_is_not_its_speed(monkeypatch: pyte
 def test_counting_changes_nothing() -> None:
     """Every item is yielded, and the share that is done is reported before the first one, and after each."""
     told: list[float] = []
-    assert list(counted("abcd", 4, "x", lambda _, done: told.append(done))) == list("abcd")
+    assert list(counted("abcd", 4, lambda _, done: told.append(done))) == list("abcd")
     assert told == [0.0, 0.25, 0.5, 0.75, 1.0]

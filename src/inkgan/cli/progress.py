@@ -107,9 +107,9 @@ def time_left(now: float, done: float, begun: tuple[float, float]) -> str:
     return f", {datetime.timedelta(seconds=round(passed / gained * (1 - done)))} left"
 
 
-def counted(items: Iterable[T], count: int, doing: str, progress: Progress) -> Iterator[T]:
-    """Yield the items, and report the share of ``count`` that is done: before the first one, and after each."""
-    progress(doing, 0.0)
+def counted(items: Iterable[T], count: int, progress: Progress) -> Iterator[T]:
+    """Yield the items, and report the share of ``count`` that is written: before the first one, and after each."""
+    progress("writing", 0.0)
     for number, item in enumerate(items, 1):
         yield item
-        progress(doing, number / count)
+        progress("writing", number / count)

@@ -218,7 +218,7 @@ def _write_images(
         check_output(out, 1, force=force, model=options["model"])
     written = in_batches(((given.text(seed, index), index) for index in range(number)), **options)
     with progress_line() as progress:
-        save_writings(counted(written, number, "writing", progress), number, out, labels=labels, force=force)
+        save_writings(counted(written, number, progress), number, out, labels=labels, force=force)
     typer.echo(f"{quantity(number, 'image')}: {printable(out)}")
 
 

@@ -260,9 +260,9 @@ def _left_out(used: int, skipped: _Skipped, folder: Path) -> list[str]:
 
 def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
     """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
-    read = {place for file in used for place in file.path.parents}
+    read = {folder, *(place for file in used for place in file.path.parents)}
     others = skipped.get(_NOT_AN_IMAGE, ())
-    unread = [path for path in others if path.parent not in read | {folder}]
+    unread = [path for path in others if path.parent not in read]
     notes = []
     if empty := skipped.get(_EMPTY):
         are = "which is empty" if len(empty) == 1 else "which are empty"
@@ -271,7 +271,7 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
         places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
         example = shown(unread[0].name)
         notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
-    beside = [path for path in others if path.parent in read | {folder}]
+    beside = [path for path in others if path.parent in read]
     if len(beside) > _MANY * len(used):
         are = "file is not an image by its name" if len(beside) == 1 else "files are not images by their names"
         notes.append(f"{len(beside):,} {are}, such as {shown(beside[0].relative_to(folder))}")

@@ -89,7 +89,7 @@ def web_page(saved: SavedModel) -> bytes:
     if len(content) > LARGEST_BYTES:
         raise OutputError(
             f"the page would have {len(content):,} bytes, {len(content) - LARGEST_BYTES:,} more than a page may. "
-            f"Train with fewer channels: --set generator.channels=64."
+            "Train with fewer channels: --set generator.channels=64."
         )
     return content
 

@@ -414,8 +414,7 @@ def _characters(
             elif character == " ":
                 row.append(np.zeros((line.height, 0), np.uint8))
             else:
-                strip = ink.separator(next(strokes), line, width=width * line.size, lean=lean + upright)
-                row.append(strip)
+                row.append(ink.separator(next(strokes), line, width=width * line.size, lean=lean + upright))
         strips.append(row)
     return strips
 
