@@ -325,7 +325,7 @@ def correlation_penalty(features: Tensor) -> Tensor:
     express something else, such as slant and thickness, which distinguish a varied generator from a dull one.
     """
     centred = features - features.mean(0)
-    covariance = centred.T @ centred / (len(features) - 1)  # D x D
+    covariance = centred.T @ centred / (len(features) - 1)  # [D, D]
     off_diagonal = covariance.square().sum() - covariance.diagonal().square().sum()
     return off_diagonal / features.shape[1]
 
@@ -362,7 +362,7 @@ def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Ten
     cos, sin = angle.cos(), angle.sin()
     rows = [cos * width, (shear * cos - sin) * height, right, sin * width, (shear * sin + cos) * height, down]
     affine = torch.stack(rows, 1).view(count, 2, 3)
-    grid = functional.affine_grid(affine, list(ink.shape), align_corners=False)  # N x H x W x 2
+    grid = functional.affine_grid(affine, list(ink.shape), align_corners=False)  # [N, H, W, 2]
     bumps = recipe.elastic * torch.randn(count, 2, 5, 5, generator=generator)
     field = functional.interpolate(bumps, ink.shape[2:], mode="bicubic", align_corners=True)
     return functional.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)

@@ -100,7 +100,7 @@ class FeatureLayers(nn.Module):
         x = shrink(ink)
         for convolution in self.convolutions:
             x = functional.relu(convolution(x), inplace=True)
-        features = self.hidden(functional.adaptive_avg_pool2d(x, _GRID).flatten(1))  # N x D
+        features = self.hidden(functional.adaptive_avg_pool2d(x, _GRID).flatten(1))  # [N, D]
         return features, self.classes(functional.relu(features))
 
 

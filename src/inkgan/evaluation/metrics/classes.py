@@ -30,8 +30,8 @@ def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, 
     p = probabilities.astype(np.float64)
     group = groups(len(p), num_groups, rng)
     size = np.bincount(group, minlength=num_groups)
-    certainty = np.bincount(group, _entropy_terms(p).sum(axis=1), num_groups)  # G
-    share = np.stack([p[group == g].sum(axis=0) for g in range(num_groups)])  # G x K
+    certainty = np.bincount(group, _entropy_terms(p).sum(axis=1), num_groups)  # [G]
+    share = np.stack([p[group == g].sum(axis=0) for g in range(num_groups)])  # [G, K]
 
     def score(n: Float64, negative_entropy: Float64, total: Float64) -> Float64:
         # E KL(p(y|x) || p(y)) = E sum_y p log p - sum_y m log m, with m = E p

@@ -113,10 +113,10 @@ def frechet_distances(
 class _GroupSums:
     """Sums over each of G groups, from which the statistics without any one group are cheap to compute."""
 
-    count: Int64  # G
-    total: Float64  # G x D
-    product: Float64  # G x D x D
-    origin: Float64  # D; subtracted first, so that the sums of squares do not cancel
+    count: Int64  # [G]
+    total: Float64  # [G, D]
+    product: Float64  # [G, D, D]
+    origin: Float64  # [D]; subtracted first, so that the sums of squares do not cancel
 
     @classmethod
     def of(cls, features: Float64, group: Int64, num_groups: int) -> _GroupSums:

@@ -59,7 +59,7 @@ def kernel_estimate(
     group_x, group_y = groups(n, num_groups, rng), groups(m, num_groups, rng)
     x = [first[group_x == g].astype(np.float64) for g in range(num_groups)]
     y = [second[group_y == g].astype(np.float64) for g in range(num_groups)]
-    xx, yy, xy = _within(x), _within(y), _between(x, y)  # sums over pairs of groups, G x G
+    xx, yy, xy = _within(x), _within(y), _between(x, y)  # sums over pairs of groups, [G, G]
     xx_sum, yy_sum, xy_sum = xx.sum(), yy.sum(), xy.sum()
     value = float(_mmd(xx_sum, n, yy_sum, m, xy_sum))
     # Leaving out group g removes row g and column g of a symmetric sum. Both contain (g, g), which is added back.

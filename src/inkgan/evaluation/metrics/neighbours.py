@@ -38,8 +38,8 @@ _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 class Nearest:
     """For each query, the nearest reference."""
 
-    distance: Float64  # N, Euclidean
-    index: Int64  # N
+    distance: Float64  # [N], Euclidean
+    index: Int64  # [N]
 
 
 def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> Nearest:
