@@ -455,4 +455,8 @@ def test_health(fast: TestClient) -> None:
 def test_metrics_count_requests_by_address() -> None:
     guarded = TestClient(Guard(application(Service(read("fast", "latest")))), "http://localhost")
     guarded.get("/healthz")
-    assert 'inkgan_requests_total{path="/healthz",status="200"}' in guarded.get("/metrics").text
+    guarded.post("/healthz")  # the guard refuses it, so the application does not see it
+    guarded.get("/v1/digits/7", headers={"Host": "elsewhere"})
+    counted = guarded.get("/metrics").text
+    for path, status in [("/healthz", 200), ("/healthz", 405), ("/v1/digits/{name}", 403)]:
+        assert f'inkgan_requests_total{{path="{path}",status="{status}"}}' in counted

@@ -110,7 +110,7 @@ def application(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        responses={"4XX": {"model": Problem, "description": "One line that says what is wrong, as JSON."}},
+        routes=_addresses.routes,  # an included router would be one route, under which the guard finds no address
     )
     app.state.service = service
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
@@ -118,11 +118,13 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(InkganError, _refused)
     app.add_exception_handler(BrokenProcessPool, _lost_process)
     app.add_exception_handler(Exception, _defect)
-    app.include_router(_addresses)
     return app
 
 
-_addresses = APIRouter(default_response_class=Response)
+_addresses = APIRouter(
+    default_response_class=Response,
+    responses={"4XX": {"model": Problem, "description": "One line that says what is wrong, as JSON."}},
+)
 
 
 def _success(*media_types: str) -> dict[int | str, dict[str, Any]]:
