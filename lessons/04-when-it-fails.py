@@ -111,17 +111,21 @@ assert judged(healthy_config, healthy_lines).findings == []
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
 # 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
 #
-# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`few-images` 图太少。
+# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。
 
 
 # %%
+missed = []  # what the doctor was expected to find, and did not
+
+
 def case(expected, **fault):
     """Play with a fault, print what the doctor says, and return the picture."""
     config, lines, drawn, recipe = play(**fault)
     findings = judged(config, lines, mnist.class_names).findings
     for found in findings[:2]:
         print(f"{found.rule.name}: {found.sentence}.\n    {found.remedy}")
-    assert STEPS < 240 or not expected or expected in [found.rule.name for found in findings], findings
+    if expected and expected not in [found.rule.name for found in findings]:
+        missed.append(expected)
     return with_losses(np.concatenate([drawn, healthy]), lines), findings, recipe
 
 
@@ -140,13 +144,12 @@ picture, blown_up, _ = case("blown-up", settings={"discriminator.learning_rate":
 picture
 
 # %% [markdown] lang="en"
-# The losses reach a million here, and the picture is a pattern of black and white that no latent changes. (This
-# discriminator also learns to name the digits; `loss_class_real` is its loss on the names of real ones.) The cure is
-# the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for the next
-# run. Does it really restore the healthy configuration?
+# The losses reach hundreds of thousands, and the picture is a pattern of black and white that no latent changes. The
+# cure is the first thing to try whenever losses explode: smaller learning rates. The doctor's remedy is a `--set` for
+# the next run. Does it really restore the healthy configuration?
 
-# %% [markdown] lang="zh" of="07276e8b"
-# 损失在这里涨到一百万，图成了黑白花纹，换隐变量也不变。（这个判别器还要学着认数字，`loss_class_real` 就是它认真图时的损失。）损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
+# %% [markdown] lang="zh" of="5fdace1d"
+# 损失涨到几十万，图成了黑白花纹，换隐变量也不变。损失一爆炸，首先该试的就是减小学习率。医生开的药方是下次训练用的 `--set`。
 # 照方抓药，真能回到健康的设置吗？
 
 # %% full=true
@@ -363,15 +366,15 @@ assert findings
 
 # %% [markdown] lang="en"
 # The generator's loss comes in waves that grow. Next to them the discriminator's looks flat, as in number 2. The digits
-# are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing or too frequent,
-# and is wrong about the cause: nothing is wrong with the data. The cure is smaller learning rates and the penalty. Why
-# do they circle? Imagine the simplest game: each player has one number, x and y; the first player wants x·y small, the
-# second wants it large. Each follows its own gradient. Where do they go? ([Mescheder et al.
+# are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing, too frequent or
+# mixed up, and is wrong about the cause: nothing is wrong with the images or their labels. The cure is smaller learning
+# rates and the penalty. Why do they circle? Imagine the simplest game: each player has one number, x and y; the first
+# player wants x·y small, the second wants it large. Each follows its own gradient. Where do they go? ([Mescheder et al.
 # 2018](https://arxiv.org/abs/1801.04406) study a game like this one.)
 
-# %% [markdown] lang="zh" of="33fc3db3"
+# %% [markdown] lang="zh" of="8a8fc7f1"
 # 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
-# 医生只看到了症状：有的类别几乎不画，有的画得太多。病因却看错了：数据没有毛病。治法是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
+# 医生只看到了症状：有的类别几乎不画，有的画得太多，有的画成了别的。病因却看错了：图和标签都没有毛病。治法是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
 # 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？（[Mescheder 等 2018](https://arxiv.org/abs/1801.04406) 研究的就是这样的博弈。）
 
 # %%
@@ -406,6 +409,9 @@ curves([point[0] for point in path], [point[1] for point in path], across=(1, 40
 few = dataclasses.replace(mnist, train=mnist.train[slice(0, 50)])
 picture, findings, recipe = case("few-images", data=few)
 picture
+
+# %% full=true
+assert missed == []
 
 # %% [markdown] lang="en"
 # The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real

@@ -408,3 +408,25 @@ def test_whoever_breaks_every_rung_of_the_ladder_reads_on(
     assert told.count("breaks: loss_generator is nan") == len(names["costs"]) == 8
     broken_rungs = ["tutorial", "compact", "labels", "pairs", "penalty", "average"]
     assert re.findall(r"^(\w+) +inf broke$", told, re.M) == broken_rungs
+
+
+@pytest.mark.slow
+def test_whoever_makes_a_failure_diverge_sees_what_the_doctor_says_and_reads_on(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In lesson 4, at once: the doctor names another illness than the text, and the picture is there all the same."""
+    torch = importlib.import_module("torch")  # which only this process loads
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    cells = [cell.source for cell in script.notebook(LESSONS[3], "en", short=True).cells if cell.cell_type == "code"]
+    names: dict[str, Any] = {}
+    try:
+        for source in cells[:2]:
+            exec(source, names)
+        names["STEPS"] = 240  # as in the full form
+        exec(cells[2].replace("0.3", "1e6"), names)
+    finally:
+        torch.set_num_threads(threads)
+    assert capsys.readouterr().out.startswith("not-finite: ")
+    assert names["picture"].size[0] == 640
+    assert names["blown_up"]
