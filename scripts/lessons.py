@@ -72,8 +72,8 @@ _YOURS = {
 
 * A line that begins with `assert` checks what the text says. If one fails after a change of yours, your change made a
   difference. Read on and run the next cell.
-* Has the kernel been restarted, or does a cell say `NameError`? Cells before it have not run: choose *Run → Run All
-  Above Selected Cell*.
+* Has the kernel been restarted, or does a cell say `NameError`? A cell before it has not run, or stopped with an error.
+  Undo the change that stopped it, and choose *Run → Run All Above Selected Cell*.
 * Solutions are folded. Try an exercise in a cell of your own first (Esc, then B, adds one). Then click the bar with the
   dots, run the cell, and unfold *Answer*.
 * `No module named 'inkgan'`: this notebook runs in another Python. Start it with `make lessons`.
@@ -82,7 +82,7 @@ _YOURS = {
 **这一份归你，随便改。** 按 Shift+Enter 运行一个单元；菜单 *Run → Run All Cells* 运行全部单元。
 
 * 以 `assert` 开头的行用来检验课文里的说法。如果改动之后它报错，说明你的改动起了作用。接着往下读，运行下一个单元就好。
-* 内核重启过，或者某个单元报 `NameError`？说明前面的单元还没运行：选菜单 *Run → Run All Above Selected Cell*。
+* 内核重启过，或者某个单元报 `NameError`？说明前面有单元还没运行，或者中途出了错。如果是你的改动引起的，先改回去，再选菜单 *Run → Run All Above Selected Cell*。
 * 练习的解答折叠着。先自己试（按 Esc、再按 B 加一个单元），再点开带省略号的横条，运行，看结果和**答案**。
 * 出现 `No module named 'inkgan'`：这个 notebook 用的是另一个 Python。请用 `make lessons` 启动。
 * 想要一份新的，删掉这个文件，再运行一次 `make lessons`。""",
