@@ -82,7 +82,8 @@ _YOURS = {
 **这一份归你，随便改。** 按 Shift+Enter 运行一个单元；菜单 *Run → Run All Cells* 运行全部单元。
 
 * 以 `assert` 开头的行用来检验课文里的说法。如果改动之后它报错，说明你的改动起了作用。接着往下读，运行下一个单元就好。
-* 内核重启过，或者某个单元报 `NameError`？说明前面有单元还没运行，或者中途出了错。如果是你的改动引起的，先改回去，再选菜单 *Run → Run All Above Selected Cell*。
+* 内核重启过，或者某个单元报 `NameError`？说明前面有单元没运行，或者中途出错。
+  先改回出错的地方，再选菜单 *Run → Run All Above Selected Cell*。
 * 练习的解答折叠着。先自己试（按 Esc、再按 B 加一个单元），再点开带省略号的横条，运行，看结果和**答案**。
 * 出现 `No module named 'inkgan'`：这个 notebook 用的是另一个 Python。请用 `make lessons` 启动。
 * 想要一份新的，删掉这个文件，再运行一次 `make lessons`。""",
