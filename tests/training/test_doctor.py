@@ -459,10 +459,11 @@ def test_damaged_thresholds(tmp_path: Path, content: str | None) -> None:
     assert said.endswith("doctor_every=0")
 
 
-def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [math.nan, "31", True, None, [31.0]])
+def test_of_thresholds_that_are_no_numbers_the_first_is_named(tmp_path: Path, wrong: object) -> None:
     """The first one in the order of the rules is named."""
     file = tmp_path / "thresholds.json"
-    measured = dict.fromkeys(_BY_NAME, 1.0) | {"memorising": float("inf"), "blown-up": float("nan")}
+    measured = dict.fromkeys(_BY_NAME, 1.0) | {"memorising": math.inf, "blown-up": wrong}
     file.write_text(json.dumps({"thresholds": measured}))
     with pytest.raises(ConfigError, match="the threshold blown-up is not a number"):
         read_thresholds(file)

@@ -25,8 +25,8 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
     try:
         content = file.read_text("utf-8")
         measured = json.loads(content, parse_int=float)["thresholds"]  # a huge integer becomes infinite
-        found = {rule.name: float(measured[rule.name]) if rule.threshold is None else rule.threshold for rule in RULES}
-        wrong = [name for name, value in found.items() if not math.isfinite(value)]
+        found = {rule.name: measured[rule.name] if rule.threshold is None else rule.threshold for rule in RULES}
+        wrong = [name for name, value in found.items() if not isinstance(value, float) or not math.isfinite(value)]
         if not wrong:
             return found
         reason = f"the threshold {wrong[0]} is not a number"
