@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inkgan
+from inkgan.errors import InkganWarning
 from inkgan.generation.formats import CATEGORIES, FORMATS, Files, Sample, packer, yolo_shared
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
@@ -135,6 +136,29 @@ def test_imagefolder(tmp_path: Path) -> None:
     """Pictures and their labels are in one folder."""
     packed("imagefolder", tmp_path)
     require_metadata(tmp_path / "00003", "")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("2026-11-30", "0001-02-28"),
+        ("2026-11-30 08:15:59", "2026-11-30 08"),
+        ("2026-11-30 08:15+01", "2026-11-30 08:15-01:30"),
+        ("2026-11-30", "7"),
+        ("30.11.2026", "20261130"),
+        ("08:15", "2026/11/30"),
+        ("2026-11", "2026-1-2"),
+        (" 2026-11-30", "2026-11-30 "),
+        ("2026-11-30 0815", "2026-11-30 08:15:59.5"),
+    ],
+)
+def test_texts_that_are_taken_for_times(texts: tuple[str, ...], recwarn: pytest.WarningsRecorder) -> None:
+    """A warning says so if the library that ``datasets`` reads ``metadata.jsonl`` with takes its texts for times."""
+    packed_files = packer("imagefolder")("00003", [sample(number, text) for number, text in enumerate(texts)])
+    json_reader: Any = import_module("pyarrow.json")
+    table = json_reader.read_json(io.BytesIO(packed_files["00003/metadata.jsonl"]))
+    is_time = str(table.schema.field("text").type) == "timestamp[s]"
+    assert [warning.category for warning in recwarn] == [InkganWarning] * is_time
 
 
 @pytest.mark.slow
