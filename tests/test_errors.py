@@ -77,7 +77,9 @@ def test_quantities(said: str, expected: str) -> None:
         (Annotated[int, Field(multiple_of=8)], 12, "give a multiple of 8"),
         (Annotated[str, Field(min_length=2)], "x", "give 2 or more characters"),
         (Annotated[str, Field(max_length=2)], "xyz", "give 2 or fewer characters"),
-        (Annotated[str, Field(pattern="^a$")], "x", "string should match pattern '^a$'"),
+        (Annotated[str, Field(pattern="^a$")], "x", "give a text of the form ^a$"),
+        (int, "9" * 5000, "give a whole number of fewer digits"),
+        (dict, 1, "input should be a valid dictionary"),
     ],
 )
 def test_what_to_give_in_place_of_a_wrong_value(kind: Any, value: object, expected: str) -> None:

@@ -216,6 +216,7 @@ _INSTEAD = {
     "greater_than": "give more than {gt}",
     "less_than_equal": "give {le} or less",
     "less_than": "give less than {lt}",
+    "int_parsing_size": "give a whole number of fewer digits",
     "multiple_of": "give a multiple of {multiple_of}",
     "literal_error": "give {expected}",
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "give a whole number"),
@@ -225,6 +226,7 @@ _INSTEAD = {
     "string_type": "give a text in quotes",
     "string_too_short": "give {min_length} or more characters",
     "string_too_long": "give {max_length} or fewer characters",
+    "string_pattern_mismatch": "give a text of the form {pattern}",
     "tuple_type": "give a list in brackets",
 }
 
