@@ -39,7 +39,7 @@ def accuracy_score(
 ) -> tuple[list[Figure], list[str]]:
     """Return the classification accuracy score with its ceiling, the score of as many real images; and notes.
 
-    A model with labels draws as many images as there are training images, as in Ravuri and Vinyals (2019), section 3.
+    A model with labels draws as many images as there are training images, as in the paper.
     """
     data, train = reference.data, reference.data.train
     if train.labels is None:
@@ -75,12 +75,11 @@ def accuracy_score(
 def classification_accuracy(
     images: Images, labels: Labels, real: DataSet, seed: int, progress: Progress = no_progress
 ) -> Estimate:
-    """Measure the classification accuracy score: Ravuri and Vinyals (2019), section 3, also known as GAN-train.
+    """Measure the classification accuracy score of images with labels.
 
-    A classifier that learned from generated images alone is tested on real ones. The score is the share of test images
-    (x, y) with y = argmax q(y|x), where q is learned from samples of p_generator(x, y). It is lower if images are wrong
-    or have the wrong label, or if kinds of real images are missing. The interval is Wilson's over the test images; it
-    does not cover the variation over seeds of the classifier.
+    It is the share of test images (x, y) with y = argmax q(y|x), where q is learned from samples of p_generator(x, y).
+    It is lower if images are wrong or have the wrong label, or if kinds of real images are missing. The interval is
+    Wilson's over the test images; it does not cover the variation over seeds of the classifier.
 
     Args:
         images: uint8 [N, H, W, C], N >= 128.

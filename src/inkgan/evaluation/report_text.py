@@ -28,7 +28,7 @@ CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy",
 
 
 def report_text(report: Report, columns: int = COLUMNS) -> str:
-    """Return a report as lines for a terminal of so many columns."""
+    """Return a report as lines of at most so many characters."""
     lines = [*wrapped(summary(report), columns), ""]
     lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)], columns)
     if any(one.diversity or one.accuracy for one in report.classes):
@@ -130,7 +130,7 @@ def class_cells(one: ClassFigures) -> tuple[str, ...]:
 
 
 def comparison_text(comparison: Comparison, columns: int = COLUMNS) -> str:
-    """Return a comparison as lines for a terminal of so many columns."""
+    """Return a comparison as lines of at most so many characters."""
     lines = [line for one in subject_lines(comparison) for line in wrapped(one, columns)]
     for pair in comparison.pairs:
         rows = [difference_cells(one, pair) for one in pair.differences]
@@ -276,7 +276,7 @@ def _before_point(cell: str) -> int | None:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """Wrap a paragraph in lines of at most so many columns."""
+    """Wrap a paragraph into lines of at most so many characters."""
     return textwrap.wrap(text, columns, break_on_hyphens=False)
 
 

@@ -257,7 +257,7 @@ def read_arrays(
         # Types that NumPy lacks, such as bfloat16, end in an AttributeError or a TypeError.
         raise CheckpointError(f"{shown(path)} is damaged or not a safetensors file ({type(error).__name__}).") from None
     if arrays.keys() != expected.keys():
-        odd = sorted(arrays.keys() ^ expected.keys())[0]
+        odd = min(arrays.keys() ^ expected.keys())
         where = "is missing" if odd in expected else "should not be there"
         raise CheckpointError(f"{shown(path)} does not fit this recipe: {as_given(odd)} {where}.")
     for name, array in arrays.items():

@@ -121,12 +121,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
 
 
 def scores(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
-    """Return the discriminator's mean probabilities for "real", for games whose logits have a zero.
-
-    Args:
-        logits_real: of real images [N].
-        logits_fake: of generated images [N].
-    """
+    """Return the mean probabilities for "real" of real and of generated images, if their logits [N] have a zero."""
     return {"score_real": logits_real.sigmoid().mean(), "score_fake": logits_fake.sigmoid().mean()}
 
 

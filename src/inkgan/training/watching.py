@@ -193,7 +193,7 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
 
 
 def as_figure(value: float, sign: str = "", decimals: int = 3) -> str:
-    """Write a loss or a margin with so many decimals, a very large one as a power of ten; ``sign`` may be ``+``."""
+    """Write a loss or a margin, a very large one as a power of ten; ``sign`` is empty or ``+``."""
     return f"{value:{sign}.{decimals}f}" if abs(value) < _LARGE else f"{value:{sign}.2e}"
 
 

@@ -269,9 +269,6 @@ def share_of_stuck(stuck: Sequence[bool]) -> float:
     """Return the share of units that are on one side of zero for every image at every place.
 
     A leaky rectifier whose input never changes its sign is linear, so the network could do without that unit.
-
-    Args:
-        stuck: whether it is so, for each unit.
     """
     return sum(stuck) / len(stuck) if stuck else np.nan
 
