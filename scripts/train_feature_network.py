@@ -18,7 +18,7 @@ import torch
 
 from inkgan.data import load
 from inkgan.errors import InkganError
-from inkgan.evaluation.feature_training import TrainingRecipe, train_feature_network
+from inkgan.evaluation.feature_training import FeatureRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, WEIGHTS, FeatureNetwork
 from inkgan.files import write_bytes
 
@@ -49,8 +49,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", default="mnist", help="a known data set's name, or a path")
     parser.add_argument("--output", type=Path, default=SHIPPED, help="the folder to write (default: shipped)")
-    parser.add_argument("--seed", type=int, default=TrainingRecipe().seed)
-    parser.add_argument("--epochs", type=int, default=TrainingRecipe().epochs)
+    parser.add_argument("--seed", type=int, default=FeatureRecipe().seed)
+    parser.add_argument("--epochs", type=int, default=FeatureRecipe().epochs)
     parser.add_argument("--threads", type=int, default=1, help="the result depends on it (default: 1)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -59,7 +59,7 @@ def main() -> int:
     def progress(_: str, done: float) -> None:
         print(f"{done:4.0%}  {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
-    recipe = replace(TrainingRecipe(), seed=options.seed, epochs=options.epochs)
+    recipe = replace(FeatureRecipe(), seed=options.seed, epochs=options.epochs)
     try:
         network = train_feature_network(load(options.data), recipe, progress).save(options.output)
         command = " ".join(["python scripts/train_feature_network.py", *sys.argv[1:]])

@@ -33,7 +33,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import inkgan
 from inkgan import data
-from inkgan.evaluation.feature_training import TrainingRecipe, one_cycle, warp
+from inkgan.evaluation.feature_training import FeatureRecipe, one_cycle, warp
 from inkgan.evaluation.features import SHIPPED, load_features, to_ink
 from inkgan.files import sha256_of, write_bytes
 from inkgan.generation import ink, legibility
@@ -126,7 +126,7 @@ def exercises(seed: int) -> Images:
     """Return the images uint8 [N, 28, 28] that the reader learns from."""
     source = torch.Generator().manual_seed(seed)
     real = data.load("mnist").train.images[..., 0]
-    warped = [warp(to_ink(part[..., None]), TrainingRecipe(), source)[:, 0] for part in np.split(real, 55)]
+    warped = [warp(to_ink(part[..., None]), FeatureRecipe(), source)[:, 0] for part in np.split(real, 55)]
     drawn = [torch.from_numpy(drawn_digits(name, seed)).float() / 255 for name in ("best", "fast")]
     ink = torch.cat([*warped, *drawn])
     ink = ink[torch.randperm(len(ink), generator=source)]

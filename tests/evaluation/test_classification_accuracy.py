@@ -12,7 +12,7 @@ import torch
 from inkgan.data import DataSet, Split
 from inkgan.evaluation import classification_accuracy
 from inkgan.evaluation.classification_accuracy import SCORE_RECIPE, accuracy_score
-from inkgan.evaluation.feature_training import TrainingRecipe, warp
+from inkgan.evaluation.feature_training import FeatureRecipe, warp
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, to_ink
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import ImageFeatures, Reference, compute_statistics
@@ -34,7 +34,7 @@ def of_classes(labels: Labels) -> Features:
 class Learner:
     """A classifier that calls an image dark or light like the images of nearest mean that it was given."""
 
-    def __init__(self, images: Images, labels: Labels, _: FeatureCard, recipe: TrainingRecipe, __: Progress) -> None:
+    def __init__(self, images: Images, labels: Labels, _: FeatureCard, recipe: FeatureRecipe, __: Progress) -> None:
         self._means = [images[labels == label].mean() for label in range(2)]
         self.recipe = recipe
 

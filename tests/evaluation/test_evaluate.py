@@ -320,7 +320,7 @@ def test_a_small_set_has_no_accuracy_score(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     short = replace(classification_accuracy.SCORE_RECIPE, least_steps=3, average_steps=10)
     monkeypatch.setattr(classification_accuracy, "SCORE_RECIPE", short)
-    hasty = feature_training.TrainingRecipe(epochs=1, least_steps=3, batch_images=32)
+    hasty = feature_training.FeatureRecipe(epochs=1, least_steps=3, batch_images=32)
     monkeypatch.setattr(feature_training, "recipe_for", lambda *_: (hasty, (8, 8, 8, 8)))
     parts = {"train": digits.train[np.arange(count)], "val": digits.validation, "test": digits.test[np.arange(200)]}
     arrays: dict[str, Any] = {f"{name}_images": part.images for name, part in parts.items()}

@@ -18,7 +18,7 @@ from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation import feature_training
 from inkgan.evaluation.feature_training import (
-    TrainingRecipe,
+    FeatureRecipe,
     feature_network_for,
     one_cycle,
     recipe_for,
@@ -39,7 +39,7 @@ from inkgan.files import sha256_of
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-QUICK = TrainingRecipe(epochs=1, least_steps=60, batch_images=32, average_steps=10, learning_rate=1e-2)
+QUICK = FeatureRecipe(epochs=1, least_steps=60, batch_images=32, average_steps=10, learning_rate=1e-2)
 
 
 def bars(n: int, shape: tuple[int, int, int] = (12, 12, 1), seed: int = 0) -> tuple[Images, Labels]:
@@ -296,8 +296,8 @@ def test_small_sets_take_about_a_minute_and_learn_in_enough_steps(num_images: in
 
 
 def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
-    assert recipe_for(48_000, (28, 28, 1)) == (TrainingRecipe(), FeatureCard.widths)
-    assert TrainingRecipe().steps(55_000) == 15 * 429
+    assert recipe_for(48_000, (28, 28, 1)) == (FeatureRecipe(), FeatureCard.widths)
+    assert FeatureRecipe().steps(55_000) == 15 * 429
     assert replace(QUICK, epochs=2, least_steps=7).steps(100) == 9  # 3 passes of 3 steps
 
 
@@ -313,9 +313,9 @@ def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_warps_of_nothing_change_nothing() -> None:
     ink = to_ink(bars(3)[0])
-    still = TrainingRecipe(rotation_degrees=0, scale=0, shear=0, shift=0, elastic=0)
+    still = FeatureRecipe(rotation_degrees=0, scale=0, shear=0, shift=0, elastic=0)
     torch.testing.assert_close(warp(ink, still, torch.Generator()), ink, rtol=0, atol=1e-5)
-    first, second = (warp(ink, TrainingRecipe(), torch.Generator().manual_seed(3)) for _ in range(2))
+    first, second = (warp(ink, FeatureRecipe(), torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first[0], ink[0])
 

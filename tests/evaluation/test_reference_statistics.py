@@ -13,7 +13,7 @@ from inkgan import files
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, EvaluationError, OutputError
 from inkgan.evaluation import reference
-from inkgan.evaluation.feature_training import TrainingRecipe, train_feature_network
+from inkgan.evaluation.feature_training import FeatureRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import (
@@ -38,13 +38,13 @@ def make_data(labelled: bool = True) -> DataSet:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
-    recipe = TrainingRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
+    recipe = FeatureRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
     return train_feature_network(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
 
 
 def test_a_trained_network_is_measured_as_it_is_stored(tmp_path: Path) -> None:
     """Its accuracies are those of the weights in 16 bits."""
-    recipe = TrainingRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
+    recipe = FeatureRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)
     trained = train_feature_network(make_data(), recipe)
     stored, images = trained.save(tmp_path), make_data().test.images
     np.testing.assert_array_equal(trained(images), stored(images))

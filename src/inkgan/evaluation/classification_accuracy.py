@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from inkgan.data import DataSet
 from inkgan.errors import quantity
-from inkgan.evaluation.feature_training import TrainingRecipe, train_features
+from inkgan.evaluation.feature_training import FeatureRecipe, train_features
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard
 from inkgan.evaluation.metrics.intervals import Estimate, binomial
 from inkgan.evaluation.reference import ImageFeatures, Reference
@@ -21,7 +21,7 @@ from inkgan.images import Images, Labels
 _CEILING_VERSION = 2  # raise it when the score changes: its ceiling in the cache is then computed again
 
 #: The recipe of :func:`classification_accuracy`: without warps, which would make up for missing variety.
-SCORE_RECIPE = TrainingRecipe(
+SCORE_RECIPE = FeatureRecipe(
     epochs=1,
     least_steps=500,
     decorrelation=0.0,

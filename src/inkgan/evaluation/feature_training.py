@@ -48,7 +48,7 @@ _SECONDS_PER_PIXEL = 1.5e-6  # per pixel of each image, in a step of the full-wi
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRecipe:
+class FeatureRecipe:
     """Everything except the data that determines how a feature network is trained.
 
     Attributes:
@@ -120,7 +120,7 @@ def is_shipped_for(data: DataSet) -> bool:
     return bool(load_card().data["digest"] == data.digest)
 
 
-def _announcement(state: str, data: DataSet, recipe: TrainingRecipe, widths: tuple[int, ...]) -> str:
+def _announcement(state: str, data: DataSet, recipe: FeatureRecipe, widths: tuple[int, ...]) -> str:
     seconds = recipe.steps(len(data.train)) * step_seconds(recipe.batch_images, data.image_shape, widths)
     duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
     return (
@@ -155,17 +155,17 @@ def labels_to_learn(data: DataSet) -> Labels:
     return data.train.labels
 
 
-def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[TrainingRecipe, tuple[int, ...]]:
+def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[FeatureRecipe, tuple[int, ...]]:
     """Return the recipe and the widths of the layers for a feature network of ``num_images`` images of this shape.
 
     Sets of fewer than 10,000 images get layers of half the width, and as many steps as take about a minute on two
     cores. Both depend only on the arguments, so the same data always get the same network.
     """
     if num_images >= _SMALL_SET_IMAGES:
-        return TrainingRecipe(), WIDTHS
+        return FeatureRecipe(), WIDTHS
     batch_images = min(64, num_images)
     steps = min(1500, int(_SMALL_SET_SECONDS / step_seconds(batch_images, image_shape, HALF_WIDTHS)))
-    recipe = TrainingRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
+    recipe = FeatureRecipe(epochs=1, least_steps=steps, batch_images=batch_images, average_steps=max(1, steps // 8))
     return recipe, HALF_WIDTHS
 
 
@@ -177,7 +177,7 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
 
 def train_feature_network(
     data: DataSet,
-    recipe: TrainingRecipe,
+    recipe: FeatureRecipe,
     progress: Progress = no_progress,
     widths: tuple[int, ...] = WIDTHS,
 ) -> FeatureNetwork:
@@ -212,7 +212,7 @@ def train_features(
     images: Images,
     labels: Labels,
     card: FeatureCard,
-    recipe: TrainingRecipe,
+    recipe: FeatureRecipe,
     progress: Progress = no_progress,
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
@@ -278,7 +278,7 @@ class _Trainee(nn.Module):
         return layers
 
 
-def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: TrainingRecipe, progress: Progress) -> _Trainee:
+def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: FeatureRecipe, progress: Progress) -> _Trainee:
     """Train, and return the moving average of the weights."""
     average = copy.deepcopy(trainee)
     batches = len(images) // recipe.batch_images
@@ -340,7 +340,7 @@ def one_cycle(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - 0.2) / 0.8))
 
 
-def warp(ink: Tensor, recipe: TrainingRecipe, generator: torch.Generator) -> Tensor:
+def warp(ink: Tensor, recipe: FeatureRecipe, generator: torch.Generator) -> Tensor:
     """Rotate, scale, shear, shift and elastically displace each picture at random.
 
     Args:
