@@ -196,18 +196,20 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """
     with output_errors(path):
         is_there = path.exists()
-        is_file = path.is_file()
+        is_other = is_there and not path.is_file()
         parent = next((place for place in path.parents if os.path.lexists(place)), Path())
         is_in_folder = parent.is_dir()
     if not is_in_folder:
         what = "a file" if parent.exists() else "a link to nothing"
         raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is {what}, not a folder. Name another output.")
-    if is_there and not is_file:
+    if is_other:
         what = "a folder" if path.is_dir() else "not a regular file"
         raise OutputError(f"cannot write {shown(path)}: it is {what}. Name a file that does not exist yet.")
-    if is_there and not force:
+    if force:
+        return
+    if is_there:
         raise _taken(path)
-    if path.is_symlink() and not is_there and not force:
+    if path.is_symlink():
         raise OutputError(
             f"{shown(path)} is a link to nothing. Add --force to write through it, or name another output."
         )
