@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.evaluation.metrics import Float64, Int64, check_features, check_same_size
+from inkgan.evaluation.metrics import Float64, Int64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
 
 
@@ -38,7 +38,7 @@ class GaussianStatistics:
             EvaluationError: not [N, D], not finite, or N <= D: a covariance of D features from fewer than
                 D + 1 images is singular, and the distance would be far too large.
         """
-        check_features(features, "features", at_least=max(2, np.shape(features)[-1] + 1))
+        require_features(features, "features", at_least=max(2, np.shape(features)[-1] + 1))
         return _GroupSums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
 
 
@@ -48,7 +48,7 @@ def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> f
     Raises:
         EvaluationError: the statistics have different numbers of features.
     """
-    check_same_size(first.mean, second.mean)
+    require_same_size(first.mean, second.mean)
     return _distance(first, second, _square_root(second.covariance))
 
 
@@ -99,8 +99,8 @@ def frechet_distances(
     features: npt.NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int
 ) -> tuple[float, Float64]:
     """Return the Fréchet distance of all images, and those without each group, [G]; see :func:`frechet_estimate`."""
-    check_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
-    check_same_size(features, reference.mean)
+    require_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
+    require_same_size(features, reference.mean)
     x = features.astype(np.float64)
     sums = _GroupSums.of(x, groups(len(x), num_groups, rng), num_groups)
     root = _square_root(reference.covariance)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.evaluation.metrics import Float64, check_features, check_same_size
+from inkgan.evaluation.metrics import Float64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, student
 
 
@@ -52,9 +52,9 @@ def kernel_estimate(
     Raises:
         EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
     """
-    check_features(first, "features", 2 * num_groups)
-    check_features(second, "reference features", 2 * num_groups)
-    check_same_size(first, second)
+    require_features(first, "features", 2 * num_groups)
+    require_features(second, "reference features", 2 * num_groups)
+    require_same_size(first, second)
     n, m = len(first), len(second)
     group_x, group_y = groups(n, num_groups, rng), groups(m, num_groups, rng)
     x = [first[group_x == g].astype(np.float64) for g in range(num_groups)]

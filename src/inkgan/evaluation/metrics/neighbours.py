@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from inkgan.evaluation.metrics import Float32, Float64, Int64, check_features, check_same_size
+from inkgan.evaluation.metrics import Float32, Float64, Int64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
 from inkgan.images import slices
 
@@ -54,9 +54,9 @@ def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) 
     Raises:
         EvaluationError: no images, different D, wrong shape or dtype, or values that are not finite.
     """
-    check_features(queries, "queries", 1)
-    check_features(references, "references", 1)
-    check_same_size(queries, references)
+    require_features(queries, "queries", 1)
+    require_features(references, "references", 1)
+    require_same_size(queries, references)
     y, x = centred(references, queries)
     index = np.empty(len(x), np.int64)
     for block, distances in squared_distances(x, y):
@@ -125,9 +125,9 @@ def manifold_estimates(
         EvaluationError: fewer than 2 G generated or k + 1 images of either kind, different D, wrong shape or
             dtype, or values that are not finite.
     """
-    check_features(real, "real features", k + 1)
-    check_features(generated, "generated features", max(k + 1, 2 * num_groups))
-    check_same_size(real, generated)
+    require_features(real, "real features", k + 1)
+    require_features(generated, "generated features", max(k + 1, 2 * num_groups))
+    require_same_size(real, generated)
     x, y = centred(real, generated)
     group = groups(len(y), num_groups, rng)
     order = np.argsort(group, kind="stable")
