@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
+from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, constant_text, parsed_size, size_text
@@ -209,7 +210,7 @@ def _is_model(what: str | Path) -> bool:
             return (path / "model.json").is_file() or (path / "config.json").is_file()
     except (OSError, ValueError):
         return True
-    return path.suffix.lower() not in {".npz", ".npy"}
+    return path.suffix.lower() not in ARRAY_SUFFIXES
 
 
 def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
