@@ -174,11 +174,10 @@ def write(
     index, parts = (1, 1) if part is None else _parse_part(part)
     if count is None:
         _, count = _texts_and_count(texts, file, count)
-    if shards is None:
+    if shards is None and not in_shards:  # a preview of images that one process writes
+        shards = 1
+    elif shards is None:
         shards = parts if part is not None else min(-(-count // _SHARD_SIZE), MOST_SHARDS)
-        if not in_shards:  # a preview of images that are not a data set in shards: one process writes them
-            shards = 1
-
     spec = Spec(
         texts=texts or (),
         texts_file=file,

@@ -36,7 +36,7 @@ _MNIST_PIXELS = 28 * 28
 #: If more than this share of the images are clear (see :func:`inkgan.data.pixels.dark_and_light`), it is not by chance.
 _CLEAR_SHARE = 0.1
 #: If more than this share of a split are clear, the split as a whole has such ink.
-_MOST = 0.5
+_MAJORITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -221,9 +221,9 @@ def _note_of_contrary_ink(splits: Mapping[str, Split]) -> list[str]:
 def _clear_ink(images: Images) -> str:
     """Return which ink most images clearly have; empty if that cannot be said."""
     dark, light = dark_and_light(images)
-    if dark > _MOST:
+    if dark > _MAJORITY:
         return "dark ink on light paper"
-    return "light ink on dark paper" if light > _MOST else ""
+    return "light ink on dark paper" if light > _MAJORITY else ""
 
 
 def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:

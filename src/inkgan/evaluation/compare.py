@@ -40,7 +40,7 @@ from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
 FORMAT = 1
-_MOST = 26  # subjects are named A to Z
+_MOST_SUBJECTS = 26  # subjects are named A to Z
 
 #: The verdict on the later subject. ``different`` means on the other side of the floor; ``mixed`` means better in some
 #: figures and worse in others.
@@ -181,9 +181,9 @@ def compare(
         InkganWarning: as :func:`inkgan.evaluate`.
     """
     start = time.perf_counter()
-    if not 2 <= len(subjects) <= _MOST:
+    if not 2 <= len(subjects) <= _MOST_SUBJECTS:
         given = quantity(len(subjects), "subject")
-        raise EvaluationError(f"{given} cannot be compared. Name 2 to {_MOST}, such as 'runs/a-*' 'runs/b-*'.")
+        raise EvaluationError(f"{given} cannot be compared. Name 2 to {_MOST_SUBJECTS}, such as 'runs/a-*' 'runs/b-*'.")
     full = yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
     how = reading_settings(settings)

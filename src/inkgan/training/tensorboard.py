@@ -36,7 +36,7 @@ _TAGS = {
     "gradient_discriminator": "gradient/discriminator",
     "gradient_generator": "gradient/generator",
 }
-_TUTORIAL = {
+_TUTORIAL_TAGS = {
     "loss_generator": "Generator_loss",
     "loss_real": "Discriminator_loss_real",
     "loss_fake": "Discriminator_loss_fake",
@@ -91,8 +91,8 @@ def tag_of(term: str, *, tutorial: bool) -> str:
         term: its name in metrics.jsonl.
         tutorial: whether to use the tutorial's name where it has one.
     """
-    if tutorial and term in _TUTORIAL:
-        return _TUTORIAL[term]
+    if tutorial and term in _TUTORIAL_TAGS:
+        return _TUTORIAL_TAGS[term]
     return _TAGS.get(term, term if "/" in term else f"other/{term}")
 
 
