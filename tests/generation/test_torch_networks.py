@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Tiny]:
         "num_classes": 2,
         "latent_dim": 4,
         "class_names": ["sun", "moon"],
+        "entry_of_its_own": [1, 2],
     }
     (tmp_path / "model").mkdir()
     checkpoint.write_folder(tmp_path / "model", {"generator": weights}, {"model": description})
@@ -216,4 +218,7 @@ def test_the_description_reaches_the_network(tiny: tuple[Path, Tiny], monkeypatc
 
     monkeypatch.setattr(sys.modules["tiny_network"], "build_generator", build)
     inkgan.load(tiny[0])
-    assert all(one["network"] == "tiny" and one["class_names"] == ["sun", "moon"] for one in seen)
+    described = json.loads((tiny[0] / "model.json").read_text("utf-8"))
+    assert described["entry_of_its_own"] == [1, 2]
+    assert seen
+    assert all(one == described for one in seen)
