@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import tracemalloc
 import zlib
@@ -305,6 +306,34 @@ def test_links_in_circles_end(folder: Path) -> None:
     assert sum(map(len, data.splits.values())) == 12
     assert data.skipped == {"folder that was read already (a link)": 3}
     assert data.class_names == ("a", "b")
+    assert data.notes[0].startswith("nothing is read from ")
+    assert data.notes[0].endswith("other-a, links to folders that were read already")
+
+
+def test_a_link_to_a_class_that_is_not_there_is_reported(folder: Path) -> None:
+    """Its images may be on a disk that is not mounted."""
+    named(folder, {"a": 10, "b": 10})
+    (folder / "c").symlink_to("/not/mounted/c")
+    data = load(str(folder))
+    assert data.class_names == ("a", "b")
+    assert data.notes[0] == "nothing is read from c, a link to nothing"
+    assert data.skipped == {"link to nothing": 1}
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "annotations.JSON", "below/metadata.jsonl"])
+def test_labels_in_a_table_are_not_lost_in_silence(folder: Path, name: str) -> None:
+    some(folder, 30)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("0.png,7\n", "utf-8")
+    assert (
+        f"no labels are read from {name}: put the images of each class into its own folder" in load(str(folder)).notes
+    )
+
+
+def test_a_table_beside_class_folders_is_nothing_to_report(folder: Path) -> None:
+    named(folder, {"a": 10, "b": 10})
+    (folder / "licences.csv").write_text("0.png,MIT\n", "utf-8")
+    assert not [note for note in load(str(folder)).notes if "licences" in note]
 
 
 @pytest.mark.linux
@@ -322,6 +351,9 @@ def test_names_that_are_no_text(folder: Path) -> None:
 def test_nothing_that_can_be_used(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     complaint(lambda: load(str(folder)), "no image that can be used", "Put in PNG")
+    (folder / "train.csv").touch()
+    complaint(lambda: load(str(folder)), "1 file is not an image by its name, such as train.csv", "Put in PNG")
+    (folder / "train.csv").unlink()
     (folder / "a.png").touch()
     complaint(lambda: load(str(folder)), "1 empty, such as a.png")
     (folder / "a.png").write_bytes(_png(6, 4, b"nonsense"))
@@ -384,6 +416,7 @@ def named(folder: Path, counts: dict[str, int]) -> Path:
         ("images-training", "images-validation", "images-evaluation"),
         ("TrainData", "ValData", "EvalData"),
         ("训练集", "验证集", "测试集"),
+        ("訓練集", "驗證資料集", "測試圖像"),
     ],
 )
 def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test: str) -> None:
@@ -470,6 +503,15 @@ def test_a_folder_around_all_classes_is_reported(folder: Path) -> None:
     note = "all images are of one class, unpacked, though it has the folders a, b"
     assert load(str(folder)).notes[0] == note
     assert note not in load(str(folder / "unpacked")).notes
+
+
+def test_several_folders_around_the_whole_set(folder: Path) -> None:
+    named(folder, {"unpacked/set/images/a": 9, "unpacked/set/images/b": 3})
+    note = "all images are of one class, unpacked, though it has the folders set/images/a, set/images/b"
+    assert load(str(folder)).notes[0] == note
+    named(folder / "unpacked" / "set", {"train/a": 9, "test/a": 3})
+    shutil.rmtree(folder / "unpacked" / "set" / "images")
+    complaint(lambda: load(str(folder)), "look like splits", "Name the folder unpacked/set in it")
 
 
 # What is left out

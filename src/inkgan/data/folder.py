@@ -45,9 +45,12 @@ _OTHER_SIZE = "of another size"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
+_BROKEN_LINK = "link to nothing"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _EMPTY = "empty folder"
-_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _HIDDEN, _EMPTY)
+_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _BROKEN_LINK, _HIDDEN, _EMPTY)
+#: Files that may hold the labels of images without class folders. They are not read, so a note says so.
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 #: If there are more other files than this share of the images, some may be meant as images, so a note says so.
 _MANY = 0.1
 
@@ -137,7 +140,8 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
             if is_lost or name.lower().endswith(SUFFIXES):
                 yield Path(at, name)
             else:
-                skipped.add(_NOT_AN_IMAGE, Path(at, name))
+                is_broken = not Path(at, name).exists()  # perhaps a class on a disk that is not mounted now
+                skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, Path(at, name))
 
 
 def _visible(name: str) -> bool:
@@ -264,9 +268,14 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
     others = skipped.get(_NOT_AN_IMAGE, ())
     unread = [path for path in others if path.parent not in read]
     notes = []
-    if empty := skipped.get(_EMPTY):
-        are = "which is empty" if len(empty) == 1 else "which are empty"
-        notes.append(f"nothing is read from {listed([shown(path.relative_to(folder)) for path in empty], 3)}, {are}")
+    for reason, one, many in (
+        (_EMPTY, "which is empty", "which are empty"),
+        (_BROKEN_LINK, "a link to nothing", "links to nothing"),
+        (_READ_ALREADY, "a link to a folder that was read already", "links to folders that were read already"),
+    ):
+        if paths := skipped.get(reason):
+            places = listed([shown(path.relative_to(folder)) for path in paths], 3)
+            notes.append(f"nothing is read from {places}, {one if len(paths) == 1 else many}")
     if unread:
         places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
         example = shown(unread[0].name)
@@ -275,6 +284,9 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
     if len(beside) > _MANY * len(used):
         are = "file is not an image by its name" if len(beside) == 1 else "files are not images by their names"
         notes.append(f"{len(beside):,} {are}, such as {shown(beside[0].relative_to(folder))}")
+    tables = [shown(path.relative_to(folder)) for path in others if path.suffix.lower() in _TABLES]
+    if tables and used and not any(file.class_name for file in used):
+        notes.append(f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder")
     return notes
 
 
@@ -284,17 +296,20 @@ def _one_class(used: Sequence[_Found], folder: Path) -> list[str]:
         return []
     name = classes.pop()
     below = [file.path.relative_to(folder).parts[:-1] for file in used]
-    inside = sorted({places[places.index(name) + 1] for places in below if name in places[:-1]})
-    if len(inside) < 2:
+    inside = [places[places.index(name) + 1 :] for places in below if name in places]
+    # Folders that hold nothing but one folder are passed over.
+    depth = len(os.path.commonprefix(inside)) + 1  # noqa: RUF071 - of tuples, not of strings
+    folders = sorted({"/".join(places[:depth]) for places in inside if len(places) >= depth})
+    if len(folders) < 2:
         return []
-    return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(inside, 3))}"]
+    return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(folders, 3))}"]
 
 
 def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
     """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
     complaints = _left_out(len(used), skipped, folder)
     if not used:
-        why = "; ".join(complaints) or "it holds no such file"
+        why = "; ".join([*complaints, *_unread(used, skipped, folder)]) or "it holds no such file"
         remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
         raise DataError(f"{shown(folder)} has no image that can be used: {why}. {remedy}.")
     classes = {file.class_name for file in found} - {file.class_name for file in used}

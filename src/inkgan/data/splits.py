@@ -16,8 +16,9 @@ from inkgan.images import Images, Labels
 SPLITS = ("train", "validation", "test")
 
 _SPLIT_WORD = re.compile(
-    r"(?:(?P<train>tr(?:ai)?n(?:ing)?|训练)|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?|验证)"
-    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|测试))(?:sets?|data|images?|imgs?|集|数据集?|图[像片])?\d*"
+    r"(?:(?P<train>tr(?:ai)?n(?:ing)?|[训訓][练練])|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?|[验驗][证證])"
+    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|[测測][试試]))"
+    r"(?:sets?|data|images?|imgs?|集|(?:[数數][据據]|資料)集?|[图圖][像片])?\d*"
 )
 #: A capital at the end of a word: ``trainA`` and ``testB`` mention the splits train and test.
 _LAST_CAPITAL = re.compile(r"(?<=[a-z])([A-Z])(?![^\W_])")
@@ -53,7 +54,7 @@ def split_from_name(name: str) -> tuple[str | None, set[str]]:
     """Return the split that the name of a folder or an array mentions, if it mentions one, and its other words.
 
     Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn``,
-    ``trainset2`` and ``训练集`` are all ``train``.
+    ``trainset2``, ``训练集`` and ``訓練集`` are all ``train``.
     """
     words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall(r"[^\W_]+", name.lower())}
     found = [match.lastgroup for match in words.values() if match]
@@ -122,15 +123,19 @@ def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
 
 def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str], source: str) -> None:
     """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
-    below = [place for place in places if len(place) > 1]
-    # In all class folders together, or in one of them: not every class may be divided in this way.
-    groups = [below, *([place for place in below if place[0] == top] for top in tops)]
-    candidates = [list(dict.fromkeys(place[1] for place in group)) for group in groups]
-    inner = next((folders for folders in candidates if _divide(_named(folders), folders)), None)
-    if inner is None:
+    # The folders in all class folders together, and those in each folder: not every class may be divided in this way.
+    folders: dict[tuple[str, ...], list[str]] = {(): [place[1] for place in places if len(place) > 1]}
+    for place in places:
+        for depth in range(1, len(place)):
+            folders.setdefault(place[:depth], []).append(place[depth])
+    inside = {outer: list(dict.fromkeys(names)) for outer, names in folders.items()}
+    outer = next((outer for outer, names in inside.items() if _divide(_named(names), names)), None)
+    if outer is None:
         return
-    top = printable(tops[0])
-    remedy = f"Name the folder {top} in it" if len(tops) == 1 else f"Put the splits on top, as in train/{top}"
+    inner = inside[outer]
+    remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
+    if len(tops) == 1:
+        remedy = f"Name the folder {printable('/'.join(outer or tops))} in it"
     raise DataError(
         f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the folders "
         f"{printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with --set data.splits=no (they "
