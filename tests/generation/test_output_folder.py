@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -371,6 +372,21 @@ def test_files_that_cannot_be_put_back(
     assert str(caught.value).startswith(expected)
     where = Path(str(caught.value).split("They are in ")[1].split(" until")[0])
     assert content(where) == {"0.png": "old", "1.png": "old"}
+
+
+def test_a_disk_that_fails_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what failed first, even if the temporary folder cannot be looked at any more; it stays."""
+    fill(tmp_path / "a", {"0.png": "old"})
+    true = os.scandir
+
+    def fail(path: Any, *_: Any) -> Any:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    monkeypatch.setattr(os, "scandir", lambda path=".": fail(path) if str(path).endswith("old") else true(path))
+    with pytest.raises(OutputError, match=r"cannot write .*: input/output error"):
+        fill(tmp_path / "a", {"0.png": "new"}, force=True)
+    assert (tmp_path / "a" / "0.png").read_text("utf-8") == "old"
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -237,8 +237,9 @@ def _remove_empty_on_error(path: Path) -> Iterator[None]:
 
 def _remove_unless_it_holds_old_files(temporary: Path) -> None:
     """Remove a temporary folder. Old files that could not be put back stay where the error says."""
-    if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
-        shutil.rmtree(temporary, ignore_errors=True)
+    with contextlib.suppress(OSError):  # what cannot be looked at stays; the error that led here is the one to report
+        if not any(path.is_file() for path in (temporary / _ASIDE).rglob("*")):
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _holds_files(folder: Path, *besides: str) -> bool:
