@@ -431,6 +431,22 @@ def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     assert checkpoint.list_steps(tmp_path) == [1, 3, 10]
 
 
+def test_a_disk_that_fails_while_old_checkpoints_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run has saved, so it goes on; the next save removes them."""
+    for step in (1, 2, 3):
+        save(tmp_path, step)
+
+    def fail(*_: object) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", fail)
+        checkpoint.prune(tmp_path, 1)
+    assert checkpoint.list_steps(tmp_path) == [1, 2, 3]
+    checkpoint.prune(tmp_path, 1)
+    assert checkpoint.list_steps(tmp_path) == [3]
+
+
 def test_pruning_leaves_what_is_the_users(tmp_path: Path) -> None:
     """A link, a checkpoint with a file of the user's, one that the user changed, and other folders stay."""
     elsewhere = save(tmp_path / "elsewhere", 1)

@@ -337,10 +337,12 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
     """Remove all but the newest ``keep`` checkpoints and those named, and what interrupted saves left.
 
     Only what this run saved is removed: links stay, and so does a checkpoint whose files differ from its manifest.
+    An error of the system does not stop the run: what stays now is removed after the next save.
     """
-    for step in sorted(set(list_steps(folder)[:-keep]) - set(also)):
-        remove(folder, step)
-    remove_unfinished(folder)
+    with contextlib.suppress(OSError, CheckpointError):
+        for step in sorted(set(list_steps(folder)[:-keep]) - set(also)):
+            remove(folder, step)
+        remove_unfinished(folder)
 
 
 def remove(folder: Path, step: int) -> None:
