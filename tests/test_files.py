@@ -23,6 +23,7 @@ from inkgan.errors import OutputError, shown
 from inkgan.files import (
     atomic_write,
     machine,
+    one_at_a_time,
     output_errors,
     read_regular,
     refuse_to_overwrite,
@@ -255,6 +256,21 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
         half()
     assert path.read_text("utf-8") == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A lock saves work that another process does at the same time; without it, the work is done twice."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with one_at_a_time(tmp_path / "lock"):
+        pass
+    with pytest.raises(OSError, match="of the work"), one_at_a_time(tmp_path / "lock"):
+        raise OSError(number, "of the work")
 
 
 def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:

@@ -175,6 +175,22 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {shown(path)}: {reason}. Choose a place that can be written.") from error
 
 
+@contextlib.contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this lock file. Where the file system has no locks, none waits."""
+    from filelock import FileLock  # noqa: PLC0415 - few commands need it
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(lock))
+        except NotImplementedError:  # what earlier versions of filelock make of ENOSYS
+            pass
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+        yield
+
+
 def _link_to_nothing(path: Path) -> Path | None:
     """Return the link that keeps a path's folders from being made; None if there is none."""
     places = (path, *path.parents)

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -254,7 +254,9 @@ def test_networks_of_other_data_are_trained_once(tmp_path: Path, monkeypatch: py
     with pytest.warns(InkganWarning, match="is kept for next time"):
         feature_network_for(replace(data(), digest="d2"))
     assert len(list((tmp_path / "inkgan" / "features").glob(f"*/{CARD}"))) == 2
-    for name, damage in ((CARD, b"{}"), (WEIGHTS, b"")):
+    others: list[dict[str, object]] = [{"image_shape": [13, 12, 1]}, {"widths": ["8"] * 4}]
+    damages = (b"{}", *(json.dumps({**asdict(first.card), **other}).encode() for other in others))
+    for name, damage in (*((CARD, damage) for damage in damages), (WEIGHTS, b"")):
         for path in (tmp_path / "inkgan" / "features").glob(f"*/{name}"):
             path.write_bytes(damage)
         with pytest.warns(InkganWarning, match="feature network of bars is damaged, so it is trained"):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pooch  # type: ignore[import-untyped]
 import requests
-from filelock import FileLock
 
 from inkgan.data.known_sets import KnownSet, Remote
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, atomic_write, no_progress, output_errors, sha256_of, write_bytes
+from inkgan.files import Progress, atomic_write, no_progress, one_at_a_time, output_errors, sha256_of, write_bytes
 
 #: Seconds without a connection, and without any answer, after which the next mirror is tried.
 TIMEOUT = (10.0, 30.0)
@@ -43,7 +42,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress = no_progress) -
     folder = root / known.folders[0]
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with one_at_a_time(folder / ".lock"):
             for remote in known.remotes:
                 if not (folder / remote.name).exists():
                     _from_a_mirror(known, remote, folder, progress)

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
@@ -39,7 +38,7 @@ from inkgan.evaluation.features import (
     shrink,
     to_ink,
 )
-from inkgan.files import Progress, no_progress, output_errors
+from inkgan.files import Progress, no_progress, one_at_a_time, output_errors
 from inkgan.images import Images, Labels
 
 _SMALL_SET_IMAGES = 10_000
@@ -105,11 +104,13 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     with contextlib.ExitStack() as locked:
         with output_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            locked.enter_context(FileLock(folder.with_suffix(".lock")))  # two evaluations at once train it once
+            locked.enter_context(one_at_a_time(folder.with_suffix(".lock")))  # two evaluations at once train it once
         is_kept = (folder / CARD).exists()
         if is_kept:
             with contextlib.suppress(CheckpointError):
-                return load_features(folder)
+                kept = load_features(folder)
+                if kept.card.image_shape == data.image_shape:  # weights fit any height and width
+                    return kept
         state = "damaged" if is_kept else "not kept yet"
         warnings.warn(_announcement(state, data, recipe, widths), InkganWarning, stacklevel=2)
         return train_feature_network(data, recipe, progress, widths).save(folder)

@@ -248,7 +248,7 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
         layers.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except OSError as error:
         raise _not_a_network(folder, error) from error
-    except (RuntimeError, safetensors.SafetensorError) as error:
+    except (RuntimeError, TypeError, ValueError, safetensors.SafetensorError) as error:  # sizes of any kind in the card
         reason = str(error).replace("\n", " ")
         raise CheckpointError(f"{folder / WEIGHTS} does not fit its card: {reason}. Train it again.") from error
     return FeatureNetwork(card, layers)

@@ -248,7 +248,7 @@ def statistics_for(data: DataSet, progress: Progress = no_progress) -> Reference
     with contextlib.suppress(CheckpointError):  # it is not there yet, or damaged
         return load_statistics(network, folder)
     statistics = compute_statistics(data, network, progress)
-    with contextlib.suppress(OutputError):  # they can be computed again next time
+    with contextlib.suppress(OutputError, OSError):  # they can be computed again next time
         statistics.save(folder)
     return statistics
 
@@ -275,7 +275,7 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
             train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
             **{name: arrays[name] for name in _KEPT},
         )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, safetensors.SafetensorError) as error:
+    except (OSError, LookupError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
 
 
