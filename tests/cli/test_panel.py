@@ -367,6 +367,19 @@ def test_a_terminal_that_closes(monkeypatch: pytest.MonkeyPatch, error: Exceptio
     assert len(tries) < 5
 
 
+def test_a_window_that_changes_its_size_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if drawing is slow, so that the next drawing is not due yet: until then, lines would be torn."""
+    window = Window(monkeypatch)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        monkeypatch.setattr(watcher, "_due", math.inf)
+        watcher.stepped(step(4))
+        assert not any(line.startswith("step 4") for line in window.lines)
+        window.resize(50, 20)
+        watcher.stepped(step(5))
+        assert any(line.startswith("step 5") for line in window.lines)
+
+
 def test_drawing_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a drawing that took a second, the next one comes a hundred seconds later."""
     Window(monkeypatch)

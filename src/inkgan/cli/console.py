@@ -218,6 +218,10 @@ class _Live(_Plain):
                 self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
         super().ended(result)
 
+    @property
+    def _is_resized(self) -> bool:
+        return self._panel.is_whole and self._console.size != self._size
+
     def _open(self) -> None:
         self._size = self._console.size
         # auto_refresh=False, because rich's own thread would fail noisily when the terminal goes away.
@@ -226,9 +230,9 @@ class _Live(_Plain):
             self._live.start()
 
     def _draw(self) -> None:
-        """Draw the panel if it is due."""
+        """Draw the panel if it is due, or if its window has another size."""
         now = time.monotonic()
-        if now < self._due:
+        if now < self._due and not self._is_resized:
             return
         if self._is_away and in_foreground():
             self._is_away = False
@@ -236,7 +240,7 @@ class _Live(_Plain):
         if self._live is None:
             return
         with self.printing():
-            if self._panel.is_whole and self._console.size != self._size:
+            if self._is_resized:
                 # A narrower window wraps the lines that are already there, so rich would redraw in the wrong place.
                 self._close()
                 self._console.clear()
