@@ -73,9 +73,18 @@ def test_nothing_is_invented_for_an_empty_form(sheets: ModuleType, folder: Path)
     assert rows[1][1:] == rows[2][1:] == ["no answers", "no answers"]
 
 
-@pytest.mark.parametrize("row", ["121,3,g", "0,3,g", "x,3,g", "1,33,g", "1,3,q"])
-def test_answers_that_make_no_sense(sheets: ModuleType, folder: Path, row: str) -> None:
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("121,3,g", r"there is no image '121'\."),
+        ("0,3,g", r"there is no image '0'\."),
+        ("x,3,g", r"there is no image 'x'\."),
+        ("1,33,g", "'33' and 'g' are not a digit"),
+        ("1,3,q", "'3' and 'q' are not a digit"),
+    ],
+)
+def test_answers_that_make_no_sense(sheets: ModuleType, folder: Path, row: str, said: str) -> None:
     path = folder / "bad.csv"
     path.write_text(f"number,digit,made\n{row}\n")
-    with pytest.raises(sheets.SheetError, match=r"bad\.csv"):
+    with pytest.raises(sheets.SheetError, match=rf"bad\.csv.*: {said}"):
         sheets.answers_in(path, 120)

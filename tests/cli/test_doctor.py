@@ -76,14 +76,21 @@ def test_a_run_that_got_well(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ] * 2
 
 
-@pytest.mark.parametrize("what", ["nothing", "no metrics", "damaged"])
-def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("nothing", "is not the folder of a run: there is no such folder."),
+        ("no metrics", "metrics.jsonl: no such file or directory."),
+        ("damaged", "metrics.jsonl is damaged: line 1 does not hold the metrics of a step."),
+    ],
+)
+def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, said: str) -> None:
     """A folder that does not exist, or has no or damaged metrics, is a one-line error with exit code 2."""
     folder = tmp_path / "run"
     if what != "nothing":
         run_folder(folder, [])
         (folder / "metrics.jsonl").unlink() if what == "no metrics" else (folder / "metrics.jsonl").write_text("x\n")
-    command_refusal(capsys, "doctor", folder)
+    assert said in command_refusal(capsys, "doctor", folder)
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,6 @@ def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.Monkey
     """Drawing takes seconds, so a wrong name is reported at once, even if it follows a right one."""
     drawn: list[int] = []
     monkeypatch.setattr(Model, "sample", lambda _, n, **__: drawn.append(n))
-    with pytest.raises(CheckpointError, match="no-such-run"):
+    with pytest.raises(CheckpointError, match="there is no model or run 'no-such-run'"):
         inkgan.compare("fast", "no-such-run")
     assert drawn == []

@@ -487,9 +487,9 @@ def test_the_arguments_of_a_comparison(bars: Path, measuring: Measuring) -> None
     assert values[0] == values[1] != values[2]
     assert measuring.full == [False] * 4 + [True] * 2
     assert inkgan.compare(*arrays, data=bars).seed == 0
-    with pytest.raises(ConfigError, match="full"):
+    with pytest.raises(ConfigError, match="full='perhaps' is not allowed: give True or False"):
         inkgan.compare(*arrays, data=bars, full="perhaps")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="progress"):
+    with pytest.raises(ConfigError, match="progress is 3"):
         inkgan.compare(*arrays, data=bars, progress=3)  # type: ignore[arg-type]
 
 

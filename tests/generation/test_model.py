@@ -264,8 +264,18 @@ def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path)
             process.kill()
 
 
-@pytest.mark.parametrize("what", ["none", "a file", "empty folder", "foreign run", "x" * 300, "a\nb"])
-def test_what_is_no_model(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("none", "there is no model or run '"),
+        ("a file", "is a file, not a model folder of inkgan."),
+        ("empty folder", "is neither a run folder (it has no config.json) nor a model (no model.json)."),
+        ("foreign run", ""),
+        ("x" * 300, "file name too long."),
+        ("a\nb", "there is no model or run '"),
+    ],
+)
+def test_what_is_no_model(tmp_path: Path, what: str, said: str) -> None:
     """Anything that is neither a run nor a model is refused in one line."""
     path = tmp_path / what
     if what == "a file":
@@ -275,7 +285,7 @@ def test_what_is_no_model(tmp_path: Path, what: str) -> None:
     elif what == "foreign run":
         path.mkdir()
         (path / "config.json").write_text(json.dumps({"model_type": "bert"}), "utf-8")
-    refusal(lambda: inkgan.load(path), kind=CheckpointError)
+    refusal(lambda: inkgan.load(path), said, kind=CheckpointError)
 
 
 def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -332,7 +332,7 @@ def test_a_manifest_that_is_no_json_table(tmp_path: Path, text: str) -> None:
     """A manifest that is not a JSON table is refused by name."""
     folder = save(tmp_path, 4)
     (folder / "manifest.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    complaint(lambda: checkpoint.verify(folder), "manifest.json")
+    complaint(lambda: checkpoint.verify(folder), "manifest.json is ", "larger" if len(text) > 2**20 else "damaged")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_documents_that_are_no_files(tmp_path: Path, make: Callable[[Path], obje
     """Something else in a document's place is refused at once."""
     folder = save(tmp_path, 4)
     make(folder / "x.json")
-    complaint(lambda: checkpoint.read_document(folder, "x"), "x.json")
+    complaint(lambda: checkpoint.read_document(folder, "x"), "it has no x.json")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +353,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     monkeypatch.setattr("inkgan.runs.checkpoint.sha256_of", fail)
-    complaint(lambda: checkpoint.verify(folder), "generator.safetensors")
+    complaint(lambda: checkpoint.verify(folder), "generator.safetensors", "input/output error")
 
 
 MUTATIONS = st.tuples(

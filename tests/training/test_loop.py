@@ -336,8 +336,16 @@ def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path
     assert runs.listing(folder) == before
 
 
-@pytest.mark.parametrize("what", ["nothing", "empty", "file", "other"])
-def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("nothing", "there is no such folder."),
+        ("empty", "it has no config.json."),
+        ("file", "it is a file."),
+        ("other", "it has no config.json."),
+    ],
+)
+def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str, said: str) -> None:
     """A place that is not a run folder is refused, and nothing is written there."""
     folder = tmp_path / "run"
     if what in ("empty", "other"):
@@ -347,7 +355,9 @@ def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str) ->
     elif what == "file":
         folder.write_text("mine", "utf-8")
     before = runs.listing(tmp_path)
-    complaint(CheckpointError, str(folder), folder=folder, data=small_data, resume=True)
+    complaint(
+        CheckpointError, f"{folder} is not the folder of a run: {said}", folder=folder, data=small_data, resume=True
+    )
     assert runs.listing(tmp_path) == before
 
 
@@ -624,7 +634,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, small_data: Path) -> Non
     """The error names a file that is in the place of a folder."""
     (tmp_path / "file").touch()
     complaint(OutputError, "file/run", "not a directory", folder=tmp_path / "file" / "run", data=small_data)
-    complaint(OutputError, "file", folder=tmp_path / "file", data=small_data)
+    complaint(OutputError, "/file: not a directory", folder=tmp_path / "file", data=small_data)
 
 
 # Decorations
