@@ -165,7 +165,9 @@ class _Listening(Doctor):
         self._rules = [rule]
         self._values = values
 
-    def _record(self, rule: Rule, course: Any, step: int, value: float, line: Mapping[str, float]) -> None:
+    def _record(
+        self, rule: Rule, course: Any, step: int, value: float, line: Mapping[str, float], config: Config
+    ) -> None:
         self._values.append(value)
 
 

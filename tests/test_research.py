@@ -198,7 +198,9 @@ def test_figures_go_into_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 
 def test_every_key_that_is_logged_is_explained(finished_run: Path) -> None:
     """docs/training.md explains all keys of a run, whatever its loss and data; docs/doctor.md the doctor's signals."""
-    logged = set().union(*tiny_runs.metrics(finished_run)) | tensorboard._TAGS.keys() | tensorboard._TUTORIAL.keys()
+    logged = (
+        set().union(*tiny_runs.metrics(finished_run)) | tensorboard._TAGS.keys() | tensorboard._TUTORIAL_TAGS.keys()
+    )
     assert len(logged) > 20
     pages = {name: (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("training", "doctor")}
     rows = pages["training"].partition("## What is logged")[2].partition("\n## ")[0]
