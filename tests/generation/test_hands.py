@@ -76,11 +76,17 @@ def test_the_hands_between_two_writers_are_evenly_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "steps"), [([], 8), ([1, 2], 0), ([1, 2], 1000), ([-1, 2], 8), ([1, 2**63], 8)], ids=str
-)
-def test_morph_out_of_range(seeds: list[int], steps: int) -> None:
+    ("seeds", "steps", "said"),
+    [
+        ([], 8, "cannot show 0 writers in 8 steps each"), ([1, 2], 0, "cannot morph in 0 steps"),
+        ([1, 2], 1000, "at most 1,000 hands in all"), ([-1, 2], 8, "the seed -1 is out of range"),
+        ([1, 2**63], 8, "the seed 9223372036854775808 is out of range"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_morph_out_of_range(seeds: list[int], steps: int, said: str) -> None:
     """Seeds and steps out of range are refused."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=said):
         morph(seeds, steps=steps, model=RealDigits())
 
 

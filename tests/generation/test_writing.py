@@ -242,8 +242,11 @@ def test_a_digit_without_ink() -> None:
             return np.zeros((len(latents), 28, 28), np.uint8)
 
     written = inkgan.write("1-2", model=Blank(), legible=0)
-    assert written.boxes[0][0] == written.boxes[0][2]
-    assert written.image.min() >= 0
+    first, (left, top, right, bottom), last = written.boxes
+    assert (first[:2], last[:2]) == (first[2:], last[2:])
+    assert written.image[top:bottom, left:right].any()
+    written.image[top:bottom, left:right] = 0
+    assert not written.image.any()
 
 
 @pytest.mark.parametrize(

@@ -255,11 +255,11 @@ def test_the_rate_that_is_farthest_from_usual_is_named(overrides: tuple[str, ...
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("overrides", [(), ("penalty.weight=0.0", "generator.learning_rate=1e-5"), ("recipe=best",)])
 def test_remedies_can_be_typed(rule: Rule, overrides: tuple[str, ...]) -> None:
-    """The proposed settings are valid and change something."""
-    config = resolve(overrides=overrides)
+    """The proposed settings are valid and change something; a set that is read as light ink may be dark."""
+    config = resolve(overrides=[*overrides, "data.ink=light"])
     remedy = rule.remedy(HEALTHY, config)
     assert str(remedy).endswith(".")
-    resolve(overrides=remedy.settings, base=config)
+    assert (resolve(overrides=remedy.settings, base=config) != config) == bool(remedy.settings)
 
 
 def test_what_can_be_healed_has_settings_to_continue_with() -> None:

@@ -135,8 +135,8 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
     runs.copy(finished_run, tmp_path / "b-0")
     with pytest.raises(ConfigError, match=r"b-0 holds a run of other settings: steps: 6 -> 7\."):
         train_many(task(tmp_path / "b", small_data, steps=7), [0])
-    for jobs, engine in ((0, "processes"), (1, "rey")):
-        with pytest.raises(ConfigError):
+    for jobs, engine, said in ((0, "processes", "cannot run 0 jobs"), (1, "rey", "unknown engine 'rey'")):
+        with pytest.raises(ConfigError, match=said):
             train_many(task(tmp_path / "c", small_data), [0], jobs=jobs, engine=engine)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1", "b-0"]
 

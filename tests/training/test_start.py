@@ -161,7 +161,7 @@ def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: 
     ):
         with pytest.raises(ConfigError, match=needed):
             runs.train(folder, small_data, **options)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="none is not the folder of a run: there is no such folder"):
         runs.train(tmp_path / "none", small_data, extend=3)
     assert runs.listing(folder) == before
 

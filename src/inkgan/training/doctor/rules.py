@@ -252,8 +252,10 @@ def stronger_discriminator(_line: Line, config: Config) -> Remedy:
 
 
 def usual_learning_rates(_line: Line, config: Config) -> Remedy:
-    """Go back to the recipe's own learning rates."""
-    return Remedy(_settings(usual_rates(config)))
+    """Go back to the recipe's own learning rates; if the run has them, to its other settings."""
+    if own_rates(config) != usual_rates(config):
+        return Remedy(_settings(usual_rates(config)))
+    return Remedy(advice="The learning rates are the recipe's own: leave out other settings, such as ema_half_life.")
 
 
 def check_own_step(_line: Line, config: Config) -> Remedy:
