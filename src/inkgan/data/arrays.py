@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.data.pixels import as_images, as_labels
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names, most_unpacked
@@ -162,7 +162,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     return roles, [key for key in unused if key != _CLASS_NAMES]
 
 
-def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _NUMBERS) -> npt.NDArray[Any]:
+def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _NUMBERS) -> NDArray[Any]:
     """Read an array, after checking its header against the size of its member.
 
     Raises:
@@ -186,7 +186,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
             grown = f"unpacks from {in_bytes(member.packed)} to {in_bytes(member.size)}"
             raise DataError(f"{name} {grown}, which no images do. Check what it is.")
         file.seek(0)
-        array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
     return array
 
 
@@ -202,7 +202,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]
     return shape, dtype
 
 
-def _numbered(labels: Mapping[str, npt.NDArray[Any]], source: str) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Replace the words of labels by numbers; return these, and the words as the names of the classes."""
     words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
     names = distinct_names(words.tolist(), f"{source}: `labels`")  # an error if a word holds an invalid code point

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
 from inkgan.data.pixels import resized, size_text
@@ -207,7 +207,7 @@ def _decode(
         DataError: they would take more than ``MAX_BYTES``.
     """
     _require_room((len(files), *size, 1), shown(folder))
-    images: npt.NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
+    images: NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
     used: list[_Found] = []
     deep: list[int] = []
     colour: list[_Found] = []
@@ -235,7 +235,7 @@ def _decode(
     return images.astype(np.uint8, copy=False), used, notes
 
 
-def _with_room_for(pixels: npt.NDArray[Any], images: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+def _with_room_for(pixels: NDArray[Any], images: NDArray[Any], source: str) -> NDArray[Any]:
     """Return the images with three channels if these pixels have three, and with 16 bits if these have."""
     if pixels.shape[2] > images.shape[3]:
         _require_room((*images.shape[:3], 3), source)
@@ -243,7 +243,7 @@ def _with_room_for(pixels: npt.NDArray[Any], images: npt.NDArray[Any], source: s
     return images.astype(np.uint16, copy=False) if pixels.dtype == np.uint16 else images
 
 
-def _to_eight_bits(images: npt.NDArray[np.uint16], deep: Sequence[int]) -> list[str]:
+def _to_eight_bits(images: NDArray[np.uint16], deep: Sequence[int]) -> list[str]:
     """Keep, in place, the upper eight of the bits that the 16-bit images at some positions use; return notes."""
     most = int(images[deep].max())
     bits = max(8, most.bit_length() + most.bit_length() % 2)

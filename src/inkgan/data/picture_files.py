@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE
@@ -51,7 +51,7 @@ def size_of(path: Path) -> tuple[int, int]:
         return (width, height) if _orientation(image) in (5, 6, 7, 8) else (height, width)
 
 
-def pixels_of(path: Path) -> npt.NDArray[Any]:
+def pixels_of(path: Path) -> NDArray[Any]:
     """Decode a picture to [H, W, 1] if it is grey, else [H, W, 3]; uint8, or uint16 if it is grey of 16 bits.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image
 
 from inkgan.errors import DataError, as_given, quantity
@@ -47,7 +47,7 @@ def size_text(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def as_images(array: npt.NDArray[Any], source: str) -> Images:
+def as_images(array: NDArray[Any], source: str) -> Images:
     """Bring an array of images to uint8 of shape [N, H, W, C].
 
     Args:
@@ -68,7 +68,7 @@ def as_images(array: npt.NDArray[Any], source: str) -> Images:
     return result
 
 
-def _channels_last(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+def _channels_last(array: NDArray[Any], source: str) -> NDArray[Any]:
     """Return an array of images as [N, H, W, C]; refuse other arrays."""
     if array.dtype.kind not in "buif":
         raise DataError(f"{source}: images of {array.dtype} values; only numbers are read. Convert them to uint8.")
@@ -89,7 +89,7 @@ def _channels_last(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     return images
 
 
-def _full_ink(images: npt.NDArray[Any], source: str) -> int:
+def _full_ink(images: NDArray[Any], source: str) -> int:
     """Return the value of full ink in images: 255 for whole numbers, 1 for fractions; refuse other values."""
     least, most = images.min(), images.max()
     if not np.isfinite([least, most]).all():
@@ -105,12 +105,12 @@ def _full_ink(images: npt.NDArray[Any], source: str) -> int:
     return full
 
 
-def _are_whole(numbers: npt.NDArray[Any]) -> bool:
+def _are_whole(numbers: NDArray[Any]) -> bool:
     """Whether all numbers are whole."""
     return all(np.array_equal(numbers[part], np.rint(numbers[part])) for part in slices(len(numbers), _CHUNK))
 
 
-def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
+def as_labels(array: NDArray[Any], count: int, source: str) -> Labels:
     """Bring the labels of ``count`` images to int64 of shape [count].
 
     Args:
@@ -136,7 +136,7 @@ def as_labels(array: npt.NDArray[Any], count: int, source: str) -> Labels:
     return labels.astype(np.int64)
 
 
-def _is_one_hot(rows: npt.NDArray[Any]) -> bool:
+def _is_one_hot(rows: NDArray[Any]) -> bool:
     return rows.dtype.kind in "biuf" and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all())
 
 
@@ -172,7 +172,7 @@ def _sample(images: Images) -> Images:
     return images[:: max(1, len(images) // _SAMPLE_IMAGES, images.nbytes // _SAMPLE_BYTES)]
 
 
-def _border(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _border(images: NDArray[Any]) -> NDArray[Any]:
     """Return the pixels [N, P, C] of images [N, H, W, C] that lie within an eighth of a side from the edge."""
     _, height, width, _ = images.shape
     rows, columns = max(1, height // 8), max(1, width // 8)
@@ -212,7 +212,7 @@ def constant_text(count: int) -> str:
     return "is constant, one value in all its pixels" if count == 1 else "are constant, one value in all their pixels"
 
 
-def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+def resized(images: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Fit images into a size by averaging areas; they keep their aspect ratio, and each one's paper fills the rest.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.data.pixels import size_text
 from inkgan.errors import DataError, listed, printable, quantity
@@ -45,7 +45,7 @@ class Split:
         labelled = "without labels" if self.labels is None else "with labels"
         return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
 
-    def __getitem__(self, where: npt.NDArray[np.intp] | slice) -> Split:
+    def __getitem__(self, where: NDArray[np.intp] | slice) -> Split:
         """Return the images and labels at some positions."""
         return Split(self.images[where], None if self.labels is None else self.labels[where])
 
@@ -190,7 +190,7 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
 
 
-def shuffled(count: int) -> npt.NDArray[np.intp]:
+def shuffled(count: int) -> NDArray[np.intp]:
     """Return a fixed permutation of 0 to count - 1, the same on every machine and in every version.
 
     It sorts the numbers by a mixing function, the finaliser of SplitMix64. NumPy's generators will not do: their

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,9 +36,9 @@ from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_
 from inkgan.images import Images, as_array, slices
 from inkgan.networks import building
 
-Features = npt.NDArray[np.float32]
-Probabilities = npt.NDArray[np.float32]
-Extractor = Callable[[Images], npt.NDArray[Any]]
+Features = NDArray[np.float32]
+Probabilities = NDArray[np.float32]
+Extractor = Callable[[Images], NDArray[Any]]
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 #: Channels after each 3x3 convolution; the second and the fourth halve height and width.

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, OutputError
@@ -86,10 +86,10 @@ class ReferenceStatistics:
     data_digest: str
     network: FeatureNetwork
     train: GaussianStatistics
-    proportions: npt.NDArray[np.float64]
-    held_out_classes: npt.NDArray[np.int64]
-    held_out_features: npt.NDArray[np.float32]
-    held_out_pixels: npt.NDArray[np.float32]
+    proportions: NDArray[np.float64]
+    held_out_classes: NDArray[np.int64]
+    held_out_features: NDArray[np.float32]
+    held_out_pixels: NDArray[np.float32]
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
@@ -127,7 +127,7 @@ class Reference:
     extractor: Extractor | None
     training_features: Features
     moments: GaussianStatistics
-    held_out_distances: npt.NDArray[np.float32]
+    held_out_distances: NDArray[np.float32]
 
     @property
     def features_title(self) -> str:
@@ -172,7 +172,7 @@ class Reference:
         """Return n test images, always the same: not the first n, since the first half of MNIST's file is easier."""
         return self.data.test[np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]]
 
-    def some_training(self, n: int) -> npt.NDArray[np.int64]:
+    def some_training(self, n: int) -> NDArray[np.int64]:
         """Return the indices of n training images, always the same."""
         return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training_features))[:n]
 

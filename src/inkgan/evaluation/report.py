@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.errors import EvaluationError, did_you_mean
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
@@ -191,7 +191,7 @@ class Pictures:
     """The images of the HTML report: uint8 [N, H, W, C], and pairs of a measured and its nearest training image."""
 
     images: Images
-    predicted: npt.NDArray[np.int64]
+    predicted: NDArray[np.int64]
     generated: Images
     training: Images
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.data import DataSet
 from inkgan.data import load as load_data
@@ -42,7 +42,7 @@ _DEFAULT_N = 10_000
 _FEWEST = 128
 
 #: Everything that can be measured; see :func:`open_subject`.
-Measurable = str | Path | Model | npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]
+Measurable = str | Path | Model | NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,7 +359,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     return Sample(subject, seed, images, labels, tuple(notes))
 
 
-def _unequal_counts(class_names: Sequence[str], data: DataSet) -> npt.NDArray[np.int64] | None:
+def _unequal_counts(class_names: Sequence[str], data: DataSet) -> NDArray[np.int64] | None:
     """Return the number of training images of each class of a model, if they are unequal; else None.
 
     It is also None if the model draws without labels, or draws a class that the data do not have.

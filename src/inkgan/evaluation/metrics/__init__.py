@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.errors import EvaluationError
 
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 
-def require_features(features: npt.NDArray[Any], what: str, at_least: int) -> None:
+def require_features(features: NDArray[Any], what: str, at_least: int) -> None:
     """Raise an :class:`EvaluationError` unless ``features`` are finite floats [N >= at_least, D >= 1]."""
     if not isinstance(features, np.ndarray):
         raise EvaluationError(f"{what} are of type {type(features).__name__}; give an array of floats [N, D].")
@@ -31,7 +31,7 @@ def require_features(features: npt.NDArray[Any], what: str, at_least: int) -> No
         raise EvaluationError(f"{what} hold NaN or infinity; give finite numbers.")
 
 
-def require_same_size(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
+def require_same_size(first: NDArray[Any], second: NDArray[Any]) -> None:
     """Raise an :class:`EvaluationError` unless both have the same number of features (their last axis)."""
     if first.shape[-1] != second.shape[-1]:
         raise EvaluationError(

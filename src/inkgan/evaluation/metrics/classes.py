@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics import Float64, Int64
 from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife
 
 
-def classifier_score(probabilities: npt.NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
+def classifier_score(probabilities: NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
     """Return exp(E_x KL(p(y|x) || p(y))), from 1 (useless) to K (each image certain, all classes equally frequent).
 
     Salimans et al. (2016), section 4, with the data's classifier instead of Inception, and over all images at once. The
@@ -68,7 +68,7 @@ class ClassBalance:
 
 
 def class_balance(
-    labels: npt.NDArray[Any],
+    labels: NDArray[Any],
     p: Float64,
     rng: np.random.Generator,
     resamples: int = 2000,
@@ -130,7 +130,7 @@ def _kl(q: Float64, p: Float64) -> Float64:
     return (_entropy_terms(q) - q * np.log(p)).sum(axis=-1)  # sum_c q_c log q_c - q_c log p_c
 
 
-def conditional_accuracy(asked: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> tuple[Estimate, dict[int, Estimate]]:
+def conditional_accuracy(asked: NDArray[Any], predicted: NDArray[Any]) -> tuple[Estimate, dict[int, Estimate]]:
     """Return the share of images that show the class asked for: overall and for each class.
 
     Args:
@@ -150,7 +150,7 @@ def conditional_accuracy(asked: npt.NDArray[Any], predicted: npt.NDArray[Any]) -
 
 
 def diversity(
-    features: npt.NDArray[Any],
+    features: NDArray[Any],
     rng: np.random.Generator,
     num_groups: int = 10,
 ) -> Estimate:

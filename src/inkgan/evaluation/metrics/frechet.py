@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.evaluation.metrics import Float64, Int64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
@@ -31,7 +31,7 @@ class GaussianStatistics:
     n: int
 
     @classmethod
-    def of(cls, features: npt.NDArray[Any]) -> GaussianStatistics:
+    def of(cls, features: NDArray[Any]) -> GaussianStatistics:
         """Return the statistics of features, floats [N, D].
 
         Raises:
@@ -72,7 +72,7 @@ def _square_root(covariance: Float64) -> Float64:
 
 
 def frechet_estimate(
-    features: npt.NDArray[Any],
+    features: NDArray[Any],
     reference: GaussianStatistics,
     rng: np.random.Generator,
     num_groups: int = 50,
@@ -96,7 +96,7 @@ def frechet_estimate(
 
 
 def frechet_distances(
-    features: npt.NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int
+    features: NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int
 ) -> tuple[float, Float64]:
     """Return the Fréchet distance of all images, and those without each group, [G]; see :func:`frechet_estimate`."""
     require_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))

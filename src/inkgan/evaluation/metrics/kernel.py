@@ -17,7 +17,7 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.evaluation.metrics import Float64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, student
@@ -33,8 +33,8 @@ def polynomial_kernel(first: Float64, second: Float64) -> Float64:
 
 
 def kernel_estimate(
-    first: npt.NDArray[Any],
-    second: npt.NDArray[Any],
+    first: NDArray[Any],
+    second: NDArray[Any],
     rng: np.random.Generator,
     num_groups: int = 50,
 ) -> Estimate:

@@ -23,13 +23,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, require_features, require_same_size
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
 from inkgan.images import slices
 
-Booleans = npt.NDArray[np.bool_]
+Booleans = NDArray[np.bool_]
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 
@@ -42,7 +42,7 @@ class Nearest:
     index: Int64  # [N]
 
 
-def nearest_neighbours(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> Nearest:
+def nearest_neighbours(queries: NDArray[Any], references: NDArray[Any]) -> Nearest:
     """Find the nearest reference of each query.
 
     References are ranked in float32. The distance is then computed again in float64, so a copy is at distance 0.
@@ -89,15 +89,15 @@ def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, 
         yield block, left[block] @ right
 
 
-def centred(*sets: npt.NDArray[Any]) -> tuple[Float32, ...]:
+def centred(*sets: NDArray[Any]) -> tuple[Float32, ...]:
     """Return the sets as float32, all moved by the mean of the first, which becomes the origin."""
     origin = sets[0].mean(axis=0, dtype=np.float64)
     return tuple(np.ascontiguousarray(x - origin, dtype=np.float32) for x in sets)
 
 
 def manifold_estimates(
-    real: npt.NDArray[Any],
-    generated: npt.NDArray[Any],
+    real: NDArray[Any],
+    generated: NDArray[Any],
     rng: np.random.Generator,
     *,
     k: int = 5,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics import Float32, Float64
@@ -22,7 +22,7 @@ from inkgan.evaluation.metrics.intervals import Estimate, binomial
 _SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
 
 
-def pixels(images: npt.NDArray[np.uint8]) -> Float32:
+def pixels(images: NDArray[np.uint8]) -> Float32:
     """Turn uint8 images [N, H, W, C] into float32 [N, H*W*C] in [0, 1], the pixel space of novelty."""
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
@@ -44,10 +44,10 @@ class Novelty:
 
 
 def novelty(
-    generated: npt.NDArray[Any],
-    held_out: npt.NDArray[Any],
+    generated: NDArray[Any],
+    held_out: NDArray[Any],
     expected: float = 0.01,
-    cells: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
+    cells: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> Novelty:
     """Compare generated and held-out distances to the nearest training image.
 
@@ -88,7 +88,7 @@ def copying_z(generated: Float64, held_out: Float64) -> float:
     return float((u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
 
 
-def _copying_z_by_cell(g: Float64, h: Float64, g_cells: npt.NDArray[Any], h_cells: npt.NDArray[Any]) -> float:
+def _copying_z_by_cell(g: Float64, h: Float64, g_cells: NDArray[Any], h_cells: NDArray[Any]) -> float:
     """Return C_T of Meehan et al. (2020): the mean of Z_U over cells, weighted by their shares of held-out images.
 
     The mean is divided by its standard deviation without copying, so that it is a z-score again: with k cells of equal
