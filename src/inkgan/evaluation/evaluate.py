@@ -230,11 +230,7 @@ def _add_mean_diversity(found: dict[str, Estimate], floors: dict[str, Estimate])
 
 
 def _novelty_figures(
-    distances: Float64,
-    held_out_distances: Float32,
-    predicted: Labels,
-    reference: Reference,
-    suffix: str = "",
+    distances: Float64, held_out_distances: Float32, predicted: Labels, reference: Reference, suffix: str = ""
 ) -> list[Figure]:
     """Return the near-copies and the copying test of images, with their floors from held-out images.
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from inkgan.data import DataSet
@@ -177,10 +177,7 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
 
 
 def train_feature_network(
-    data: DataSet,
-    recipe: FeatureRecipe,
-    progress: Progress = no_progress,
-    widths: tuple[int, ...] = WIDTHS,
+    data: DataSet, recipe: FeatureRecipe, progress: Progress = no_progress, widths: tuple[int, ...] = WIDTHS
 ) -> FeatureNetwork:
     """Train a feature network on a data set's training split, and test it on the other two.
 
@@ -210,11 +207,7 @@ def train_feature_network(
 
 
 def train_features(
-    images: Images,
-    labels: Labels,
-    card: FeatureCard,
-    recipe: FeatureRecipe,
-    progress: Progress = no_progress,
+    images: Images, labels: Labels, card: FeatureCard, recipe: FeatureRecipe, progress: Progress = no_progress
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
@@ -257,10 +250,10 @@ class _Trainee(nn.Module):
         """Return features [N, D] and logits [N, K]."""
         x = shrink(ink)
         for convolution, norm in zip(self.layers.convolutions, self.norms, strict=True):
-            x = functional.relu(norm(convolution(x)), inplace=True)
-        x = functional.adaptive_avg_pool2d(x, 4).flatten(1)
+            x = F.relu(norm(convolution(x)), inplace=True)
+        x = F.adaptive_avg_pool2d(x, 4).flatten(1)
         features: Tensor = self.feature_norm(self.layers.hidden(x))
-        logits: Tensor = self.layers.classes(self.dropout(functional.relu(features)))
+        logits: Tensor = self.layers.classes(self.dropout(F.relu(features)))
         return features, logits
 
     def folded(self) -> FeatureLayers:
@@ -297,7 +290,7 @@ def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: FeatureRecip
             ink = warp(shrink(to_ink(images[batch.numpy()])), recipe, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
                 features, logits = trainee(ink)
-            loss = functional.cross_entropy(logits.float(), labels[batch])
+            loss = F.cross_entropy(logits.float(), labels[batch])
             loss = loss + recipe.decorrelation * correlation_penalty(features.float())
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -363,7 +356,7 @@ def warp(ink: Tensor, recipe: FeatureRecipe, generator: torch.Generator) -> Tens
     cos, sin = angle.cos(), angle.sin()
     rows = [cos * width, (shear * cos - sin) * height, right, sin * width, (shear * sin + cos) * height, down]
     affine = torch.stack(rows, 1).view(count, 2, 3)
-    grid = functional.affine_grid(affine, list(ink.shape), align_corners=False)  # [N, H, W, 2]
+    grid = F.affine_grid(affine, list(ink.shape), align_corners=False)  # [N, H, W, 2]
     bumps = recipe.elastic * torch.randn(count, 2, 5, 5, generator=generator)
-    field = functional.interpolate(bumps, ink.shape[2:], mode="bicubic", align_corners=True)
-    return functional.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)
+    field = F.interpolate(bumps, ink.shape[2:], mode="bicubic", align_corners=True)
+    return F.grid_sample(ink, grid + field.permute(0, 2, 3, 1), align_corners=False)

@@ -27,7 +27,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn import functional as F
 
 from inkgan.data.pixels import size_text
 from inkgan.device import cores
@@ -99,15 +99,15 @@ class FeatureLayers(nn.Module):
         """
         x = shrink(ink)
         for convolution in self.convolutions:
-            x = functional.relu(convolution(x), inplace=True)
-        features = self.hidden(functional.adaptive_avg_pool2d(x, _GRID).flatten(1))  # [N, D]
-        return features, self.classes(functional.relu(features))
+            x = F.relu(convolution(x), inplace=True)
+        features = self.hidden(F.adaptive_avg_pool2d(x, _GRID).flatten(1))  # [N, D]
+        return features, self.classes(F.relu(features))
 
 
 def shrink(ink: Tensor) -> Tensor:
     """Average pictures with a side of more than 64 pixels down to 64 (area averages: no aliasing)."""
     height, width = (min(side, LARGEST_SIDE) for side in ink.shape[2:])
-    return ink if ink.shape[2:] == (height, width) else functional.adaptive_avg_pool2d(ink, (height, width))
+    return ink if ink.shape[2:] == (height, width) else F.adaptive_avg_pool2d(ink, (height, width))
 
 
 def to_ink(images: Images) -> Tensor:
@@ -172,7 +172,7 @@ class FeatureNetwork:
             for part in slices(len(images), _CHUNK):
                 ink = to_ink(images[part])
                 count = len(ink)
-                hidden, logits = self.layers(functional.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
+                hidden, logits = self.layers(F.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
                 features[part] = hidden[:count].numpy()
                 probabilities[part] = logits.softmax(1)[:count].numpy()
         return features, probabilities

@@ -80,12 +80,7 @@ class Legible(NamedTuple):
 
 
 def made_legible(
-    draw: Draw,
-    images: Images,
-    latents: Array,
-    labels: NDArray[np.int64],
-    digits: NDArray[np.int64],
-    legible: float,
+    draw: Draw, images: Images, latents: Array, labels: NDArray[np.int64], digits: NDArray[np.int64], legible: float
 ) -> Legible:
     """Draw again the digits that are read with a lower probability than ``legible`` (see :func:`probability_of_digit`).
 

@@ -233,10 +233,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def read_arrays(
-    folder: Path,
-    stem: str,
-    expected: Mapping[str, tuple[int, ...]],
-    dtypes: Mapping[str, np.dtype[Any]] | None = None,
+    folder: Path, stem: str, expected: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, np.dtype[Any]] | None = None
 ) -> dict[str, NDArray[Any]]:
     """Read a tensor file of known content, after checking that its size is plausible.
 

@@ -23,11 +23,7 @@ _IMAGES = 2  # in training mode, batch normalisation refuses a batch of one vect
 
 
 def require_trainable(
-    description: Mapping[str, Any],
-    generator: nn.Module,
-    discriminator: nn.Module,
-    dtype: torch.dtype,
-    processes: int,
+    description: Mapping[str, Any], generator: nn.Module, discriminator: nn.Module, dtype: torch.dtype, processes: int
 ) -> None:
     """Refuse networks that cannot be called or saved, return wrong shapes, or do not learn from losses and penalty.
 

@@ -67,12 +67,7 @@ class ClassBalance:
     covered: Estimate
 
 
-def class_balance(
-    labels: NDArray[Any],
-    p: Float64,
-    rng: np.random.Generator,
-    resamples: int = 2000,
-) -> ClassBalance:
+def class_balance(labels: NDArray[Any], p: Float64, rng: np.random.Generator, resamples: int = 2000) -> ClassBalance:
     """Compare the class histogram with the data's: total variation, KL, and the classes covered.
 
     The intervals come from the delete-one jackknife, which the counts alone give exactly. Even for a perfect generator,
@@ -149,11 +144,7 @@ def conditional_accuracy(asked: NDArray[Any], predicted: NDArray[Any]) -> tuple[
     return binomial(int(right.sum()), len(right)), by_class
 
 
-def diversity(
-    features: NDArray[Any],
-    rng: np.random.Generator,
-    num_groups: int = 10,
-) -> Estimate:
+def diversity(features: NDArray[Any], rng: np.random.Generator, num_groups: int = 10) -> Estimate:
     """Return the mean squared distance between two images of one class: E |x - x'|^2 = 2 tr(C).
 
     It is unbiased, since C is divided by n - 1. Compare it with that of held-out real images of the class.

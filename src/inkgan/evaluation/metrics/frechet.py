@@ -72,10 +72,7 @@ def _square_root(covariance: Float64) -> Float64:
 
 
 def frechet_estimate(
-    features: NDArray[Any],
-    reference: GaussianStatistics,
-    rng: np.random.Generator,
-    num_groups: int = 50,
+    features: NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int = 50
 ) -> Estimate:
     """Estimate the Fréchet distance of features from a reference, with its interval by the delete-a-group jackknife.
 

@@ -33,10 +33,7 @@ def polynomial_kernel(first: Float64, second: Float64) -> Float64:
 
 
 def kernel_estimate(
-    first: NDArray[Any],
-    second: NDArray[Any],
-    rng: np.random.Generator,
-    num_groups: int = 50,
+    first: NDArray[Any], second: NDArray[Any], rng: np.random.Generator, num_groups: int = 50
 ) -> Estimate:
     """Estimate the kernel distance, with its standard error and interval; both sets are samples.
 

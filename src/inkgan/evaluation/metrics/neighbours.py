@@ -96,12 +96,7 @@ def centred(*sets: NDArray[Any]) -> tuple[Float32, ...]:
 
 
 def manifold_estimates(
-    real: NDArray[Any],
-    generated: NDArray[Any],
-    rng: np.random.Generator,
-    *,
-    k: int = 5,
-    num_groups: int = 50,
+    real: NDArray[Any], generated: NDArray[Any], rng: np.random.Generator, *, k: int = 5, num_groups: int = 50
 ) -> dict[str, Estimate]:
     """Estimate precision, recall, density and coverage of generated features, with intervals.
 
