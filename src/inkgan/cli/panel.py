@@ -131,5 +131,5 @@ class Picture(NamedTuple):
 
 
 def has_colours(console: Console) -> bool:
-    """Return whether a terminal shows colours and its user wants them."""
+    """Whether a terminal shows colours and its user wants them."""
     return console.color_system is not None and not console.no_color

@@ -25,7 +25,7 @@ def columns() -> int:
 
 
 def in_foreground() -> bool:
-    """Return whether this command has the terminal; if it runs in the background, the user types there."""
+    """Whether this command has the terminal; if it runs in the background, the user types there."""
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):  # it is no terminal
             return os.tcgetpgrp(descriptor) == os.getpgrp()

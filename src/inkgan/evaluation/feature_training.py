@@ -117,7 +117,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
 
 
 def is_shipped_for(data: DataSet) -> bool:
-    """Return whether the shipped feature network was trained on exactly these data."""
+    """Whether the shipped feature network was trained on exactly these data."""
     return bool(load_card().data["digest"] == data.digest)
 
 

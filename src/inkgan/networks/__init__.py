@@ -55,7 +55,7 @@ _BUILDING = threading.RLock()
 
 
 def is_known(name: object) -> TypeGuard[str]:
-    """Return whether there is a network of this name, in inkgan or among the user's own.
+    """Whether there is a network of this name, in inkgan or among the user's own.
 
     Raises:
         CheckpointError: ``INKGAN_NETWORKS`` names no folder.

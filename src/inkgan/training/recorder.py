@@ -332,5 +332,5 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
 
 
 def is_due(step: int, every: int) -> bool:
-    """Return whether something that happens every ``every`` steps happens at this one; 0 means never."""
+    """Whether something that happens every ``every`` steps happens at this one; 0 means never."""
     return every > 0 and step % every == 0

@@ -162,6 +162,6 @@ def launched_processes() -> int | None:
 
 
 def is_restart() -> bool:
-    """Return whether ``torchrun`` started these processes again after one of them failed."""
+    """Whether ``torchrun`` started these processes again after one of them failed."""
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return count.isdecimal() and count.strip("0") != ""

@@ -83,11 +83,11 @@ class Rule:
     healable: bool = False
 
     def is_ill(self, value: float, threshold: float) -> bool:
-        """Return whether one value is on the wrong side of the threshold."""
+        """Whether one value is on the wrong side of the threshold."""
         return value > threshold if self.above else value < threshold
 
     def applies_to(self, config: Config) -> bool:
-        """Return whether the threshold holds for a run with these settings."""
+        """Whether the threshold holds for a run with these settings."""
         return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
 
 
