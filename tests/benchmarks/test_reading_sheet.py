@@ -10,8 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from PIL import Image
+
+import inkgan
+from inkgan import data
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,20 @@ def test_half_is_generated_in_an_order_that_tells_nothing(folder: Path) -> None:
         assert last.size == (1300, 260)
     for form in (folder / "answers.csv").read_text().splitlines()[1:]:
         assert form.endswith(",,")
+
+
+def test_the_key_says_what_each_image_is(sheets: ModuleType) -> None:
+    """Each generated digit is one that the model draws of that class, each real one a test image of that label."""
+    images, key = sheets.chosen(20, "fast", 3, 0)
+    test = data.load("mnist").test
+    assert test.labels is not None
+    drawn = np.asarray(inkgan.load("fast").sample(20, seed=3, legible=0))
+    known = {
+        "g": {(digit, image.tobytes()) for digit, image in zip(np.arange(20) % 10, drawn, strict=True)},
+        "r": {(label, image.tobytes()) for label, image in zip(test.labels, test.images, strict=True)},
+    }
+    assert all((one["digit"], image.tobytes()) in known[one["made"]] for one, image in zip(key, images, strict=True))
+    assert len({image.tobytes() for image in images}) == 40
 
 
 def test_scores_are_those_of_the_answers(sheets: ModuleType, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import gzip
 import inspect
 import io
@@ -727,12 +728,18 @@ def test_an_error_with_closed_streams(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
+@functools.cache
+def usual_help(name: str) -> subprocess.CompletedProcess[str]:
+    """Run ``inkgan --help`` without a variable."""
+    return program("env", "-u", name, sys.executable, "-m", "inkgan", "--help")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["TERMINAL_WIDTH", "COLUMNS", "LINES"])
 @pytest.mark.parametrize("size", ["abc", "0", "-3", "²", "9" * 5000])
 def test_a_wrong_size_of_the_terminal(name: str, size: str) -> None:
     """A variable for the terminal's size does not matter if its value is no size."""
-    usual = program("env", "-u", name, sys.executable, "-m", "inkgan", "--help")
+    usual = usual_help(name)
     done = program("env", f"{name}={size}", sys.executable, "-m", "inkgan", "--help")
     assert "Usage: inkgan" in done.stdout
     assert (done.returncode, done.stdout, done.stderr) == (0, usual.stdout, "")
