@@ -53,6 +53,16 @@ def test_the_chinese_picture_differs_in_its_words_only(monkeypatch: pytest.Monke
     assert np.ptp(first) > 0
 
 
+def test_a_point_of_a_curve_has_the_quartiles_of_the_500_steps_before_it(tmp_path: Path) -> None:
+    """Pre-training, whose steps are negative, is left out."""
+    losses = importlib.import_module("losses")
+    lines = [{"step": step, "loss_generator": float(step)} for step in range(-100, 1000)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    steps, values = losses.losses(tmp_path)["G"]
+    assert steps[0] == 0
+    assert losses.quartiles(steps, values, 800) == (300 + 499 / 4, 300 + 499 / 2, 300 + 3 * 499 / 4)
+
+
 def test_the_lesson_s_two_pictures_have_the_same_curves() -> None:
     """Between the axes, the English and the Chinese picture of the tutorial's losses are the same to the pixel."""
     folder = ROOT / "docs" / "pictures"

@@ -118,3 +118,29 @@ def test_a_kept_run_of_another_processor_is_done_again(monkeypatch: pytest.Monke
         monkeypatch.setattr(board, "processor", lambda name=name: name)
         board.perform(board.Run("fast", 0, (2.0,)), options, None)
     assert trained == ["AMD EPYC (avx2)", "AMD EPYC (avx2, avx512f)"]
+
+
+def test_a_run_fails_if_a_class_is_missing_or_its_distance_is_over_three_times_the_median(seeds: ModuleType) -> None:
+    rows = [
+        {"seed": seed, "frechet_digit_distance": distance, "classes_covered": classes}
+        for seed, (distance, classes) in enumerate([(1.0, 10), (1.2, 10), (3.7, 10), (3.5, 10), (1.0, 9)])
+    ]
+    options = argparse.Namespace(recipe="fast", data="mnist", jobs=1, n=100, threads=1)
+    assert "2 of 5 runs, seeds [2, 4]\n" in seeds.report(rows, "abc", options)
+
+
+def test_the_board_gives_each_contestant_its_median_and_its_first_time_of_a_quality() -> None:
+    """A contestant that breaks down in one seed has the figures of the other."""
+    board = importlib.import_module("time_to_quality")
+
+    def record(*rows: tuple[float, float, float]) -> dict[str, Any]:
+        named = [{"mark": m, "seconds": s, "steps": 100 * m, "distance": d} for m, s, d in rows]
+        about = {"arithmetic": "float32", "library": "PyTorch", "batch_size": 64}
+        return {"contestant": "fast", "startup_seconds": 1.5, "about": about, "rows": named}
+
+    records = [record((2, 2.5, 40.0), (5, 5.5, 8.0)), record((2, 2.1, 20.0), (5, 5.1, 6.0), (10, 10.0, 2.0))]
+    assert board.points(records, "fast") == [(2.3, 20.0, 30.0, 40.0), (5.3, 6.0, 7.0, 8.0), (10.0, 2.0, 2.0, 2.0)]
+    *_, row = board.quality_table(records, ["fast"], 2).splitlines()
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == ["30 [20 to 40]", "7 [6 to 8]", "2, 1 broke down"]
+    *_, row = board.speed_table(records, ["fast"]).splitlines()
+    assert [cell.strip() for cell in row.split("|")[2:7]] == ["2", "2", "5", "10", "–"]
