@@ -416,7 +416,8 @@ def test_without_its_library(
     """Before anything is written, one line names the extra, which has the format's name."""
     monkeypatch.setitem(sys.modules, str(FORMATS[name].library), None)  # as if it were not installed
     advice = f"pip install 'inkgan[{name}]'"
-    assert advice in command_refusal(capsys, "write", "7", "--format", name, "-o", f"{tmp_path}/a/")
+    for preview in ([], ["--preview"]):
+        assert advice in command_refusal(capsys, "write", "7", "--format", name, "-o", f"{tmp_path}/a/", *preview)
     spec = inkgan.Spec(texts=["7"], count=1, format=name)
     refusal(lambda: write_shards(spec, tmp_path / "a"), advice, kind=inkgan.MissingExtraError)
     assert not list(tmp_path.iterdir())

@@ -1053,6 +1053,8 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("--split train=0,test=1 -o a", "--split train=0 is not allowed: a share is a part of 1, such as 0.8"),
         ("--split a/b=.5,test=.5 -o a", "--split a/b=.5 is not allowed: a part's name has up to 31 letters"),
         ("-n 9 --shards 2 --shard 3/64 -o a", "part 3 of 64 has nothing to do: the data set has 2 shards"),
+        ("-n 99 --shard 65/64 --preview -o a.png", "no part 65 of 64"),
+        ("-n 9 --shards 2 --shard 3/64 --preview -o a.png", "part 3 of 64 has nothing to do"),
         ("--shards 1", "Name it with -o"),
         ("--shards 0 -o a", "shards = 0 is not allowed"),
         ("--jobs -1 --preview -o a", "cannot run -1 jobs"),

@@ -12,7 +12,7 @@ import typer
 from inkgan.cli.options import Force, require_once
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, instead, printable, quantity, shown
-from inkgan.generation.formats import FORMATS
+from inkgan.generation.formats import FORMATS, packer
 
 if TYPE_CHECKING:
     from inkgan.generation.spec import Spec
@@ -188,7 +188,7 @@ def write(
         **options,
     )
     if preview:
-        _show_preview(spec, out, jobs, engine, force=force)
+        _show_preview(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
     else:
         _write_data_set(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
 
@@ -225,7 +225,7 @@ def _write_data_set(
     spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
 ) -> None:
     """Write the shards of a data set that are missing."""
-    from inkgan.generation.shards import MOST_COUNTED, sizes_of_split, write_shards
+    from inkgan.generation.shards import MOST_COUNTED, numbers_of_part, sizes_of_split, write_shards
 
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
@@ -244,9 +244,8 @@ def _write_data_set(
             raise
     there = f" ({kept:,} of them {'was' if kept == 1 else 'were'} there)" if kept else ""
     images, shards = quantity(spec.count, "image", ","), quantity(spec.shards, "shard", ",")
-    index, parts = part
-    if parts > 1:
-        count = sum(len(spec.images_of(shard)) for shard in range(index - 1, spec.shards, parts))
+    if part[1] > 1:
+        count = sum(len(spec.images_of(shard)) for shard in numbers_of_part(spec, part))
         typer.echo(f"{count:,} of {images}, {made + kept:,} of {shards}{there}: {printable(out)}")
         return
     sizes = ", ".join(f"{name} {size:,}" for name, size in sizes_of_split(spec).items())
@@ -255,7 +254,9 @@ def _write_data_set(
     typer.echo(f"{images}{split}, {shards}{there}: {printable(out)}")
 
 
-def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *, force: bool) -> None:
+def _show_preview(
+    spec: Spec, out: str | None, *, part: tuple[int, int], jobs: int | None, engine: str, force: bool
+) -> None:
     """Draw the first images of a data set on a sheet, and estimate the time for all of them."""
     import datetime
     import math
@@ -264,11 +265,13 @@ def _show_preview(spec: Spec, out: str | None, jobs: int | None, engine: str, *,
     from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
     from inkgan.generation.engines import checked_jobs
-    from inkgan.generation.shards import require_moderate_shards
+    from inkgan.generation.shards import numbers_of_part, require_moderate_shards
     from inkgan.generation.spec import preview
     from inkgan.images import save_png, sheet
 
     require_moderate_shards(spec)
+    numbers_of_part(spec, part)
+    packer(spec.format)  # raises now if the format needs a library that is missing
     at_work = min(checked_jobs(jobs, engine), spec.shards)
     if engine == "processes":
         at_work = min(at_work, cores())

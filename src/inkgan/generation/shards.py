@@ -93,21 +93,13 @@ def write_shards(
     """
     folder = Path(out)
     jobs = engines.checked_jobs(jobs, engine)
-    index, parts = part
-    if not 1 <= index <= parts:
-        raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
-    if index > spec.shards:
-        raise ConfigError(
-            f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
-            f"--shards {parts} or more, or fewer parts."
-        )
+    numbers = numbers_of_part(spec, part)
     with output_errors(folder / MANIFEST):
         is_new = not (folder / MANIFEST).exists()
     if is_new:  # earlier versions allowed larger shards, and what they began can go on
         require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
     digests = digests_of(spec, sources_of(spec))
-    numbers = range(index - 1, spec.shards, parts)
     _begin(folder, spec, digests)
     shares = np.zeros(spec.shards)
     made = 0
@@ -125,6 +117,23 @@ def write_shards(
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
+
+
+def numbers_of_part(spec: Spec, part: tuple[int, int]) -> range:
+    """Return the numbers of the shards in a part of a data set, such as ``(3, 64)``, the third of 64.
+
+    Raises:
+        ConfigError: there is no such part, or it has no shard.
+    """
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
+    if index > spec.shards:
+        raise ConfigError(
+            f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
+            f"--shards {parts} or more, or fewer parts."
+        )
+    return range(index - 1, spec.shards, parts)
 
 
 def require_moderate_shards(spec: Spec) -> None:
