@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def test_the_top_folder_holds_few_things() -> None:
     """Besides the package's own files, the folder has sixteen entries at most: base, subpackages and models."""
     own = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
     assert len({entry.name for entry in SOURCE.iterdir()} - own) <= 16
+
+
+def test_every_folder_says_what_it_may_import() -> None:
+    """The sentence in each subpackage's docstring is what the contract in ``pyproject.toml`` allows."""
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text("utf-8"))
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    above = [name for name in reversed(contract["layers"]) if (SOURCE / name / "__init__.py").is_file()]
+    above.remove("config")
+    for number, name in enumerate(above):
+        docstring = ast.get_docstring(ast.parse((SOURCE / name / "__init__.py").read_text("utf-8"))) or ""
+        *before, last = ["the base", *above[:number]]
+        allowed = f"{', '.join(before)} and {last}" if before else last
+        assert f"It may import {allowed}." in " ".join(docstring.split()), name
 
 
 def imported(path: Path) -> set[str]:

@@ -330,6 +330,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample fast -n 1 -o trained", "trained is the folder of a run"),
         ("morph 1 -o trained/ --model fast --force", "trained is the folder of a run"),
         ("export fast -o trained/ --force", "trained is the folder of a run"),
+        ("evaluate small.npz --report trained/ --force", "trained is the folder of a run"),
         ("evaluate small.npz --report=", "--report was given an empty value"),
         ("evaluate small.npz --report a.html --json a.html", "Name two files"),
         ("data show small.npz --split trian", "'trian' is not one of 'train', 'validation', 'test'"),

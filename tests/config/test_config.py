@@ -38,6 +38,14 @@ def complaint(*overrides: str, file: Path | None = None) -> str:
     return text
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "key", [key for key, one in known_settings().items() if re.search(r"\bfloat\b", str(one.annotation))]
+)
+def test_a_number_without_a_value_is_not_answered_with_a_limit(key: str, value: str) -> None:
+    assert "give a finite number" in complaint(f"{key}={value}")
+
+
 def test_every_recipe_has_a_valid_preset() -> None:
     """The recipes that --recipe takes are those that have a preset."""
     assert tuple(PRESETS) == RECIPES

@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print.
 
-Everything heavy is imported inside the commands, so that ``inkgan --help`` answers at once.
+Everything heavy is imported inside the commands, so that ``inkgan --help`` answers at once. It may import the
+base, data, networks, runs, generation, evaluation, training, exporting and serving.
 """
 
 from __future__ import annotations

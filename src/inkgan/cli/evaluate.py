@@ -181,9 +181,12 @@ def _outputs(json: Path | None, report: str | None) -> dict[Path, Callable[[Repo
 
 
 def _require_reports(folder: Path) -> None:
-    """Refuse to replace anything but earlier reports in a folder, because the user did not name the files."""
+    """Refuse a run, and to replace anything but earlier reports in a folder: the user did not name the files."""
     from inkgan.files import output_errors, read_regular
+    from inkgan.generation.output_folder import refuse_runs_and_data_sets
 
+    with output_errors(folder):
+        refuse_runs_and_data_sets(folder)
     for name, sign in _SIGNS.items():
         path = folder / name
         with output_errors(path):

@@ -129,7 +129,7 @@ class WatchSettings(_Settings):
     show_every: CountOrNever = _setting(
         100, "a generated picture to notebooks, and terminals without a panel", unit="steps"
     )
-    show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = _setting(
+    show_seconds: Annotated[float, Field(ge=0, le=10**8, allow_inf_nan=False, strict=True)] = _setting(
         5.0, "the least time between two of these pictures", unit="seconds"
     )
     grid_every: CountOrNever = _setting(50, "the picture of the fixed latents", unit="steps")
@@ -197,7 +197,7 @@ class Config(_Settings):
     recipe: RecipeName = _setting("fast", "the recipe: networks, losses and update rules")
     seed: int = _setting(0, "the seed of all randomness of the run", ge=0, le=LARGEST_SEED, strict=True)
     steps: Count | None = _setting(2500, "the run's total of joint steps", unit="steps")
-    seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = _setting(
+    seconds: Annotated[float, Field(gt=0, le=10**8, allow_inf_nan=False, strict=True)] | None = _setting(
         None, "train for this long instead of a number of steps", unit="seconds"
     )
     extended_from: tuple[Count, ...] = _setting(

@@ -1,6 +1,6 @@
 """Data sets: MNIST, which is embedded, its relatives, and a user's own images.
 
-Reading them never needs PyTorch; downloading them needs pooch.
+Reading them never needs PyTorch; downloading them needs pooch. It may import the base.
 """
 
 from inkgan.data.known_sets import KNOWN, KnownSet

@@ -62,7 +62,7 @@ class OutputFolder:
                 )
             if path.exists() and not path.is_dir():
                 raise OutputError(f"{shown(path)} is a file, not a folder. Name another folder.")
-            _refuse_runs_and_data_sets(path)
+            refuse_runs_and_data_sets(path)
             for folder in (path, path.parent):
                 remove_abandoned(folder)
             self._refuse_files()
@@ -195,8 +195,12 @@ class OutputFolder:
                 (self._path / MANIFEST).unlink()
 
 
-def _refuse_runs_and_data_sets(path: Path) -> None:
-    """Refuse the folder of a run or of a data set in shards, which has a manifest of its own."""
+def refuse_runs_and_data_sets(path: Path) -> None:
+    """Refuse the folder of a run or of a data set in shards, which has a manifest of its own.
+
+    Raises:
+        OutputError: it is one.
+    """
     if _is_run(path):
         raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
     whole = path.absolute()

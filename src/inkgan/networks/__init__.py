@@ -1,5 +1,7 @@
 """Generators and discriminators as PyTorch modules: the networks that there are, by name, and building them.
 
+It may import the base and data.
+
 A network is a module with two functions, ``build_generator(description)`` and ``build_discriminator(description)``. It
 is one of inkgan's, in this folder and named in :data:`NETWORKS`, or a file ``NAME.py`` of the user's own, in the folder
 that the environment variable ``INKGAN_NETWORKS`` names. ``--set network=NAME`` trains it with the losses of ``fast``
