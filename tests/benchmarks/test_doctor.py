@@ -151,3 +151,9 @@ def test_the_page_has_the_thresholds_of_the_package() -> None:
         assert f'<a id="{rule.name}"></a>' in page, f"docs/doctor.md, The rules: {rule.name} is not there"
     content = json.loads((ROOT / "src/inkgan/training/doctor/thresholds.json").read_text("utf-8"))
     assert content["about"]["calibrated"] is True
+
+
+def test_shares_have_the_interval_of_clopper_and_pearson(doctor: ModuleType) -> None:
+    """Its end for none of 20 has a closed form: 1 - 0.025^(1/20)."""
+    assert doctor.share(0, 20) == f"0 of 20 [0.0%, {1 - 0.025 ** (1 / 20):.1%}]"
+    assert doctor.share(0, 0) == "none ran"
