@@ -144,3 +144,12 @@ def test_the_board_gives_each_contestant_its_median_and_its_first_time_of_a_qual
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["30 [20 to 40]", "7 [6 to 8]", "2, 1 broke down"]
     *_, row = board.speed_table(records, ["fast"]).splitlines()
     assert [cell.strip() for cell in row.split("|")[2:7]] == ["2", "2", "5", "10", "–"]
+
+
+def test_how_much_other_programs_use_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it uses less what the benchmark's processes use, which may seem more where clocks differ."""
+    machine = importlib.import_module("machine")
+    clocks = iter([(100, 40, 30), (200, 100, 60), (300, 110, 90), None])
+    monkeypatch.setattr(machine, "cpu_seconds", lambda _: next(clocks))
+    watch = machine.Disturbance([1])
+    assert [watch.share() for _ in range(3)] == [0.3, 0.05, None]
