@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -475,6 +476,21 @@ def test_processes_that_would_stop_at_different_steps(tmp_path: Path, small_data
     found = disagreement([{"identity": _shared_facts(run)} for run in runs_of])
     assert found is not None
     assert found[0].startswith("process 1 differs from process 0: stop_at is 3 there and None here.")
+
+
+def test_processes_with_other_versions_or_devices(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are refused: each draws the random numbers of its slices itself, and they exchange tensors of one kind."""
+    run = runs.prepare(data=small_data, out=tmp_path / "run", device="cpu")
+    here = _shared_facts(run)
+    assert _shared_facts(replace(run, device=torch.device("cuda", 1))) == here | {"the device": "cuda"}
+    for module, name in (("torch", "PyTorch"), ("numpy", "NumPy")):
+        monkeypatch.setattr(f"{module}.__version__", "0.1")
+        found = disagreement([{"identity": here}, {"identity": _shared_facts(run)}])
+        assert found is not None
+        assert found[0].startswith(f"process 1 differs from process 0: {name}'s version is 0.1 there and ")
+        monkeypatch.undo()
 
 
 def test_of_a_group_of_settings_only_the_one_that_differs_is_named(tmp_path: Path, small_data: Path) -> None:

@@ -206,12 +206,15 @@ def _shared_facts(run: PreparedRun) -> dict[str, str]:
     """Return the facts that must be the same on every process, by the names that messages use."""
     from importlib import metadata
 
+    import numpy as np
     import torch
 
     settings = flat(run.config.model_dump(exclude={"data"}))  # each machine may find the same data at another path
     return {
         "inkgan's version": metadata.version("inkgan"),
         "PyTorch's version": torch.__version__,
+        "NumPy's version": np.__version__,  # its random numbers may change
+        "the device": run.device.type,
         "the number of threads": str(torch.get_num_threads()),
         "the data's digest": run.data.digest,
         "the precision": run.precision_name,
