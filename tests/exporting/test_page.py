@@ -6,6 +6,7 @@ import base64
 import colorsys
 import hashlib
 import json
+import os
 import re
 import zlib
 from pathlib import Path
@@ -176,6 +177,12 @@ def test_a_name_is_text_whatever_it_says() -> None:
     content = filled(TINY, name)
     assert name not in content
     assert json.loads(block(content, "model"))["name"] == name
+
+
+def test_a_page_of_a_folder_with_any_name() -> None:
+    """A folder's name may be bytes that are not UTF-8, or move the cursor of a terminal."""
+    content = filled(TINY, os.fsdecode(b"models/a\xff\x1b[2J/"))
+    assert json.loads(block(content, "model"))["name"] == r"a\xff\x1b[2J"
 
 
 @pytest.mark.parametrize(

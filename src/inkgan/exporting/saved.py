@@ -54,8 +54,8 @@ class SavedModel(NamedTuple):
 
     @property
     def own_name(self) -> str:
-        """The last part of its name. Other people need not know the folder."""
-        return os.path.basename(os.path.abspath(self.name))  # noqa: PTH100, PTH119 - the name may not be a path
+        """The last part of its name, as it can be shown. Other people need not know the folder."""
+        return printable(os.path.basename(os.path.abspath(self.name)))  # noqa: PTH100, PTH119 - it may not be a path
 
     @property
     def network(self) -> str:
