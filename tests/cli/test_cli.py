@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable
@@ -792,6 +793,19 @@ def test_a_current_folder_that_is_gone(
     (tmp_path / "gone").rmdir()
     assert run(words.split()) == 2
     assert capsys.readouterr().err == "inkgan: the current folder no longer exists. Change into one that does: cd\n"
+
+
+def test_no_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not taken for a current folder that is gone."""
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    monkeypatch.setattr("inkgan.generation.model.load", lambda *_, **__: tempfile.gettempdir())
+    said = command_refusal(capsys, "sample", "fast", "-o", str(tmp_path / "a.png"))
+    assert re.fullmatch(
+        r"no usable temporary directory found in .*\. Set TMPDIR to a folder that can be written\.", said
+    )
 
 
 def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixture[str]) -> None:

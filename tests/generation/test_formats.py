@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import inkgan
-from inkgan.errors import InkganWarning
+from inkgan.errors import InkganWarning, OutputError
 from inkgan.generation.formats import CATEGORIES, FORMATS, Files, Sample, packer, yolo_shared
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
@@ -239,6 +239,18 @@ def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path:
         with lmdb.open(str(tmp_path), readonly=True, lock=False) as database, database.begin() as transaction:
             assert transaction.get(b"image-%09d" % count) == bytes(size)
             assert transaction.stat()["entries"] == 3 * count + 1
+
+
+def test_lmdb_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LMDB reports errors of the system as errors of its own kind."""
+    lmdb: Any = import_module("lmdb")
+
+    def fail(*_: object, **__: object) -> None:
+        raise lmdb.DiskError("mdb_txn_commit: No space left on device")
+
+    monkeypatch.setattr(lmdb, "open", fail)
+    with pytest.raises(OutputError, match=r"cannot make a database in /.*: no space left on device\. Set TMPDIR to"):
+        packer("lmdb")("0", SAMPLES)
 
 
 def test_paddleocr(tmp_path: Path) -> None:

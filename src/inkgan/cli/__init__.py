@@ -189,6 +189,8 @@ def _of_system_error(error: OSError) -> tuple[str, int]:
     if error.filename is not None:
         return f"{reason_of(error)}: {shown(error.filename)}.", 1
     if isinstance(error, FileNotFoundError):
+        if "temporary" in str(error):  # the module tempfile has looked for a folder
+            return f"{reason_of(error)}. Set TMPDIR to a folder that can be written.", 2
         return "the current folder no longer exists. Change into one that does: cd", 2
     # Printing failed. Without this, Python would flush stdout at exit and fail again.
     sys.stdout = None

@@ -20,7 +20,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inkgan.errors import InkganWarning, import_extra
+from inkgan.errors import InkganWarning, OutputError, import_extra, shown
+from inkgan.files import output_errors
 from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT
 
 if TYPE_CHECKING:
@@ -149,10 +150,17 @@ def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
         entries[b"meta-%09d" % count] = json.dumps(sample.label).encode()
     entries[b"num-samples"] = str(count).encode()
     size = sum(len(value) + _PAGE for value in entries.values()) + _TREE
-    with tempfile.TemporaryDirectory() as folder:
-        with library.open(folder, map_size=size, sync=False) as database, database.begin(write=True) as transaction:
-            for key, value in sorted(entries.items()):
-                transaction.put(key, value)
+    place = Path(tempfile.gettempdir())
+    with output_errors(place), tempfile.TemporaryDirectory() as folder:
+        try:
+            with library.open(folder, map_size=size, sync=False) as database, database.begin(write=True) as transaction:
+                for key, value in sorted(entries.items()):
+                    transaction.put(key, value)
+        except library.Error as error:  # of its own kind, also for those of the system
+            reason = str(error).rpartition(": ")[2].lower()
+            raise OutputError(
+                f"cannot make a database in {shown(place)}: {reason}. Set TMPDIR to a folder with more room."
+            ) from None
         return {f"{stem}/data.mdb": Path(folder, "data.mdb").read_bytes()}
 
 
