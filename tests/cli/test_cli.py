@@ -31,7 +31,7 @@ import tiny_runs as runs
 from data_files import write_set
 from fresh_process import modules_after
 from inkgan.cli import app, run
-from inkgan.cli.console import _conclusion
+from inkgan.cli.console import watcher_for
 from inkgan.errors import ConfigError, InkganWarning
 from inkgan.generation.hands import morph
 from inkgan.training.options import TrainingOptions
@@ -531,10 +531,11 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("folder", ["fast", "-x"])
-def test_the_suggested_command_can_be_pasted(folder: str) -> None:
+def test_the_suggested_command_can_be_pasted(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The suggested command is right even if the run is named like a bundled model or an option."""
-    result = Result(Path(folder), step=3, seconds=1.0, complete=True, sheet=None)
-    assert any(f" inkgan sample ./{folder} " in line for line in _conclusion(result))
+    with watcher_for(quiet=False) as watcher:
+        watcher.ended(Result(Path(folder), step=3, seconds=1.0, complete=True, sheet=None))
+    assert f" inkgan sample ./{folder} " in capsys.readouterr().out
 
 
 @pytest.mark.slow

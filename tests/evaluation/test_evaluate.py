@@ -21,9 +21,8 @@ import inkgan
 import made_reports as made
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.cli.evaluate import _outputs
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning, OutputError
+from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classification_accuracy, feature_training
 from inkgan.evaluation.evaluate import measure
 from inkgan.evaluation.metrics.intervals import binomial
@@ -492,11 +491,16 @@ def test_force_leaves_a_file_alone_that_only_has_the_name_of_a_report(
         ("card.html/", ["card.html/report.html", "card.html/report.json"]),
     ],
 )
-def test_a_slash_makes_a_folder_of_any_name(report: str, files: list[str]) -> None:
+def test_a_slash_makes_a_folder_of_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, report: str, files: list[str]
+) -> None:
     """A report goes where the name says, and never where the JSON goes."""
-    assert list(_outputs(None, report)) == [Path(file) for file in files]
-    with pytest.raises(OutputError, match=f"--report and --json both name {files[0]}"):
-        _outputs(Path(files[0]), report)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("inkgan.evaluation.evaluate.evaluate", lambda *_, **__: made.report({}))
+    said = command_refusal(capsys, "evaluate", "fast", "--report", report, "--json", files[0])
+    assert said.startswith(f"--report and --json both name {files[0]}.")
+    assert cli.run(["evaluate", "fast", "--report", report]) == 0
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()) == files
 
 
 def _noise(*shape: int) -> Images:
