@@ -1,6 +1,7 @@
-"""Write the page as last built, with models, to build/: page.html, named.html and digits.bin.
+"""Write the page as last built, with models, to build/: page.html, named.html, coloured.html and digits.bin.
 
-page.html has a bundled model, by default ``best``; named.html has one with twelve classes that are no digits.
+page.html has a bundled model, by default ``best``; named.html has one with twelve classes that are no digits;
+coloured.html has one that draws in colour, without labels.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ def with_names() -> SavedModel:
     )
 
 
+def coloured() -> SavedModel:
+    """Return a small generator of 8×8 images in colour, with weights of zero: it draws grey."""
+    about = {"network": "compact", "image_shape": [8, 8, 3], "num_classes": 0, "latent_dim": 4, "channels": 8}
+    shapes = {"first.weight": (128, 4), "first.bias": (128,), "last.weight": (12, 8, 3, 3), "last.bias": (12,)}
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    return SavedModel("coloured", about, weights, (), "")
+
+
 def main(name: str) -> None:
     """Fill in the model."""
     build = Path(__file__).parents[1] / "build"
@@ -37,6 +46,7 @@ def main(name: str) -> None:
     filled = page.web_page(read(name, "latest"))
     (build / "digits.bin").write_bytes(page.pack_digits(*page.choose_digits(images, labels)))
     (build / "named.html").write_bytes(page.web_page(with_names()))
+    (build / "coloured.html").write_bytes(page.web_page(coloured()))
     out = build / "page.html"
     out.write_bytes(filled)
     sys.stdout.write(f"{out}: {len(filled):,} bytes\n")

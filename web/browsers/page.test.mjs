@@ -1,4 +1,4 @@
-// Tests the page in real browsers, from file://. Needs build/page.html and build/named.html (npm run page).
+// Tests the page in real browsers, from file://. Needs build/page.html, named.html and coloured.html (npm run page).
 
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -48,6 +48,17 @@ function testsIn(name, browser) {
       ["en", false],
       ["zh-Hans", true],
     ]);
+    // A page that shows this one may change the address later.
+    await page.evaluate(() => {
+      location.hash = "lang=en&explore";
+    });
+    await until(page, () => document.querySelector("[aria-selected=true]").textContent === "Explore");
+    const offered = await page.$eval(".switches button:last-child", (one) => [one.textContent, one.lang]);
+    deepStrictEqual(offered, ["中文", "zh-Hans"]);
+    await page.evaluate(() => {
+      location.hash = "nowhere";
+    });
+    strictEqual(await page.$eval("[aria-selected=true]", (one) => one.textContent), "Explore");
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -122,6 +133,11 @@ function testsIn(name, browser) {
     });
     deepStrictEqual(asked, { rates: [0.003, 0.003, 0], marks: ["true", "true", "false"] });
     await until(page, () => document.querySelector(".figures b").textContent === "1");
+    const gap = await page.evaluate(() => {
+      const top = (one) => document.querySelector(`#panel-3 ${one}`).getBoundingClientRect();
+      return top(".figures").top - top(".buttons").bottom;
+    });
+    ok(gap < 30, `${gap} pixels are empty while there is nothing to say`);
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -179,8 +195,96 @@ function testsIn(name, browser) {
       Array(2).fill("A GAN draws"),
     );
     ok(!/writ/.test(await page.$eval("#panel-0 h2", (one) => one.textContent)));
+    ok((await page.$eval("main > p", (one) => one.textContent)).startsWith("This model cannot be told which"));
     strictEqual(await overflow(page), 0);
     deepStrictEqual(await violations(page), []);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("a page of one kind of coloured picture says why it cannot write, and offers no choice", {
+    timeout: 120_000,
+  }, async () => {
+    const { page, heard } = await open(browser(), 360, "en", "light", "coloured");
+    const note = "This model draws in colour, so you can explore it, but it cannot write.";
+    strictEqual(await page.$eval("main > p", (one) => one.textContent), note);
+    ok(!(await page.$eval("#panel-0", (one) => one.textContent)).includes("Choose an image"));
+    const names = await page.$$eval("#panel-0 [aria-pressed], #panel-0 canvas.sheet", (all) =>
+      all.map((one) => one.getAttribute("aria-label")),
+    );
+    deepStrictEqual(names, ["What this latent draws", "Its neighbours"]);
+    deepStrictEqual(await violations(page), []);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("what scripts cannot have is refused in one sentence, and the page goes on", { timeout: 200_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en", "light");
+    const seeds = "a whole number from 0 to 9223372036854775807.";
+    const latents = /^give one or more labels, and a Float32Array with 64 finite numbers for each\.$/;
+    const images = /^give one or more images, each 784 numbers from 0 to 1 in a Float32Array, and as many labels\.$/;
+    const digits = /^data has no digits, or not one label for each\. Give them in the form of inkgan\.digits\.$/;
+    const refusals = [
+      ["i.draw({ label: 12 })", "label is 12. Give a whole number from 0 to 9."],
+      ['i.draw({ label: "7" })', 'label is "7". Give a whole number from 0 to 9.'],
+      ["i.draw({ label: 1.5 })", "label is 1.5. Give a whole number from 0 to 9."],
+      ["i.draw({ seed: -1 })", `seed is -1. Give ${seeds}`],
+      ["i.draw({ seed: 1.5 })", `seed is 1.5. Give ${seeds}`],
+      ['i.draw({ seed: "9223372036854775808" })', `seed is "9223372036854775808". Give ${seeds}`],
+      ["i.draw({ writer: 2n ** 63n })", `writer is 9223372036854775808. Give ${seeds}`],
+      ["i.draw({ sed: 5 })", "there is no option sed. There are: seed, writer, label."],
+      ["i.draw({ constructor: 5 })", "there is no option constructor. There are: seed, writer, label."],
+      ["i.hand(0, -1)", `writer is -1. Give ${seeds}`],
+      ["i.write(12)", "the text is 12. Give a text."],
+      ['i.write("12", { height: NaN })', "height is NaN. Give a whole number from 24 to 512."],
+      ['i.write("12", { height: 1e6 })', "height is 1000000. Give a whole number from 24 to 512."],
+      ['i.write("12", { style: -0.1 })', "style is -0.1. Give a number from 0 to 1."],
+      ['i.write("12", { slant: 46 })', "slant is 46. Give a number from -45 to 45."],
+      ['i.write("12", { hand: { latent: new Float32Array(3), gap: 0.1 } })', latents],
+      ['i.write("12", { hand: { latent: new Float32Array(64), gap: NaN } })', /^the gap of the hand is NaN\./],
+      ["i.drawLatents(new Float32Array(128), [7])", latents],
+      ["i.drawLatents(new Float32Array(64).fill(NaN), [7])", latents],
+      ["i.drawLatents(Array(64).fill(0), [7])", latents],
+      ["i.drawLatents(new Float32Array(0), [])", latents],
+      ["i.read(new Float32Array(785))", images],
+      ["i.read(new Float32Array(784).fill(255))", images],
+      ["i.invert(new Float32Array(784), { labels: [7, 8] })", images],
+      ["i.invert(new Float32Array(784))", images],
+      ["i.invert(new Float32Array(784), { labels: [7], steps: 0 })", "steps is 0. Give a whole number from 1 on."],
+      ["i.trainer({ batch: 0 })", "batch is 0. Give a whole number from 1 to 4096."],
+      ["i.trainer({ steps: NaN })", "steps is NaN. Give a whole number from 1 on."],
+      ['i.trainer({ settings: { game: "chess" } })', /^game is "chess"\. Give one of relativistic, non-saturating, /],
+      ["i.trainer({ settings: { generatorRate: -1 } })", "generatorRate is -1. Give a number from 0 on."],
+      ["i.trainer({ settings: { frozenDiscriminator: 1 } })", "frozenDiscriminator is 1. Give true or false."],
+      ["i.trainer({ settings: { rate: 1 } })", /^there is no option rate\. There are: game, generatorRate, /],
+      ["i.trainer({ data: {} })", digits],
+      ["i.trainer({ data: { ...i.digits, labels: i.digits.labels.map(() => 10) } })", digits],
+      ["i.trainer({ data: { ...i.digits, labels: null } })", digits],
+      ["t.run({ steps: -1 })", "steps is -1. Give a whole number from 1 on."],
+      ["t.run({ news: 1 })", "news is 1. Give a function."],
+      ["t.change({ penaltyOn: 'fake' })", 'penaltyOn is "fake". Give one of both, real.'],
+      ["t.draw(new Float32Array(64), [10])", "a label is 10. Give a whole number from 0 to 9."],
+      ["t.critique(new Float32Array(784), [])", images],
+    ];
+    await page.evaluate("inkgan.trainer({ batch: 2 }).then((trainer) => { window.t = trainer; })");
+    for (const [call, words] of refusals) {
+      const answer = await page.evaluate(
+        `(async (i) => ${call})(inkgan).then(() => "no error", (error) => error.message)`,
+      );
+      ok(typeof words === "string" ? answer === words : words.test(answer), `${call}: ${answer}`);
+    }
+    // What is allowed at the ends of the ranges, and numbers of another window, as of a page that embeds this one.
+    const done = await page.evaluate(async () => {
+      const frame = document.createElement("iframe");
+      document.body.append(frame);
+      const latents = new frame.contentWindow.Float32Array(64);
+      const largest = 2n ** 63n - 1n;
+      const { pixels } = await window.inkgan.draw({ seed: String(largest), writer: largest, label: 9 });
+      const { width } = await window.inkgan.write("1", { seed: 0, writer: 0n, style: 1, slant: -45, height: 24 });
+      await window.t.step();
+      return [pixels.length, width > 0, (await window.inkgan.drawLatents(latents, [0])).length, window.t.steps];
+    });
+    deepStrictEqual(done, [784, true, 784, 1]);
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -204,7 +308,7 @@ function testsIn(name, browser) {
   test("on a telephone the four views are in one row, and values stand at the right", {
     timeout: 120_000,
   }, async () => {
-    const { page } = await open(browser(), 360, "en", "light");
+    const { page } = await open(browser(), 320, "en", "light");
     const tops = await page.$$eval("[role=tab]", (all) => all.map((one) => one.offsetTop));
     strictEqual(new Set(tops).size, 1);
     const width = await page.$eval("html", (one) => one.clientWidth); // without a scroll bar

@@ -3,7 +3,7 @@
 import { unpackFourBits } from "./replay";
 import type { Data } from "./trainer";
 
-export type Fault = "unzip" | "format" | "length" | "pair" | "size" | "label";
+export type Fault = "unzip" | "format" | "length" | "pair" | "none" | "size" | "label";
 
 /** Why files are not MNIST's: which fault they have, and the figures that tell it, for pages in other languages. */
 export class DigitsError extends Error {
@@ -47,7 +47,10 @@ export function digitsOfFiles(files: readonly Uint8Array[]): Data {
   if (!images || !labels || images.shape[0] !== labels.shape[0]) {
     throw new DigitsError("one file of images and one of their labels are needed", "pair");
   }
-  const [, height, width] = images.shape;
+  const [count, height, width] = images.shape;
+  if (!count) {
+    throw new DigitsError("there is no digit in these files", "none");
+  }
   if (height !== 28 || width !== 28) {
     throw new DigitsError(`the images are ${height}×${width} and not 28×28`, "size", { height, width });
   }

@@ -1,11 +1,27 @@
 /** `inkgan`, the scripting interface: what the page does, for tests and for pages that embed this one. */
 
 import type { Description } from "../description";
+import { GAMES } from "../games";
 import type { Replay } from "../replay";
-import type { Data, Settings } from "../trainer";
+import { type Data, LATENT, type Settings } from "../trainer";
 import type { Kernel } from "../workspace";
 import { canWrite, type Hand, type Writing, type WritingOptions } from "../writing";
 import { Caller } from "./calls";
+import {
+  type Check,
+  callback,
+  checkImages,
+  checkLatents,
+  checkOptions,
+  digits,
+  flag,
+  number,
+  numbersIn,
+  oneOf,
+  seed,
+  string,
+  whole,
+} from "./checks";
 import type { Critique, Inversion, Model, Progress, Shown } from "./worker";
 
 export interface Contents extends Model {
@@ -36,6 +52,35 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
+const WRITING: Readonly<Record<keyof WritingOptions, Check>> = {
+  seed,
+  writer: seed,
+  style: number(0, 1),
+  slant: number(-45, 45),
+  height: whole(24, 512),
+  hand: () => undefined, // checked by the model
+};
+const SETTINGS: Readonly<Record<keyof Settings, Check>> = {
+  game: oneOf(GAMES),
+  generatorRate: number(0),
+  discriminatorRate: number(0),
+  penaltyWeight: number(0),
+  penaltyEvery: whole(1),
+  penaltyOn: oneOf(["both", "real"]),
+  classWeight: number(0),
+  average: number(0),
+  fade: number(0, 1),
+  frozenDiscriminator: flag,
+  shuffledLabels: flag,
+};
+const TRAINING: Readonly<Record<keyof TrainerRequest, Check>> = {
+  seed,
+  batch: whole(1, 4096),
+  steps: whole(1),
+  settings: (_, value) => checkOptions(value, SETTINGS),
+  data: digits,
+};
+
 export class Inkgan {
   readonly description: Description;
   readonly name: string;
@@ -65,28 +110,40 @@ export class Inkgan {
   }
 
   /** One image of a label, by one of a seed's writers. */
-  async draw({ seed = 0, writer = 0, label = 0 }: Which = {}): Promise<Picture> {
-    const { latent } = await this.hand(seed, writer);
+  async draw(which: Which = {}): Promise<Picture> {
+    checkOptions(which, { seed, writer: seed, label: whole(0, Math.max(0, this.description.classes - 1)) });
+    const { label = 0 } = which;
+    const { latent } = await this.hand(which.seed ?? 0, which.writer ?? 0);
     return { ...this.description.image, pixels: await this.drawLatents(latent, [label]) };
   }
 
   /** Images uint8 [n, H, W, C] for latents [n, D] and labels [n]. */
   async drawLatents(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
+    checkLatents(latents, labels, this.description.latent, this.description.classes);
     return this.drawing.call("draw", { latents, labels });
   }
 
   /** One of a seed's writers. */
-  hand(seed: number | bigint | string, writer: number): Promise<Hand> {
-    return this.drawing.call("hand", { seed: String(seed), writer });
+  async hand(ofSeed: number | bigint | string, writer: number): Promise<Hand> {
+    checkOptions({ seed: ofSeed, writer }, { seed, writer: seed });
+    return this.drawing.call("hand", { seed: String(ofSeed), writer });
   }
 
   /** A text in handwriting: the same ink as from `inkgan write --legible 0` with these weights. */
-  write(text: string, options: WritingOptions = {}): Promise<Writing> {
+  async write(text: string, options: WritingOptions = {}): Promise<Writing> {
+    string("the text", text);
+    checkOptions(options, WRITING);
+    if (options.hand) {
+      checkLatents(options.hand.latent, [0], this.description.latent, 1);
+      number(0, 1)("the gap of the hand", options.hand.gap);
+    }
     return this.drawing.call("write", { text, options });
   }
 
   /** Class probabilities of images [n, H, W, C] in [0, 1]; none without a classifier. */
-  read(images: Float32Array): Promise<Float64Array[]> {
+  async read(images: Float32Array): Promise<Float64Array[]> {
+    const { image } = this.description;
+    checkImages(images, Array(Math.ceil((images?.length ?? 0) / numbersIn(image))).fill(0), image, 1);
     return this.drawing.call("read", images);
   }
 
@@ -96,7 +153,7 @@ export class Inkgan {
    * @param pixels one or more images [n, H, W] in [0, 1], 1 being ink, in the form of MNIST.
    * @param options each image's label, the number of steps, and a callback for every fifth step.
    */
-  invert(
+  async invert(
     pixels: Float32Array,
     options: {
       readonly labels: readonly number[];
@@ -104,8 +161,11 @@ export class Inkgan {
       readonly news?: (progress: Inversion) => void;
     },
   ): Promise<Inversion> {
-    const size = pixels.length / options.labels.length;
-    const drawings = options.labels.map((label, i) => ({ label, pixels: pixels.slice(i * size, (i + 1) * size) }));
+    const { labels, ...others } = options ?? { labels: [] }; // scripts may forget them
+    checkOptions(others, { steps: whole(1), news: callback });
+    checkImages(pixels, labels, this.description.image, this.description.classes);
+    const size = numbersIn(this.description.image);
+    const drawings = labels.map((label, i) => ({ label, pixels: pixels.slice(i * size, (i + 1) * size) }));
     return this.drawing.call("invert", { drawings, steps: options.steps ?? 100 }, options.news);
   }
 
@@ -115,11 +175,12 @@ export class Inkgan {
     if (!data) {
       throw new Error("there are no digits to learn from");
     }
+    checkOptions(request, TRAINING);
     this.training ??= new Caller(this.workerSource);
-    const { seed = 0, batch = 32, steps = 2500, settings = {} } = request;
-    const start = { data, classifier: this.classifier, seed: String(seed), batch, steps, settings };
+    const { seed: ofSeed = 0, batch = 32, steps = 2500, settings = {} } = request;
+    const start = { data, classifier: this.classifier, seed: String(ofSeed), batch, steps, settings };
     await this.training.call("train.start", start);
-    return new TrainerHandle(this.training, steps);
+    return new TrainerHandle(this.training, steps, data);
   }
 }
 
@@ -134,6 +195,7 @@ export class TrainerHandle {
   constructor(
     private readonly worker: Caller,
     private readonly length: number,
+    private readonly data: Data,
   ) {}
 
   /** Whether all steps of the run are done. */
@@ -158,9 +220,10 @@ export class TrainerHandle {
    * Run for `steps` steps, until paused or to the end, with `between` milliseconds after each. Resolves when it has
    * stopped.
    */
-  run(
+  async run(
     options: { readonly steps?: number; readonly between?: number; readonly news?: (progress: Progress) => void } = {},
   ): Promise<void> {
+    checkOptions(options, { steps: whole(1), between: number(0), news: callback });
     const { steps = null, between = 0, news } = options;
     return this.worker.call("train.run", { steps, between }, (progress: Progress) => {
       this.note(progress);
@@ -173,7 +236,8 @@ export class TrainerHandle {
   }
 
   /** Change settings from the next step on. */
-  change(settings: Partial<Settings>): Promise<void> {
+  async change(settings: Partial<Settings>): Promise<void> {
+    checkOptions(settings, SETTINGS);
     return this.worker.call("train.change", settings);
   }
 
@@ -182,11 +246,13 @@ export class TrainerHandle {
   }
 
   /** Images uint8 [n, H, W, C] by the average of the generator. */
-  draw(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
+  async draw(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
+    checkLatents(latents, labels, LATENT, this.data.classes);
     return this.worker.call("train.draw", { latents, labels });
   }
 
-  critique(images: Float32Array, labels: readonly number[]): Promise<Critique> {
+  async critique(images: Float32Array, labels: readonly number[]): Promise<Critique> {
+    checkImages(images, labels, this.data.image, this.data.classes);
     return this.worker.call("train.critique", { images, labels });
   }
 }

@@ -4,7 +4,7 @@ import { repeated } from "../generator";
 import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
 import { asColours, button, colour, context, make, paintOver, paintSheet, picture, said } from "./dom";
-import { label, say } from "./texts";
+import { label, type Sentence, say } from "./texts";
 import { latestOnly } from "./write";
 
 const MOST = 100; // classes that are drawn at once
@@ -26,8 +26,10 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     const cell = make("button", { type: "button", "aria-pressed": String(one === chosen) }, canvas);
     if (shownNames) {
       cell.append(make("span", {}, names[one]));
-    } else {
+    } else if (classes) {
       cell.setAttribute("aria-label", names[one] ?? String(one));
+    } else {
+      label(cell, "digitsHere");
     }
     cell.addEventListener("click", () => {
       chosen = one;
@@ -40,6 +42,8 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     return { canvas, cell };
   });
   const neighbours = picture("neighbours", 3 * image.width, 3 * image.height, "sheet");
+  const neighboursName = (): Sentence =>
+    classes ? ["neighboursOf", { label: names[chosen] ?? chosen }] : ["neighbours"];
   const asks = make("input", { type: "checkbox" });
   const note = said("p", "criticHint", { class: "hint" });
 
@@ -60,7 +64,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
       Array.from({ length: 9 }, () => chosen),
     );
     paintSheet(neighbours, { ...image, pixels: near }, 3);
-    label(neighbours, "neighboursOf", { label: names[chosen] ?? chosen });
+    label(neighbours, ...neighboursName());
     await criticise(pixels);
   });
 
@@ -146,7 +150,14 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
         ...(count < classes ? [first] : []),
         ...(trainer ? [make("label", { class: "check" }, asks, said("span", "critic")), note] : []),
       ),
-      make("div", {}, said("h3", "neighbours"), neighbours, said("p", "neighboursHint", { class: "hint" })),
+      make(
+        "div",
+        {},
+        said("h3", "neighbours"),
+        neighbours,
+        said("p", "neighboursHint", { class: "hint" }),
+        ...(count > 1 ? [said("p", "neighboursChoose", { class: "hint" })] : []),
+      ),
     ),
   );
 }

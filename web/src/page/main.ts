@@ -20,7 +20,15 @@ declare global {
 type View = readonly [name: string, key: TextKey, make: () => HTMLElement];
 
 /** What the address asks for after its #: a view, a language (`lang=zh`), or both with & between them. */
-const asked = new URLSearchParams(location.hash.slice(1));
+function asked(): URLSearchParams {
+  return new URLSearchParams(location.hash.slice(1));
+}
+
+/** The language that the address asks for, if it asks for one. */
+function askedLanguage(): Language | null {
+  const language = asked().get("lang");
+  return language === "zh" || language === "en" ? language : null;
+}
 
 /** Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. Views are made when they are first opened. */
 function tabs(views: readonly View[]): HTMLElement {
@@ -62,23 +70,21 @@ function tabs(views: readonly View[]): HTMLElement {
   });
   list.append(...heads);
   list.hidden = views.length === 1; // there is nothing to choose
-  open(
-    Math.max(
-      0,
-      views.findIndex(([name]) => asked.has(name)),
-    ),
-    false,
-  );
+  const askedView = () => views.findIndex(([name]) => asked().has(name));
+  open(Math.max(0, askedView()), false);
+  addEventListener("hashchange", () => askedView() >= 0 && open(askedView(), false));
   return make("div", {}, list, ...panels);
 }
 
 function header(): HTMLElement {
   const other = (): Language => (spokenLanguage() === "en" ? "zh" : "en");
-  const language = button("language", () => {
-    speak(other());
-    language.lang = TAGS[other()];
-  });
-  language.lang = TAGS[other()]; // the button says the name of that language in it
+  const choose = (chosen: Language) => {
+    speak(chosen);
+    language.lang = TAGS[other()]; // the button says the name of that language in it
+  };
+  const language = button("language", () => choose(other()));
+  choose(spokenLanguage());
+  addEventListener("hashchange", () => choose(askedLanguage() ?? spokenLanguage()));
   const theme = make("button", { type: "button" }, make("span", { "aria-hidden": "true" }, "◐"));
   label(theme, "theme");
   theme.addEventListener("click", () => {
@@ -118,7 +124,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
       views.push(["write", "tabWrite", () => writeView(inkgan)]);
     }
     views.push(["explore", "tabExplore", () => exploreView(inkgan, learn && (() => learn.trainer()))]);
-    const { width, height } = inkgan.description.image;
+    const { width, height, channels } = inkgan.description.image;
     if (inkgan.canWrite && width === 28 && height === 28) {
       views.push(["hand", "tabHand", () => handView(inkgan)]);
     }
@@ -128,7 +134,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     // A page with real digits has a footer that credits their authors; a page may have only one.
     const footer = document.querySelector("footer") ?? make("footer", {});
     footer.prepend(said("p", "about", {}, { name: inkgan.name, kernel }));
-    const note = inkgan.canWrite ? [] : [said("p", "noWriting")];
+    const note = inkgan.canWrite ? [] : [said("p", channels === 1 ? "noWriting" : "noWritingInColour")];
     main.replaceChildren(...note, tabs(views));
     place.append(footer);
     return inkgan;
@@ -142,8 +148,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 addEventListener("resize", repaint); // charts are as wide as their place
-const language = asked.get("lang");
-speak(language === "zh" || language === "en" ? language : preferredLanguage());
+speak(askedLanguage() ?? preferredLanguage());
 const place = document.getElementById("inkgan");
 if (place) {
   const starting = start(place);

@@ -39,7 +39,8 @@ const english = {
   digitsHere: "What this latent draws",
   firstClasses: "The first {count} of {all} classes.",
   neighbours: "Its neighbours",
-  neighboursHint: "A small step in eight random directions. Choose an image to see its neighbours.",
+  neighboursHint: "A small step in eight random directions.",
+  neighboursChoose: "Choose an image to see its neighbours.",
   neighboursOf: "Neighbours of {label}",
   critic: "Ask the discriminator that is learning on the page Learn",
   criticNone: "No discriminator has learned yet. Start one on the page Learn.",
@@ -95,6 +96,7 @@ const english = {
   "dataWrong.format": "These are not MNIST's files: one of them is not an IDX file of bytes.",
   "dataWrong.length": "These are not MNIST's files: the length of one does not fit its header.",
   "dataWrong.pair": "Choose two of MNIST's files together: one of images, and the one of their labels.",
+  "dataWrong.none": "There are no digits in these files.",
   "dataWrong.size": "These are not MNIST's files: the images are {height}×{width} and not 28×28.",
   "dataWrong.label": "These are not MNIST's files: there is a label {label}; labels of digits are 0 to 9.",
   drawings: "What the same forty latents draw",
@@ -129,6 +131,7 @@ const english = {
   "replay.fast": "The recipe fast",
   about: "Model: {name}. Computed with {kernel}.",
   noWriting: "This model cannot be told which of the ten digits to draw, so you can explore it, but it cannot write.",
+  noWritingInColour: "This model draws in colour, so you can explore it, but it cannot write.",
 };
 
 export type TextKey = keyof typeof english;
@@ -171,7 +174,8 @@ const chinese: Readonly<Record<TextKey, string>> = {
   digitsHere: "这个隐变量画出的图像",
   firstClasses: "共有 {all} 个类别，这里显示前 {count} 个。",
   neighbours: "它的近邻",
-  neighboursHint: "沿八个随机方向各走一小步。点一幅图像，就看它的近邻。",
+  neighboursHint: "沿八个随机方向各走一小步。",
+  neighboursChoose: "点一幅图像，就看它的近邻。",
   neighboursOf: "{label} 的近邻",
   critic: "请“学习过程”页上的判别器来评判",
   criticNone: "还没有训练过的判别器。请先到“学习过程”页上开始训练。",
@@ -226,6 +230,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "dataWrong.format": "这不是 MNIST 的文件：有一个不是字节型的 IDX 文件。",
   "dataWrong.length": "这不是 MNIST 的文件：有一个的长度与文件头不符。",
   "dataWrong.pair": "请同时选择 MNIST 的两个文件：一个是图像，一个是这些图像的标签。",
+  "dataWrong.none": "这两个文件里没有数字。",
   "dataWrong.size": "这不是 MNIST 的文件：图像是 {height}×{width}，不是 28×28。",
   "dataWrong.label": "这不是 MNIST 的文件：有一个标签是 {label}；数字的标签是 0 到 9。",
   drawings: "同样的四十个隐变量画出的图像",
@@ -256,6 +261,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "replay.fast": "配方 fast",
   about: "模型：{name}。计算方式：{kernel}。",
   noWriting: "不能指定这个模型画哪个数字，所以只能用来探索，不能书写。",
+  noWritingInColour: "这个模型画的是彩色图像，所以只能用来探索，不能书写。",
 };
 
 export type Language = "en" | "zh";
