@@ -44,6 +44,10 @@ from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, Labels
 
+#: A quality measure: images uint8 [N, H, W, C] and their labels int64 [N] or None in, figures by name out. The first
+#: figure, where lower is better, decides which checkpoint of a run is the best.
+Measure = Callable[[Images, Labels | None], dict[str, float]]
+
 #: The seed that chooses the real images of the floor and of the reference, whatever the user's seed.
 REAL_SEED = 20_260
 
@@ -201,19 +205,13 @@ def reference_for(data: DataSet, extractor: Extractor | None = None, progress: P
     return Reference(data, with_classes, extractor, training, GaussianStatistics.of(training), distances)
 
 
-def quick_measure(
-    data: DataSet, progress: Progress = no_progress
-) -> Callable[[Images, Labels | None], dict[str, float]]:
+def quick_measure(data: DataSet, progress: Progress = no_progress) -> Measure:
     """Return the function that training calls at intervals to measure Fréchet distance and accuracy of the class.
 
     Args:
         data: the real images.
         progress: called while the feature network and the statistics of the real images are made, if they are not in
             the cache.
-
-    Returns:
-        A function of images uint8 [N, H, W, C] and their labels int64 [N] or None. It returns figures by name. The
-        first one, where lower is better, decides which checkpoint of a run is the best.
 
     Raises:
         EvaluationError: the data have no labels to train a feature network with.

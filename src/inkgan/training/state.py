@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, DivergenceError, shown
-from inkgan.images import Images, Labels
 from inkgan.networks import note_of_change
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -22,9 +21,8 @@ from inkgan.training.recipe import Recipe
 from inkgan.training.team import Team
 from inkgan.training.watching import Watcher
 
-#: A quality measure: images uint8 [N, H, W, C] and their classes in, figures by name out. The first figure decides
-#: which checkpoint is best: the lower, the better.
-Measure = Callable[[Images, Labels | None], dict[str, float]]
+if TYPE_CHECKING:
+    from inkgan.evaluation.reference import Measure
 
 
 @dataclass(frozen=True, eq=False)
