@@ -849,6 +849,7 @@ def test_warnings_have_one_form(
     assert capsys.readouterr().err == warning * 2 + "inkgan: enough.\n"
 
 
+@pytest.mark.slow
 def test_a_variable_that_pytorch_refuses_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

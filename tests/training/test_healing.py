@@ -225,6 +225,7 @@ def test_weights_that_cannot_be_saved_at_the_end_are_healed(
     assert "is not finite. Healing 1 of 3: back to step 2, " in told[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_saves")
 def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Path, small_data: Path) -> None:
     """The doctor remembers what it judged before, also if the settings say that no losses are logged."""
