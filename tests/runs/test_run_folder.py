@@ -108,6 +108,7 @@ def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) ->
         '{"recipe": "full_finetune"}',
         '{"recipe": "fast", "epochs": 3}',
         '{"recipe": "fast", "batch_size": "large"}',
+        '{"recipe": "fast", "loss": "hinge"}',
         '{"model_type": "bert"}',
         "{}",
         "[]",
@@ -228,6 +229,33 @@ def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pyt
         run.start(resolve(), force=True)
         assert [path.name for path in run.path.iterdir()] == ["config.json"]
     pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("place", [".", "checkpoints", "checkpoints/step-0000002", "pictures"])
+def test_a_run_that_cannot_be_removed_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """This is noticed before the first file is removed."""
+    run = made(tmp_path / "run")
+    before = runs.listing(run.path)
+    true = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != run.path / place and true(path, mode))
+    refusal(lambda: run.start(resolve(), force=True), str(run.path / place), "so the run stays as it is.")
+    assert runs.listing(run.path) == before
+
+
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said that it has no settings."""
+    run = made(tmp_path / "run")
+    true = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path == run.config_file:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return true(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert run.why_no_run() == "it cannot be read (permission denied)"
+    monkeypatch.setattr(Path, "iterdir", lambda path: stat(path / "config.json"))
+    assert run.why_no_run() == "it cannot be read (permission denied)"
 
 
 def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, rea
 _RENAMED = {"average": "ema_half_life"}
 #: Some settings that runs of all versions saved. A file without one of them was not saved by a run, and the settings
 #: that it lacks would get the values of an earlier version.
-_ALWAYS_SAVED = {"recipe", "seed", "steps", "seconds", "batch_size", "data.name", "watch.keep"}
+ALWAYS_SAVED = {"recipe", "seed", "steps", "seconds", "batch_size", "data.name", "watch.keep"}
 #: The end of complaints about the file of ``--config``.
 _WHAT_TO_NAME = "Name the config.json of a run, or a TOML file."
 #: The settings that control how images are read.
@@ -85,7 +85,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {shown(file)}: {reason_of(error)}. {_WHAT_TO_NAME}") from None
     except ConfigError as error:
         raise ConfigError(f"{error} {_WHAT_TO_NAME}") from None
-    if not saved.keys() >= _ALWAYS_SAVED:
+    if not saved.keys() >= ALWAYS_SAVED:
         raise ConfigError(f"{shown(file)} does not hold all settings of a run. {_WHAT_TO_NAME}")
     return _as_now(saved)
 

@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config
 from inkgan.config.schema import Precision
-from inkgan.config.sources import differences, from_saved, read_json
+from inkgan.config.sources import ALWAYS_SAVED, differences, from_saved, read_json
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import (
     UNSUPPORTED,
@@ -167,6 +167,12 @@ class RunFolder:
                 f"{shown(self.path)} already holds a run. Continue it with --resume, replace it with --force, "
                 "or name another folder with --out."
             )
+        for folder in (self.path, *found.folders) if found.files else ():
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(
+                    f"cannot replace the run in {shown(self.path)}: nothing can be removed from {shown(folder)}, so "
+                    "the run stays as it is. Change the permissions, or name another folder with --out."
+                )
         return found
 
     def _refuse(self, found: Path, reason: str) -> NoReturn:
@@ -181,11 +187,12 @@ class RunFolder:
         )
 
     def _has_settings(self) -> bool:
-        """Whether the settings here are those of a run. Other programs' settings do not name one of our recipes."""
+        """Whether the settings here are those of a run: a run saves all, and other programs at most have some."""
         try:
-            return "recipe" in read_json(self.config_file).model_fields_set
+            given = read_json(self.config_file).model_fields_set
         except ConfigError:
             return False
+        return given >= {key.partition(".")[0] for key in ALWAYS_SAVED}
 
     # Settings
 
@@ -211,10 +218,17 @@ class RunFolder:
             return "it is a file"
         if not is_folder(self.path):
             return "there is no such folder"
-        with contextlib.suppress(OSError):
-            inner = next((path for path in sorted(self.path.iterdir()) if RunFolder(path).is_run), None)
-            if inner is not None:
-                return f"it has no config.json, but holds the folders of runs, such as {shown(inner)}"
+        found: list[Path] = []
+        try:
+            found = sorted(self.path.iterdir())
+            self.config_file.stat()
+        except PermissionError as error:
+            return f"it cannot be read ({reason_of(error)})"
+        except OSError:  # the file is missing
+            pass
+        inner = next((path for path in found if RunFolder(path).is_run), None)
+        if inner is not None:
+            return f"it has no config.json, but holds the folders of runs, such as {shown(inner)}"
         return "it has no config.json"
 
     def precision_for(self, asked: Config) -> Precision:
