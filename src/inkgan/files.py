@@ -64,6 +64,11 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises an error for a name that is too long
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run that has begun."""
+    return is_file(path / "config.json") and is_folder(path / "checkpoints")
+
+
 def is_regular(path: Path) -> bool:
     """Whether this is a regular file: not a folder, not a link to somewhere else, and not a pipe that never ends."""
     return path.is_file() and not path.is_symlink()

@@ -330,6 +330,18 @@ def test_labels_in_a_table_are_not_lost_in_silence(folder: Path, name: str) -> N
     )
 
 
+def test_a_run_in_the_folder_of_its_images_is_not_read(folder: Path) -> None:
+    """``inkgan train --data .`` makes one. Its pictures would be other images when it resumes."""
+    named(folder, {"a": 10, "b": 10})
+    digest = load(str(folder)).digest
+    named(folder, {"runs/first/checkpoints/step-0000000": 1, "runs/first/pictures": 3})
+    (folder / "runs" / "first" / "config.json").write_text("{}", "utf-8")
+    data = load(str(folder))
+    assert (data.digest, data.class_names) == (digest, ("a", "b"))
+    assert data.notes[0] == "nothing is read from runs/first, the folder of a run"
+    assert load(str(folder / "runs" / "first" / "pictures")).class_names == ()
+
+
 def test_a_table_beside_class_folders_is_nothing_to_report(folder: Path) -> None:
     named(folder, {"a": 10, "b": 10})
     (folder / "licences.csv").write_text("0.png,MIT\n", "utf-8")

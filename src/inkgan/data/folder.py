@@ -33,7 +33,7 @@ from inkgan.data.pixels import resized, size_text
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names
 from inkgan.data.splits import Split, split_from_name, splits_among
 from inkgan.errors import DataError, as_given, in_bytes, listed, quantity, reason_of, shown
-from inkgan.files import Progress
+from inkgan.files import Progress, is_run
 from inkgan.images import Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -46,9 +46,10 @@ _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
 _BROKEN_LINK = "link to nothing"
+_RUN = "folder of a run"
 _HIDDEN = "hidden folder, whose name begins with a dot"
 _EMPTY = "empty folder"
-_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _BROKEN_LINK, _HIDDEN, _EMPTY)
+_NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _BROKEN_LINK, _RUN, _HIDDEN, _EMPTY)
 #: Files that may hold the labels of images without class folders. They are not read, so a note says so.
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 #: If there are more other files than this share of the images, some may be meant as images, so a note says so.
@@ -129,10 +130,15 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
             continue
         seen.add(real)
         skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
+        # A run may lie in the folder of its images; its pictures are not among them.
+        runs = {name for name in folders if is_run(Path(at, name))}
+        skipped.add(_RUN, *(Path(at, name) for name in sorted(runs)))
         # What lies outside the splits comes last: it may hold links to them.
-        folders[:] = sorted(filter(_visible, folders), key=lambda name: (split_from_name(name)[0] is None, name))
+        folders[:] = sorted(
+            filter(_visible, {*folders} - runs), key=lambda name: (split_from_name(name)[0] is None, name)
+        )
         visible = sorted(filter(_visible, files))
-        if not folders and not visible and Path(at) != folder:  # .gitkeep and .DS_Store do not count
+        if not (folders or runs or visible) and Path(at) != folder:  # .gitkeep and .DS_Store do not count
             skipped.add(_EMPTY, Path(at))
         read = {Path(name).stem for name in visible if name.lower().endswith(SUFFIXES)}
         for name in visible:
@@ -271,6 +277,7 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
     for reason, one, many in (
         (_EMPTY, "which is empty", "which are empty"),
         (_BROKEN_LINK, "a link to nothing", "links to nothing"),
+        (_RUN, "the folder of a run", "the folders of runs"),
         (_READ_ALREADY, "a link to a folder that was read already", "links to folders that were read already"),
     ):
         if paths := skipped.get(reason):

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from inkgan.errors import InkganError, InkganWarning, OutputError, listed, printable, reason_of, shown
 from inkgan.files import (
     from_json,
+    is_run,
     output_errors,
     read_regular,
     remove_abandoned,
@@ -201,11 +202,11 @@ def refuse_runs_and_data_sets(path: Path) -> None:
     Raises:
         OutputError: it is one.
     """
-    if _is_run(path):
+    if is_run(path):
         raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
     whole = path.absolute()
     for folder in whole.parents:
-        if whole.relative_to(folder).parts[0] in contents.PARTS and _is_run(folder):
+        if whole.relative_to(folder).parts[0] in contents.PARTS and is_run(folder):
             raise OutputError(
                 f"{shown(path)} belongs to the run in {shown(folder)}, so nothing is written into it. Name another "
                 "folder."
@@ -215,10 +216,6 @@ def refuse_runs_and_data_sets(path: Path) -> None:
             f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name another "
             "folder; `inkgan write` with --shards makes shards that are missing."
         )
-
-
-def _is_run(path: Path) -> bool:
-    return (path / contents.CONFIG).is_file() and (path / "checkpoints").is_dir()
 
 
 def holds_records(path: Path) -> bool:
