@@ -32,6 +32,7 @@ from data_files import write_set
 from fresh_process import modules_after
 from inkgan.cli import app, run
 from inkgan.cli.console import watcher_for
+from inkgan.config import resolve
 from inkgan.errors import ConfigError, InkganWarning
 from inkgan.generation.hands import morph
 from inkgan.training.options import TrainingOptions
@@ -387,7 +388,7 @@ def test_bad_input(
         "empty.npz": b"",
         "cut.npz": good[: len(good) // 2],
         "full/notes.txt": b"mine",
-        "run/config.json": b'{"data": {"name": "small.npz"}, "recipe": "fast"}',
+        "run/config.json": resolve(options={"data.name": "small.npz"}).model_dump_json().encode(),
         "broken/config.json": b"{",
         "heavy.toml": b"[[texts]]\ntemplate='1'\nweight=1e308\n[[texts]]\ntemplate='2'\nweight=1e308\n",
         "trained/config.json": b"{}",
