@@ -318,6 +318,28 @@ function testsIn(name, browser) {
   });
 
   if (name === "chrome") {
+    test("a second finger neither draws a line nor ends the first one's", { timeout: 120_000 }, async () => {
+      const { page, heard } = await open(browser(), 390, "en&hand", "light");
+      await (await page.$(".pad")).evaluate((pad) => pad.scrollIntoView({ block: "center" }));
+      const { x, y } = await (await page.$(".pad")).boundingBox();
+      const first = await page.touchscreen.touchStart(x + 40, y + 40);
+      await first.move(x + 40, y + 100);
+      const second = await page.touchscreen.touchStart(x + 240, y + 40);
+      await second.move(x + 240, y + 100);
+      await second.end();
+      await first.move(x + 40, y + 240);
+      await first.end();
+      const columns = await page.$eval(".pad", (pad) => {
+        const copy = new OffscreenCanvas(pad.width, pad.height).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(pad, 0, 0);
+        const inked = (left, top) => copy.getImageData(left, top, 1, 1).data[3] > 0;
+        return [inked(38, 60), inked(38, 200), inked(140, 70), inked(238, 60)];
+      });
+      deepStrictEqual(columns, [true, true, false, false]);
+      deepStrictEqual(heard, []);
+      await page.close();
+    });
+
     test("where the system chooses the colours, what is chosen shows, and ink has paper", {
       timeout: 120_000,
     }, async () => {

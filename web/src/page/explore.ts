@@ -100,7 +100,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   };
   // Not without a button: on its way to the images, the pointer would take the point with it.
   const follow = (event: PointerEvent) => {
-    if (event.buttons) {
+    if (event.buttons && event.isPrimary) {
       const box = plane.getBoundingClientRect();
       moveTo(
         ((event.clientX - box.left) / box.width - 0.5) * 2 * REACH,

@@ -198,18 +198,23 @@ function drawingPad(changed: () => void) {
     pen.fillRect(0, 0, SIDE, SIDE);
     pen.globalCompositeOperation = "source-over";
   });
+  // Another finger, or the palm, would draw lines from where the first one is; so would the menu of the right button.
+  const draws = (event: PointerEvent) => event.isPrimary && (event.buttons & 1) === 1;
   canvas.addEventListener("pointerdown", (event) => {
+    if (!draws(event)) {
+      return;
+    }
     canvas.setPointerCapture(event.pointerId);
     clearTimeout(timer);
     lineTo(event);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last) {
+    if (last && draws(event)) {
       lineTo(event);
     }
   });
-  const end = () => {
-    if (last) {
+  const end = (event: PointerEvent) => {
+    if (last && event.isPrimary) {
       last = null;
       timer = window.setTimeout(changed, 600); // a 4 or a 5 may have a second stroke
     }
