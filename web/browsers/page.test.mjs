@@ -185,6 +185,33 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("a training that a later one ended is refused, and the view starts a new one", {
+    timeout: 120_000,
+  }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    const [, , oneStep, pause] = await page.$$("#panel-3 .buttons button");
+    const shown = (steps) => until(page, (n) => document.querySelector(".figures b").textContent === n, steps);
+    await oneStep.evaluate((one) => {
+      one.click();
+      one.click();
+    });
+    await shown("2");
+    const said = await page.evaluate(async () => {
+      const first = await window.inkgan.trainer({ batch: 2 });
+      const second = await window.inkgan.trainer({ batch: 2 });
+      await second.step();
+      const refusal = await first.step().catch((error) => error.message);
+      return [refusal, first.steps, first.ended, second.steps, second.ended];
+    });
+    deepStrictEqual(said, ["a later training has ended this one", 0, true, 1, false]);
+    await pause.click();
+    await oneStep.click(); // of a training of its own
+    await until(page, () => window.inkgan.latest.steps === 1 && window.inkgan.latest.figures.logitsReal.length === 32);
+    await shown("1");
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("every class of a model that cannot write has its name below its image", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 360, "en", "light", "named");
     const names = await page.$$eval(".digits button", (all) => all.map((one) => one.textContent));

@@ -90,6 +90,7 @@ export class Inkgan {
   private readonly classifier: Uint8Array | null;
   private readonly drawing: Caller;
   private training: Caller | null = null;
+  private latest: TrainerHandle | null = null;
 
   constructor(
     private readonly workerSource: string,
@@ -179,8 +180,11 @@ export class Inkgan {
     this.training ??= new Caller(this.workerSource);
     const { seed: ofSeed = 0, batch = 32, steps = 2500, settings = {} } = request;
     const start = { data, classifier: this.classifier, seed: String(ofSeed), batch, steps, settings };
+    this.latest?.end();
+    const handle = new TrainerHandle(this.training, steps, data);
+    this.latest = handle;
     await this.training.call("train.start", start);
-    return new TrainerHandle(this.training, steps, data);
+    return handle;
   }
 }
 
@@ -191,6 +195,8 @@ export class TrainerHandle {
   steps = 0;
   perSecond = 0;
   bytes = 0;
+  /** Whether a later training has ended this one. */
+  ended = false;
 
   constructor(
     private readonly worker: Caller,
@@ -203,6 +209,18 @@ export class TrainerHandle {
     return this.steps >= this.length;
   }
 
+  /** Let every further call be refused: the worker trains another one. */
+  end(): void {
+    this.ended = true;
+  }
+
+  private async call<T>(method: string, argument: unknown, news?: (value: never) => void): Promise<T> {
+    if (this.ended) {
+      throw new Error("a later training has ended this one");
+    }
+    return this.worker.call(method, argument, news);
+  }
+
   private note(progress: Progress): Progress {
     this.figures = progress.figures;
     this.steps = progress.steps;
@@ -213,7 +231,7 @@ export class TrainerHandle {
 
   /** Do one step, then pause. A run that is complete has no further step. */
   async step(): Promise<Progress> {
-    return this.note(await this.worker.call<Progress>("train.step", null));
+    return this.note(await this.call<Progress>("train.step", null));
   }
 
   /**
@@ -225,34 +243,34 @@ export class TrainerHandle {
   ): Promise<void> {
     checkOptions(options, { steps: whole(1), between: number(0), news: callback });
     const { steps = null, between = 0, news } = options;
-    return this.worker.call("train.run", { steps, between }, (progress: Progress) => {
+    return this.call("train.run", { steps, between }, (progress: Progress) => {
       this.note(progress);
       news?.(progress);
     });
   }
 
   pause(): Promise<void> {
-    return this.worker.call("train.pause", null);
+    return this.call("train.pause", null);
   }
 
   /** Change settings from the next step on. */
   async change(settings: Partial<Settings>): Promise<void> {
     checkOptions(settings, SETTINGS);
-    return this.worker.call("train.change", settings);
+    return this.call("train.change", settings);
   }
 
   shown(): Promise<Shown> {
-    return this.worker.call("train.shown", null);
+    return this.call("train.shown", null);
   }
 
   /** Images uint8 [n, H, W, C] by the average of the generator. */
   async draw(latents: Float32Array, labels: readonly number[]): Promise<Uint8Array> {
     checkLatents(latents, labels, LATENT, this.data.classes);
-    return this.worker.call("train.draw", { latents, labels });
+    return this.call("train.draw", { latents, labels });
   }
 
   async critique(images: Float32Array, labels: readonly number[]): Promise<Critique> {
     checkImages(images, labels, this.data.image, this.data.classes);
-    return this.worker.call("train.critique", { images, labels });
+    return this.call("train.critique", { images, labels });
   }
 }

@@ -25,9 +25,11 @@ export interface LearnView {
 export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   let data: Data | null = inkgan.digits;
   let handle: TrainerHandle | null = null;
+  let starting: Promise<TrainerHandle> | null = null; // a second click waits for the training that the first one starts
+  const current = () => (handle?.ended ? null : handle); // a script on the page may have started another training
   let history: number[][] = [[], []]; // the losses of the generator, and those of the discriminator
   const screen = makeScreen();
-  const controls = makeControls(() => handle?.change(controls.settings()));
+  const controls = makeControls(() => current()?.change(controls.settings()));
   const about = make("p", { class: "hint" });
   const problem = make("p", { class: "problem", role: "alert" });
   const refusal = make("p", { class: "problem", role: "alert" }); // beside the buttons: the field lies far below
@@ -37,17 +39,22 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
 
   /** The training to go on with, a new one if there is none; null if there is no step to do. */
   const started = async (): Promise<TrainerHandle | null> => {
-    if (!handle) {
+    if (!current()) {
       const seed = seedIn(controls.seed);
       tell(refusal, seed === null ? ["seedWrong"] : null);
       if (seed === null) {
         return null;
       }
       const batch = Number(controls.batch.value);
-      handle = await inkgan.trainer({ seed, batch, settings: controls.settings(), ...(data ? { data } : {}) });
+      const request = { seed, batch, settings: controls.settings(), ...(data ? { data } : {}) };
+      starting ??= inkgan.trainer(request).finally(() => {
+        starting = null;
+      });
+      handle = await starting;
       history = [[], []];
     }
-    return handle.complete ? null : handle;
+    const trainer = current();
+    return trainer?.complete ? null : trainer;
   };
   const news = (progress: Progress) => {
     const { figures, steps, perSecond, shown } = progress;
@@ -97,7 +104,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     }
   };
   const reset = async () => {
-    await handle?.pause();
+    await current()?.pause();
     handle = null;
     screen.clear();
     tell(end, null);
@@ -115,7 +122,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   };
   const fast = button("run", () => run(fast, 0));
   const slow = button("slow", () => run(slow, 900));
-  const pause = button("pause", () => handle?.pause());
+  const pause = button("pause", () => current()?.pause());
   showRunning(null);
   const files = make("input", { type: "file", multiple: true, accept: ".gz" });
   files.addEventListener("change", () => takeFiles(files.files));
@@ -140,7 +147,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     event.preventDefault();
     takeFiles(event.dataTransfer?.files);
   });
-  return { element, trainer: () => handle };
+  return { element, trainer: current };
 }
 
 /** What a file of MNIST holds. */
