@@ -34,7 +34,7 @@ from documents import ROOT, blocks
 from inkgan import files
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
-from inkgan.files import temporary_folder
+from inkgan.files import sha256_of, temporary_folder
 from inkgan.generation import engines, shards
 from inkgan.generation.engines import T, Task
 from inkgan.generation.formats import Files
@@ -510,6 +510,15 @@ def test_texts_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             write_shards(one, out)
     with pytest.raises(ConfigError, match="standard input"):
         write_shards(spec(texts=(), texts_file="-"), tmp_path / "c")
+
+
+def test_a_file_of_texts_that_is_called_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest has the SHA-256 of the file and of the model's weights."""
+    monkeypatch.chdir(tmp_path)
+    Path("model").write_text("7\n", "utf-8")
+    named = spec(texts=(), texts_file="model", count=1, shards=1)
+    digests = digests_of(named, sources_of(named))
+    assert digests == {"model": inkgan.load(named.model).weights_digest, "./model": sha256_of(Path("model"))}
 
 
 def report_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -335,7 +335,8 @@ def digests_of(spec: Spec, sources: Sources) -> dict[str, str]:
     lines = [] if spec.texts_file is None else [Path(spec.texts_file)]
     for path in lines + sources.texts.files:
         try:
-            files[str(path)] = sha256_of(path)
+            name = "./model" if str(path) == "model" else str(path)  # the name of the model's own digest
+            files[name] = sha256_of(path)
         except OSError as error:
             raise ConfigError(
                 f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
