@@ -52,8 +52,8 @@ def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data
     assert len(told) == 1
     assert (
         "the training has blown up. Healing 1 of 3: back to step 0, continuing with discriminator.learning_rate=0.003."
-        in told[0]
-    )
+        " Checkpoints after it are kept as NAME.ill."
+    ) in told[0]
     kept = [*(tmp_path / "ill" / "checkpoints").glob("*.ill")]
     assert kept
     for one in kept:
@@ -150,6 +150,7 @@ def test_the_first_step_is_healed(tmp_path: Path, small_data: Path, monkeypatch:
     assert numbers == [0, 0, 1]
     assert [change.step for change in config.parsed_changes()] == [0]
     assert "Healing 1 of 3: back to step 0" in told[0]
+    assert told[0].endswith("generator.learning_rate=0.00033.")  # no checkpoint was put aside
 
 
 @pytest.mark.usefixtures("fast_saves")

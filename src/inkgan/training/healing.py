@@ -74,12 +74,13 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     earlier = [one for one in changes if one.step < step]
     to_come = [one for one in changes if one.step > finding.step]
     config = run.config.model_copy(update={"changes": tuple(map(str, (*earlier, change, *to_come)))})
+    newest = max(checkpoint.list_steps(run.folder.checkpoints))
     with run.folder.locked():
         checkpoint.set_aside_after(run.folder.checkpoints, step, "ill")
         run.folder.write_config(config)
     settings = " ".join(f"{key}={value:g}" for key, value in change.settings.items())
     watcher.warn(
-        f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, continuing with {settings}. "
-        "Checkpoints after it are kept as NAME.ill."
+        f"{illness}. Healing {number} of {MOST_HEALINGS}: back to step {step}, continuing with {settings}."
+        f"{' Checkpoints after it are kept as NAME.ill.' if newest > step else ''}"
     )
     return config
