@@ -270,7 +270,7 @@ def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path)
         ("none", "there is no model or run '"),
         ("a file", "is a file, not a model folder of inkgan."),
         ("empty folder", "is neither a run folder (it has no config.json) nor a model (no model.json)."),
-        ("foreign run", ""),
+        ("foreign run", "unknown setting 'model_type'"),
         ("x" * 300, "file name too long."),
         ("a\nb", "there is no model or run '"),
     ],

@@ -550,7 +550,7 @@ def test_a_checkpoint_by_name(tmp_path: Path) -> None:
             run.checkpoint(which)
         assert len(str(caught.value)) < 500
     refusal(lambda: run.checkpoint("best"), "measured no quality", kind=CheckpointError)
-    refusal(lambda: RunFolder(tmp_path / "none").checkpoint("latest"), "no checkpoint yet", kind=CheckpointError)
+    refusal(lambda: made(tmp_path / "none", steps=()).checkpoint("latest"), "no checkpoint yet", kind=CheckpointError)
 
 
 @pytest.mark.parametrize("text", ["{broken", "[]"])

@@ -409,6 +409,7 @@ class RunFolder:
         """
         steps = checkpoint.list_steps(self.checkpoints)
         if not steps:
+            self.saved_config()  # raises an error that says more if the settings are another program's
             raise CheckpointError(
                 f"{shown(self.path)} has no checkpoint yet. Train it further: "
                 f"inkgan train --resume --out {shlex.quote(str(self.path))}"
