@@ -159,23 +159,18 @@ def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
     assert (tmp_path / "disk" / "step-0000002").is_dir()
 
 
-@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "environment.json"])
-def test_a_file_on_another_disk(tmp_path: Path, name: str) -> None:
-    """A file of a run that is a link stays a link; its target is removed, and written again with the new run's file."""
-    run = made(tmp_path / "run")
-    (run.path / name).rename(tmp_path / "elsewhere")
-    (run.path / name).symlink_to(tmp_path / "elsewhere")
-    run.start(resolve(overrides=["steps=9"]), force=True)
-    assert (run.path / name).is_symlink()
-    assert (tmp_path / "elsewhere").exists() == (name == "config.json")
-    assert run.saved_config().steps == 9
-
-
 @pytest.mark.parametrize(
-    "name", ["pictures/sheet.png", "checkpoints/step-0000002", "tensorboard/events.out.tfevents.1.x"]
+    "name",
+    [
+        "config.json",
+        "metrics.jsonl",
+        "pictures/sheet.png",
+        "checkpoints/step-0000002",
+        "tensorboard/events.out.tfevents.1.x",
+    ],
 )
-def test_links_inside_a_part(tmp_path: Path, name: str) -> None:
-    """The error names a link that the user put among the files of a run, and the link stays."""
+def test_links_among_the_files(tmp_path: Path, name: str) -> None:
+    """The error names a link that the user put among the files of a run; it stays, and so does what it leads to."""
     run = made(tmp_path / "run")
     path = run.path / name
     if path.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,7 @@ class Contents:
         files: the files that a run wrote, except ``lock`` and those in ``unfinished``.
         unfinished: the files that an interrupted write left.
         folders: the folders that a run made, each before those that hold it.
-        foreign: everything else. Links within the parts of a run are foreign, but a part itself may be a link.
+        foreign: everything else. Links are foreign, but a part of a run, such as ``checkpoints``, may be one.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -59,12 +58,12 @@ def contents_of(folder: Path) -> Contents:
         elif path.name == LOCK and path.is_file() and not path.stat().st_size:
             continue
         else:
-            _classify(path, _FILES, found, may_be_link=True)
+            _classify(path, _FILES, found)
     return found
 
 
 def remove(contents: Contents, folder: Path) -> None:
-    """Remove the files that a run wrote. Links stay, without what they pointed to.
+    """Remove the files that a run wrote. A part that is a link stays, without the files that it led to.
 
     The settings are removed last: a folder that has them is a run, so an interrupted removal can be repeated.
 
@@ -72,7 +71,7 @@ def remove(contents: Contents, folder: Path) -> None:
         OSError: one cannot be removed.
     """
     for path in sorted([*contents.files, *contents.unfinished], key=lambda path: path == folder / CONFIG):
-        Path(os.path.realpath(path)).unlink()
+        path.unlink()
     for path in contents.folders:
         if not path.is_symlink():
             path.rmdir()
@@ -110,9 +109,9 @@ def _classify_checkpoints(part: Path, found: Contents) -> None:
     found.folders.append(part)
 
 
-def _classify(path: Path, names: re.Pattern[str], found: Contents, *, may_be_link: bool = False) -> None:
+def _classify(path: Path, names: re.Pattern[str], found: Contents) -> None:
     """Note a path as a run's file, as unfinished or as foreign."""
-    may_be_own = path.is_file() and (may_be_link or not path.is_symlink())
+    may_be_own = is_regular(path)
     if may_be_own and names.fullmatch(original_name(path.name)):
         found.files.append(path)
     elif may_be_own and _UNFINISHED.fullmatch(path.name):
