@@ -308,7 +308,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("sample none -o a.png", "there is no model or run 'none'."),
         ("sample full -o a.png", "full is neither a run folder"),
         ("sample model.pt -o a.png", "model.pt is a pickle"),
-        ("sample broken -o a.png", "broken has no checkpoint yet."),
+        ("sample broken -o a.png", "broken/config.json is damaged: it is not JSON"),
         ("sample run -o a.png", "no checkpoint yet"),
         ("sample run -o a.jpg", "a.jpg does not say what to write. End it with .png"),
         ("sample run -o full", "full already holds files. Add --force"),
