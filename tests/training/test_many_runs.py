@@ -279,6 +279,7 @@ def test_lists_of_seeds(text: str, seeds: list[int]) -> None:
         *((text, r"is not a list of seeds\. Write") for text in ("9223372036854775808", "1,,2")),
         ("3-1", r"runs backwards\. Give the smaller seed first: 1-3\."),
         ("0-10000", "has more than 10,000 seeds"),
+        ("10000-0", "has more than 10,000 seeds"),
     ],
 )
 def test_no_lists_of_seeds(text: str, said: str) -> None:

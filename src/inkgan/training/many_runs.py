@@ -189,11 +189,11 @@ def parse_seeds(text: str) -> list[int]:
         if not all(end.isdecimal() and end.isascii() and len(end) <= 19 and int(end) <= LARGEST_SEED for end in ends):
             raise ConfigError(f"--seeds {shown(text)} is not a list of seeds. Write 0-9, or 1,2,5-7.")
         low, high = int(ends[0]), int(ends[1])
-        if high < low:
-            raise ConfigError(f"--seeds {shown(text)} runs backwards. Give the smaller seed first: {high}-{low}.")
-        if high - low >= _MOST_SEEDS:
+        if abs(high - low) >= _MOST_SEEDS:
             raise ConfigError(
                 f"--seeds {shown(text)} has more than {_MOST_SEEDS:,} seeds. Train them in several commands."
             )
+        if high < low:
+            raise ConfigError(f"--seeds {shown(text)} runs backwards. Give the smaller seed first: {high}-{low}.")
         seeds += range(low, high + 1)
     return list(dict.fromkeys(seeds))
