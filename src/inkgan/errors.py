@@ -25,6 +25,7 @@ import inspect
 import operator
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -182,6 +183,11 @@ def printable(name: Path | str) -> str:
     except UnicodeEncodeError:  # half a surrogate pair: no file name has one, but text from JSON or a notebook may
         text = str(name)
     return "".join(letter if letter.isprintable() or letter in JOINERS else ascii(letter)[1:-1] for letter in text)
+
+
+def look_of(name: str) -> str:
+    """Return one text for all names that look alike, such as an é of one character and an é of two, as macOS has it."""
+    return unicodedata.normalize("NFC", re.sub(f"[{JOINERS}]", "", name))
 
 
 def shown(path: Path | str) -> str:

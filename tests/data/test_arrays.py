@@ -213,7 +213,7 @@ def test_classes_without_images_are_left_out_and_the_others_keep_their_names(fil
     images[:, 0, 0] = given
     data = having(file, images=images, labels=given)
     assert data.class_names == ("2", "5", "11")
-    assert data.notes == ("3 of 12 classes have images: 2, 5, 11",)
+    assert data.notes == ("the labels are not 0 to 2: the classes are 2, 5, 11",)
     for split in data.splits.values():
         assert split.labels is not None
         assert split.labels.dtype == np.int64
@@ -231,11 +231,28 @@ def test_class_names_in_the_file(file: Path) -> None:
     complaint(lambda: having(file, images=images, labels=given, class_names=np.arange(3)), "class_names", "int64")
 
 
-def test_a_class_without_an_image_to_train_on_is_refused(file: Path) -> None:
-    """The one image of class 1 is held out for validation, as VALIDATION says."""
+def test_the_last_image_of_a_class_is_not_held_out(file: Path) -> None:
+    """VALIDATION has the only image of class 1, which is trained on instead; sizes stay, and no image is used twice."""
     labels = np.zeros(50, np.int64)
     labels[VALIDATION[0]] = 1
-    complaint(lambda: having(file, images=pixels(50, 8, 8), labels=labels), "class '1' has no image to train on")
+    images = pixels(50, 8, 8)
+    images[:, 0, 0] = np.arange(50)
+    data = having(file, images=images, labels=labels)
+    assert [len(split) for split in data.splits.values()] == [40, 5, 5]
+    assert data.train.labels is not None
+    assert data.train.images[data.train.labels == 1, 0, 0, 0].tolist() == [VALIDATION[0]]
+    assert everything(data).tolist() == list(range(50))
+
+
+def test_a_class_without_an_image_to_train_on_is_refused(file: Path) -> None:
+    arrays = {
+        "x_train": pixels(20, 8, 8),
+        "y_train": numbers(20, 2),
+        "x_test": pixels(9, 8, 8),
+        "y_test": numbers(9, 3),
+    }
+    complaint(lambda: having(file, **arrays), "class '2' has no image to train on")
+    complaint(lambda: having(file, images=pixels(9, 8, 8), labels=np.arange(9)), "has no image to train on")
 
 
 @pytest.mark.parametrize(

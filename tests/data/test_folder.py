@@ -506,7 +506,7 @@ def test_splits_inside_of_one_class_folder_are_enough(folder: Path) -> None:
 def test_a_folder_around_the_whole_set(folder: Path) -> None:
     """Archives often unpack to one; its name is no class."""
     named(folder, {"unpacked/train/a": 9, "unpacked/test/a": 3})
-    complaint(lambda: load(str(folder)), "unpacked would be 1 class", "Name the folder unpacked in it")
+    complaint(lambda: load(str(folder)), "unpacked would be 1 class", "Give the folder unpacked inside of it")
     assert [len(split) for split in load(str(folder / "unpacked")).splits.values()] == [8, 1, 3]
 
 
@@ -517,13 +517,24 @@ def test_a_folder_around_all_classes_is_reported(folder: Path) -> None:
     assert note not in load(str(folder / "unpacked")).notes
 
 
+def test_folders_inside_of_class_folders_are_reported(folder: Path) -> None:
+    """As in Omniglot, where each alphabet has a folder for each character."""
+    named(folder, {"Greek/alpha": 9, "Greek/beta": 9, "Latin/a": 9, "plain": 9})
+    note = "folders inside of class folders are not classes of their own: Greek/alpha, Greek/beta"
+    data = load(str(folder))
+    assert data.class_names == ("Greek", "Latin", "plain")
+    assert data.notes[0] == note
+    shutil.rmtree(folder / "Greek" / "alpha")
+    assert not any("of their own" in one for one in load(str(folder)).notes)
+
+
 def test_several_folders_around_the_whole_set(folder: Path) -> None:
     named(folder, {"unpacked/set/images/a": 9, "unpacked/set/images/b": 3})
     note = "all images are of one class, unpacked, though it has the folders set/images/a, set/images/b"
     assert load(str(folder)).notes[0] == note
     named(folder / "unpacked" / "set", {"train/a": 9, "test/a": 3})
     shutil.rmtree(folder / "unpacked" / "set" / "images")
-    complaint(lambda: load(str(folder)), "look like splits", "Name the folder unpacked/set in it")
+    complaint(lambda: load(str(folder)), "look like splits", "Give the folder unpacked/set inside of it")
 
 
 # What is left out

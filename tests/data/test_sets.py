@@ -116,6 +116,22 @@ def test_idx_sets_without_test_file_or_labels(tmp_path: Path) -> None:
     complaint(lambda: load(str(tmp_path)), "holds several sets")
 
 
+@pytest.mark.parametrize("others", [["train-labels-idx2-int"], ["valid-images-idx3-ubyte", "valid-labels-idx1-ubyte"]])
+def test_what_is_not_read_beside_idx_files_is_told(tmp_path: Path, others: list[str]) -> None:
+    """Labels in another form, a split of another name; but neither hidden files nor the same files unpacked."""
+    write_set(tmp_path)
+    write_set(tmp_path, zipped=False)
+    (tmp_path / ".DS_Store").touch()
+    data = load(str(tmp_path))
+    assert not data.skipped
+    assert not any("read" in note for note in data.notes)
+    for name in others:
+        (tmp_path / name).touch()
+    data = load(str(tmp_path))
+    assert data.skipped == {"not named like MNIST's files": len(others)}
+    assert data.notes[0].startswith(f"nothing is read from {', '.join(others)}, not named like MNIST's files, such as")
+
+
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     folder = tmp_path / "MNIST" / "raw"
     write_set(folder, zipped=False)

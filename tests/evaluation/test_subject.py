@@ -159,6 +159,15 @@ def test_labels_are_matched_by_name() -> None:
     assert sample.notes == ("array has no images of 'c': 1 of the 3 classes.",)
 
 
+def test_names_that_look_alike_are_one_class() -> None:
+    """Images of macOS have an é of two characters in the names of their folders."""
+    subject = open_subject((strokes(128), np.array(["e\u0301", "a"] * 64)))
+    sample = draw(subject, 128, 0, data(class_names=("a", "\xe9")))
+    assert sample.labels is not None
+    assert sample.labels.tolist() == [1, 0] * 64
+    assert sample.notes == ()
+
+
 def test_labels_of_other_classes_are_not_used() -> None:
     subject = open_subject((strokes(128), np.arange(128) % 2))
     for real, said in (

@@ -79,9 +79,15 @@ def test_names_that_a_list_would_hide_are_in_quotes(tmp_path: Path) -> None:
     assert "classes ' a', 'b, c', d e, f" in repr(model)
 
 
-@pytest.mark.parametrize(("folder", "name"), [("a\nb", "a\\nb"), ("\u202ea", "\\u202ea"), ("\udce9", "\\xe9")])
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("a\nb", "a\\nb"), ("\u202ea", "\\u202ea"), ("\udce9", "\\xe9"), ("\xe9", "e\u0301"), ("e\u0301", "\xe9")],
+)
 def test_a_class_can_be_asked_for_by_its_folder(tmp_path: Path, folder: str, name: str) -> None:
-    """A class has its folder's name in printable form; the name itself, which a shell completes, asks for it, too."""
+    """A class has its folder's name in printable form; the name itself, which a shell completes, asks for it, too.
+
+    So does a name that looks the same: macOS writes an é in the name of a folder as two characters.
+    """
     model = inkgan.load(renamed_digits(tmp_path / "model", "012", ["x", name, "y"]))
     np.testing.assert_array_equal(model.labels_for(2, folder), [1, 1])
 

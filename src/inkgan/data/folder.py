@@ -107,7 +107,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
     data = assemble(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_one_class(used, folder)]
+    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_deeper(used, folder)]
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
@@ -297,13 +297,19 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
     return notes
 
 
-def _one_class(used: Sequence[_Found], folder: Path) -> list[str]:
-    """Return a note if all images lie in one class folder that has several folders: perhaps those are the classes."""
-    if len(classes := {file.class_name for file in used}) > 1:
-        return []
-    name = classes.pop()
-    below = [file.path.relative_to(folder).parts[:-1] for file in used]
-    inside = [places[places.index(name) + 1 :] for places in below if name in places]
+def _deeper(used: Sequence[_Found], folder: Path) -> list[str]:
+    """Return a note if class folders have several folders with images: perhaps those are the classes."""
+    below: dict[str, list[tuple[str, ...]]] = {}
+    for file in used:
+        places = file.path.relative_to(folder).parts[:-1]
+        if file.class_name in places:
+            below.setdefault(file.class_name, []).append(places[places.index(file.class_name) + 1 :])
+    if len(below) != 1:
+        several = {name: {*inside} for name, inside in below.items() if len({*inside}) > 1}
+        folders = sorted({f"{name}/{places[0]}" for name, inside in several.items() for places in inside if places})
+        examples = shown(listed(folders, 3))
+        return [f"folders inside of class folders are not classes of their own: {examples}"] if folders else []
+    ((name, inside),) = below.items()
     # Folders that hold nothing but one folder are passed over.
     depth = len(os.path.commonprefix(inside)) + 1  # noqa: RUF071 - of tuples, not of strings
     folders = sorted({"/".join(places[:depth]) for places in inside if len(places) >= depth})

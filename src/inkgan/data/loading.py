@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from inkgan.data.known_sets import (
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
-from inkgan.errors import DataError, reason_of, shown
+from inkgan.errors import DataError, listed, reason_of, shown
 from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
+_UNREAD = "not named like MNIST's files"
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?", re.IGNORECASE)
 
 
@@ -215,7 +216,12 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
         return read_known(known, folder, reading)
     train, *test = map(_read_split, files)
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
-    return assemble(name, shown(folder), splits, None, reading)
+    data = assemble(name, shown(folder), splits, None, reading)
+    unread = _unread(files)
+    if not unread:
+        return data
+    note = f"nothing is read from {listed(unread, 3)}, {_UNREAD}, such as train-labels-idx1-ubyte"
+    return replace(data, skipped={_UNREAD: len(unread)}, notes=(note, *data.notes))
 
 
 def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
@@ -237,10 +243,22 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
 def _read_split(file: Path) -> Split:
     """Read an IDX file of images, and the labels beside it if there are any."""
     images = idx.read_images(file)
-    prefix, _, form = _unpacked_name(file).lower().rpartition("images")
-    wanted = f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}"
+    wanted = _name_of_labels(file)
     labels = next((path for path in entries(file.parent) if _unpacked_name(path).lower() == wanted), None)
     return Split(images, None if labels is None else idx.read_labels(labels, len(images)))
+
+
+def _name_of_labels(file: Path) -> str:
+    """Return the name, in small letters, of the unpacked file that has the labels of an IDX file of images."""
+    prefix, _, form = _unpacked_name(file).lower().rpartition("images")
+    return f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}"
+
+
+def _unread(files: Sequence[Path]) -> list[str]:
+    """Return the names of what lies beside the IDX files of images and is neither one of them nor their labels."""
+    read = {name for file in files for name in (_unpacked_name(file).lower(), _name_of_labels(file))}
+    beside = [path for path in entries(files[0].parent) if not path.name.startswith(".")]
+    return [shown(path.name) for path in beside if is_folder(path) or _unpacked_name(path).lower() not in read]
 
 
 def _unpacked_name(file: Path) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import JOINERS, DataError, as_given, in_bytes, listed_names, printable, quantity, shortened
+from inkgan.errors import DataError, as_given, in_bytes, listed_names, look_of, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -266,12 +264,12 @@ def _with_class_names(
                 "of these images."
             )
     used = np.unique(every)
-    if given is None:
-        given = [str(label) for label in range(every.max() + 1)]
-    names = tuple(given[label] for label in used.tolist())
-    if len(names) == len(given):
+    names = tuple(str(label) if given is None else given[label] for label in used.tolist())
+    if len(names) == (every.max() + 1 if given is None else len(given)):
         return splits, names, []
     splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
+    if given is None:
+        return splits, names, [f"the labels are not 0 to {len(names) - 1}: the classes are {listed_names(names, 10)}"]
     have = "has" if len(names) == 1 else "have"
     return splits, names, [f"{len(names)} of {quantity(len(given), 'class')} {have} images: {listed_names(names, 10)}"]
 
@@ -330,8 +328,7 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
         DataError: two look alike, such as an é of one character and an é of two; or one is empty.
     """
     names = [printable(name) for name in given]
-    looks = [unicodedata.normalize("NFC", re.sub(f"[{JOINERS}]", "", name)) for name in names]
-    alike = [name for name, count in Counter(looks).items() if count > 1]
+    alike = [name for name, count in Counter(map(look_of, names)).items() if count > 1]
     if alike or not all(names):
         which = f": {as_given(alike[0])}" if alike else ""
         raise DataError(f"{where} has a name twice, or an empty name{which}. Give each class its own.")

@@ -135,7 +135,7 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
     inner = inside[outer]
     remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
     if len(tops) == 1:
-        remedy = f"Name the folder {printable('/'.join(outer or tops))} in it"
+        remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
     raise DataError(
         f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the folders "
         f"{printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with --set data.splits=no (they "
@@ -186,8 +186,21 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
         return [everything]
     tenth = max(1, count // 10)
     order = shuffled(count)
+    if everything.labels is not None:
+        order = _with_every_class_in(order, parts * tenth, everything.labels)
     cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
     return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
+
+
+def _with_every_class_in(order: NDArray[np.intp], held: int, labels: Labels) -> NDArray[np.intp]:
+    """Return an order whose first ``held`` images are all that there are of no class, if there are enough others.
+
+    It is the same order, unless a class would be lost: then the last image of each class goes to the end.
+    """
+    if len(np.unique(labels[order[held:]])) == len(np.unique(labels)):
+        return order
+    last = len(order) - 1 - np.unique(labels[order[::-1]], return_index=True)[1]
+    return np.concatenate([np.delete(order, last), order[np.sort(last)]])
 
 
 def shuffled(count: int) -> NDArray[np.intp]:

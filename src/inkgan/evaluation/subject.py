@@ -24,6 +24,7 @@ from inkgan.errors import (
     EvaluationError,
     InkganWarning,
     listed,
+    look_of,
     quantity,
     shown,
     valid_path,
@@ -364,6 +365,7 @@ def _unequal_counts(class_names: Sequence[str], data: DataSet) -> NDArray[np.int
 
     It is also None if the model draws without labels, or draws a class that the data do not have.
     """
+    class_names = _spelled(class_names, data)
     numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
     if data.train.labels is None or not class_names or not numbers.keys() >= set(class_names):
         return None
@@ -378,6 +380,7 @@ def _renumbered(
     """Return labels in the numbering of the data, matched by the names of the classes; and notes."""
     if not data.class_names:
         return None, [f"the labels of {name} are not used: {data.name} has none."]
+    class_names = _spelled(class_names, data)
     numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
     used = {class_names[label] for label in np.unique(labels)}
     foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
@@ -394,6 +397,12 @@ def _renumbered(
         for start, missing in starts.items()
         if missing
     ]
+
+
+def _spelled(class_names: Sequence[str], data: DataSet) -> list[str]:
+    """Return names of classes as the data spell them: macOS writes an é in the name of a folder as two characters."""
+    spellings = {look_of(class_name): class_name for class_name in data.class_names}
+    return [spellings.get(look_of(class_name), class_name) for class_name in class_names]
 
 
 def _quoted(names: Sequence[str]) -> str:
