@@ -193,12 +193,11 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((2, 12, 12, 1)), "images are float64"),
-        (np.zeros((2, 12, 12), np.uint8), r"shape \(2, 12, 12\)"),
+        (np.zeros((2, 12, 12, 1)), r"images are float64 \[2, 12, 12, 1\]"),
+        (np.zeros((2, 12, 12), np.uint8), r"images are uint8 \[2, 12, 12\]"),
         (np.zeros((0, 12, 12, 1), np.uint8), "N > 0"),
-        (np.zeros((2, 12, 12, 2), np.uint8), "C = 1 or 3"),
-        (np.zeros((2, 12, 13, 1), np.uint8), "images are 12x13x1, this feature network reads 12x12x1"),
-        ([1, 2], "images are list"),
+        (np.zeros((2, 12, 12, 3), np.uint8), "of 12x12x1. Convert"),
+        (np.zeros((2, 12, 13, 1), np.uint8), r"images are uint8 \[2, 12, 13, 1\]"),
     ],
 )
 def test_refuses_images(network: FeatureNetwork, images: Images, message: str) -> None:
@@ -223,12 +222,6 @@ def test_any_callable_is_an_extractor() -> None:
         extract(lambda given: torch.zeros(len(given), 2, requires_grad=True), images)  # type: ignore[arg-type,return-value]
     with pytest.raises(EvaluationError, match="not finite in float32"):  # float64 has this number
         extract(lambda given: np.full((len(given), 2), 1e300), images)
-
-
-def test_fewer_images_than_a_batch_are_refused() -> None:
-    images, labels = bars(64)
-    with pytest.raises(EvaluationError, match="20 images, fewer than one batch of"):
-        train_features(images[:20], labels[:20], card(), QUICK)
 
 
 def data(labelled: bool = True) -> DataSet:
@@ -307,8 +300,6 @@ def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(EvaluationError, match="bars has no labels"):
         feature_network_for(data(labelled=False))
-    with pytest.raises(EvaluationError, match="bars has no training image of class 'd'"):
-        feature_network_for(replace(data(), class_names=("a", "b", "c", "d", "e")))
     with pytest.raises(EvaluationError, match="bars has one class"):
         feature_network_for(replace(data(), class_names=("a",)))
 

@@ -15,7 +15,6 @@ import math
 import warnings
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, quantity
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation.cache import features_folder
 from inkgan.evaluation.features import (
     CARD,
@@ -89,7 +88,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
         progress: called every hundred steps and at the end, if the network is trained.
 
     Raises:
-        EvaluationError: the data have no labels, or cannot be trained on.
+        EvaluationError: the data have no labels, or one class.
         CheckpointError: the shipped network is damaged.
 
     Warns:
@@ -134,24 +133,13 @@ def labels_to_learn(data: DataSet) -> Labels:
     """Return the labels of a data set's training images.
 
     Raises:
-        EvaluationError: it has none, or fewer than two classes, or there is a class without training images.
+        EvaluationError: it has none, or fewer than two classes.
     """
-    if data.train.labels is None:
+    if data.train.labels is None or len(data.class_names) < 2:
+        given = "no labels" if data.train.labels is None else "one class"
         raise EvaluationError(
-            f"{data.name} has no labels, and a feature network learns from them. "
-            "Name a labelled set with --data, or in Python give inkgan.evaluate an extractor of your own."
-        )
-    if len(data.class_names) < 2:
-        raise EvaluationError(
-            f"{data.name} has one class, and a feature network tells classes apart. "
+            f"{data.name} has {given}, and a feature network learns to tell classes apart. "
             "Name a set of several with --data, or in Python give inkgan.evaluate an extractor of your own."
-        )
-    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
-    if not counts.all():
-        absent = data.class_names[int(counts.argmin())]
-        raise EvaluationError(
-            f"{data.name} has no training image of class {absent!r}, so no network can learn it. "
-            "Number the labels from 0 without gaps, or give each class more images."
         )
     return data.train.labels
 
@@ -182,7 +170,7 @@ def train_feature_network(
     """Train a feature network on a data set's training split, and test it on the other two.
 
     Raises:
-        EvaluationError: the data have no labels, or cannot be trained on.
+        EvaluationError: the data have no labels, or one class.
     """
     labels = labels_to_learn(data)
     card = FeatureCard(
@@ -212,19 +200,12 @@ def train_features(
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
     Args:
-        images: uint8 [N, H, W, C], the training split.
+        images: uint8 [N, H, W, C], the training split; at least one batch.
         labels: int64 [N] in 0..K-1, K being the number of class names of the card.
         card: the description of the network; ``recipe`` is filled in.
         recipe: the recipe of the training.
         progress: called every hundred steps and at the end.
-
-    Raises:
-        EvaluationError: there are fewer images than one batch.
     """
-    if len(images) < recipe.batch_images:
-        raise EvaluationError(
-            f"{quantity(len(images), 'image')}, fewer than one batch of {recipe.batch_images}: too few to train on."
-        )
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
         # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.

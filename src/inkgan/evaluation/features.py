@@ -150,7 +150,9 @@ class FeatureNetwork:
         Raises:
             EvaluationError: the images are not uint8 or not of the network's shape, or there are none.
         """
-        _require_images(images, self.card.image_shape)
+        if images.dtype != np.uint8 or images.shape[1:] != self.card.image_shape or not len(images):
+            reads = f"this feature network reads uint8 [N > 0, H, W, C] of {size_text(self.card.image_shape)}"
+            raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; {reads}. Convert them first.")
         workers = min(8, cores())
         size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
         shares = [images[part] for part in slices(len(images), size)]
@@ -184,20 +186,6 @@ class FeatureNetwork:
         card = {**asdict(self.card), "sha256": sha256_of(folder / WEIGHTS)}
         write_bytes(folder / CARD, (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
         return load_features(folder)
-
-
-def _require_images(images: Images, image_shape: tuple[int, int, int]) -> None:
-    """Raise an :class:`EvaluationError` unless images are uint8 [N > 0, H, W, 1 or 3] of that shape."""
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        given = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
-        raise EvaluationError(f"images are {given}; give uint8, 0 to 255. Round and convert them first.")
-    if images.ndim != 4 or len(images) == 0 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise EvaluationError(f"images have shape {images.shape}; give [N, H, W, C] with N > 0 and C = 1 or 3.")
-    if images.shape[1:] != image_shape:
-        raise EvaluationError(
-            f"images are {size_text(images.shape[1:])}, this feature network reads {size_text(image_shape)}. "
-            "Train one for this size (scripts/train_feature_network.py) or give another extractor."
-        )
 
 
 def extract(extractor: Extractor, images: Images) -> Features:

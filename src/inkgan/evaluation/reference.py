@@ -232,7 +232,7 @@ def statistics_for(data: DataSet, progress: Progress = no_progress) -> Reference
     """Return the feature network and the statistics of a data set: shipped ones, cached ones, or made now and cached.
 
     Raises:
-        EvaluationError: the data have no labels, or cannot be trained on.
+        EvaluationError: the data have no labels, or one class.
         CheckpointError: a shipped file is damaged; damaged files in the cache are replaced.
         OutputError: the network has to be trained, and cannot be kept.
 
