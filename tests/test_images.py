@@ -181,6 +181,18 @@ def test_curves_leave_a_gap_for_what_is_not_finite() -> None:
     assert blue[:, 48:].any()
 
 
+def test_curves_show_a_number_without_neighbours_as_a_dot() -> None:
+    """A series of one number, such as the loss of one step, and a number between two gaps can be seen."""
+    nan = float("nan")
+    for numbers, middle in (([0.5], 6), ([nan, 0.5, nan], 33)):
+        picture = np.asarray(curves(numbers, limits=(0, 1), width=66, height=40))
+        rows, columns = np.nonzero((picture == (0x25, 0x63, 0xEB)).all(2))
+        assert abs(rows.mean() - 20) < 1
+        assert abs(columns.mean() - middle) < 1
+        assert 10 < len(rows) < 30
+    assert (np.asarray(curves([0.5, 0.5], width=66, height=40)) == (0x25, 0x63, 0xEB)).all(2).sum(0).max() < 3
+
+
 def test_slices_divide_every_item_once() -> None:
     assert list(slices(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(slices(6, 3)) == [slice(0, 3), slice(3, 6)]

@@ -141,8 +141,8 @@ def curves(
     """Draw one line for each series of numbers, from left to right; a thin grey line marks zero.
 
     Args:
-        series: two or more numbers each. A number that is not finite leaves a gap; if none is finite, the frame is
-            empty. The lines take their colours from :data:`LINE_COLOURS`, in turn.
+        series: the numbers of each line. A number that is not finite leaves a gap; a number without neighbours is a
+            dot; if none is finite, the frame is empty. The lines take their colours from :data:`LINE_COLOURS`, in turn.
         width: the picture's width in pixels.
         height: the picture's height in pixels.
         limits: the values at the lower and upper edges; by default the smallest and the largest number.
@@ -166,9 +166,13 @@ def curves(
     for index, numbers in enumerate(series):
         columns = np.linspace(frame.left + _MARGIN, frame.right + 1 - _MARGIN, len(numbers)).tolist()
         points = [(x, frame.row(y)) if np.isfinite(y) else None for x, y in zip(columns, numbers, strict=True)]
+        colour = LINE_COLOURS[index % len(LINE_COLOURS)]
         for first, second in itertools.pairwise(points):
             if first and second:
-                pen.line([first, second], LINE_COLOURS[index % len(LINE_COLOURS)], 2)
+                pen.line([first, second], colour, 2)
+        for before, point, after in zip([None, *points], points, [*points[1:], None], strict=False):
+            if point and not before and not after:
+                pen.circle(point, 2, colour)
     pen.rectangle([frame.left, 0, frame.right, frame.bottom], outline="#c8ccd2")
     return picture
 

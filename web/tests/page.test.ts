@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
-import { histogram, tick } from "../src/page/charts";
+import { histogram, lines, tick } from "../src/page/charts";
 import { grouped } from "../src/page/texts";
 import { today } from "../src/page/write";
 import { unpackReplay } from "../src/replay";
@@ -53,6 +53,27 @@ test("MNIST's two files are read in any order, and others are refused", () => {
   throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
   throws(() => digitsOfFiles([idx([0, 28, 28], []), idx([0], [])]), /no digit in these files/);
   throws(() => digitsOfFiles([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])]), /images are 2×3 and not 28×28/);
+});
+
+test("the chart of losses has two dots for the first step of a training, and lines from the second on", () => {
+  const style = { getPropertyValue: () => "#123456" };
+  Object.assign(globalThis, { document: {}, devicePixelRatio: 1, getComputedStyle: () => style });
+  const drawn = (series: number[][]) => {
+    const calls: string[] = [];
+    const pen = new Proxy({}, { get: (_, name) => () => calls.push(String(name)) });
+    lines({ clientWidth: 400, getContext: () => pen } as unknown as HTMLCanvasElement, series);
+    return ["arc", "lineTo"].map((name) => calls.filter((call) => call === name).length);
+  };
+  const axes = 3;
+  deepStrictEqual(drawn([[], []]), [0, axes]);
+  deepStrictEqual(drawn([[0.7], [0.7]]), [2, axes]);
+  deepStrictEqual(
+    drawn([
+      [0.7, 0.8],
+      [0.7, 0.6],
+    ]),
+    [0, axes + 4],
+  );
 });
 
 test("today is the reader's day, and not that of Greenwich", (context) => {

@@ -65,9 +65,14 @@ export function lines(canvas: HTMLCanvasElement, series: readonly (readonly numb
     pen.lineWidth = 2;
     pen.setLineDash(number ? [6, 3] : []);
     pen.beginPath();
-    values.forEach((value, i) => {
-      pen.lineTo(AXIS + ((width - AXIS) * i) / Math.max(1, values.length - 1), y(value));
-    });
+    if (values.length === 1) {
+      // One value has no line: it is a dot, and the discriminator's a ring, which shows both where they are equal.
+      pen.arc(AXIS + 6, y(values[0]), 1.5 + 3 * number, 0, 2 * Math.PI);
+    } else {
+      values.forEach((value, i) => {
+        pen.lineTo(AXIS + ((width - AXIS) * i) / (values.length - 1), y(value));
+      });
+    }
     pen.stroke();
   });
   pen.setLineDash([]);
