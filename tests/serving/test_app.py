@@ -74,6 +74,17 @@ def test_a_writing_has_the_pixels_that_the_command_writes(fast: TestClient, tmp_
     assert_array_equal(picture(answer.content), picture(out.read_bytes()))
 
 
+def test_browsers_find_an_icon(fast: TestClient, hostile: TestClient) -> None:
+    """It is the model's first image, which may be cached, and no address that /docs lists."""
+    answer = fast.get("/favicon.ico")
+    assert answer.status_code == 200
+    assert answer.content == fast.get("/v1/sample?n=1").content
+    assert answer.headers["cache-control"] == "public, max-age=60, immutable"
+    assert fast.get("/favicon.ico", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert hostile.get("/favicon.ico").content == hostile.get("/v1/sample?n=1").content
+    assert "favicon" not in fast.get("/docs").text
+
+
 def test_a_writing_as_json(fast: TestClient) -> None:
     written = inkgan.write("1d", model="fast", seed=2, height=30)
     answer = fast.get("/v1/write?text=1d&seed=2&height=30&format=json").json()

@@ -181,6 +181,13 @@ async def _guide(request: Request) -> Response:
     return _revalidated(request, content, _HTML, policy)
 
 
+@_addresses.get("/favicon.ico", include_in_schema=False)
+async def _icon(request: Request) -> Response:
+    """One image by the model, which browsers show beside the title of every address."""
+    query = Sample(n=1)
+    return await _drawn(request, query, responses.sample, query)
+
+
 @_addresses.get("/openapi.json", include_in_schema=False)
 async def _openapi(request: Request) -> Response:
     return _revalidated(request, *responses.as_json(request.app.openapi()))
