@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inkgan.config import Config
-from inkgan.errors import ConfigError, reason_of, shown
+from inkgan.errors import ConfigError, shown
 from inkgan.training.doctor.rules import BEFORE, NOT_FINITE, RULES, Line, Remedy, Rule, words
 
 #: The thresholds of the rules that have none of their own, as ``benchmarks/doctor.py`` found them.
@@ -23,19 +23,14 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
         ConfigError: the file is missing or damaged.
     """
     try:
-        content = file.read_text("utf-8")
-        measured = json.loads(content, parse_int=float)["thresholds"]  # a huge integer becomes infinite
+        measured = json.loads(file.read_text("utf-8"), parse_int=float)["thresholds"]  # a huge integer becomes infinite
         found = {rule.name: measured[rule.name] if rule.threshold is None else rule.threshold for rule in RULES}
         wrong = [name for name, value in found.items() if not isinstance(value, float) or not math.isfinite(value)]
         if not wrong:
             return found
         reason = f"the threshold {wrong[0]} is not a number"
-    except OSError as error:
-        reason = reason_of(error)
-    except (ValueError, TypeError, RecursionError):
-        reason = "it holds no table of thresholds"
-    except KeyError as error:
-        reason = f"it has no threshold {error}"
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = repr(error)
     raise ConfigError(
         f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
         "the doctor: --set watch.doctor_every=0"
@@ -104,8 +99,8 @@ class Diagnosis:
     state: str
     value: float | None
     threshold: float
-    finding: Finding | None = None
-    reason: str = ""
+    finding: Finding | None
+    reason: str
 
 
 @dataclass
@@ -140,35 +135,29 @@ class Doctor:
         line = {**line, **self._before}  # a rule may compare this look with the one before it
         if signals:
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
-        config = self.config.at(step)
+        config = self.config.at(step)  # the settings that hold at the step
         for rule in self._rules:
             value = rule.value(line, config) if step >= rule.grace else None
             if value is None:
                 continue
             course = self._courses[rule.name]
-            is_known = course.first is not None
-            self._record(rule, course, step, value, line, config)
-            if course.found is not None and not is_known:
-                new.append(course.found)
-        return new
-
-    def _record(self, rule: Rule, course: _Course, step: int, value: float, line: Line, config: Config) -> None:
-        """Add a value to the course of a rule; ``config`` has the settings that hold at the step."""
-        course.judged += 1
-        course.value = value
-        if rule.is_ill(value, self.thresholds[rule.name]):
+            course.judged += 1
+            course.value = value
+            course.found = None
+            if not rule.is_ill(value, self.thresholds[rule.name]):
+                course.ill_in_a_row = 0
+                course.healthy_at = step
+                continue
             course.ill_in_a_row += 1
             if rule.healable:
                 self.ill_steps.add(step)
-        else:
-            course.ill_in_a_row = 0
-            course.healthy_at = step
-        if course.ill_in_a_row < rule.patience:
-            course.found = None
-            return
-        sentence = rule.sentence.format(value=value, **words(line, config, self.class_names))
-        course.found = Finding(rule, step, sentence, rule.remedy(line, config), course.healthy_at)
-        course.first = course.first or course.found
+            if course.ill_in_a_row >= rule.patience:
+                sentence = rule.sentence.format(value=value, **words(line, config, self.class_names))
+                course.found = Finding(rule, step, sentence, rule.remedy(line, config), course.healthy_at)
+                if course.first is None:
+                    course.first = course.found
+                    new.append(course.found)
+        return new
 
     @property
     def findings(self) -> list[Finding]:
@@ -176,25 +165,20 @@ class Doctor:
         return [course.found for course in self._courses.values() if course.found is not None]
 
     @property
-    def healthy_steps(self) -> set[int]:
-        """For each rule whose illness may be healed, the last step at which it found nothing wrong, if there is one."""
-        healthy = {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
-        return {step for step in healthy if step is not None}
+    def healthy_steps(self) -> set[int | None]:
+        """For each rule whose illness may be healed, the last step at which it found nothing wrong, or None."""
+        return {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
 
     def not_finite(self, step: int, sentence: str) -> Finding:
-        """Return the finding that a loss or a gradient of a step is not finite, as the training loop noticed."""
-        remedy = NOT_FINITE.remedy({}, self.config.at(step))
-        return Finding(NOT_FINITE, step, sentence, remedy, self._well_until(step - 1))
+        """Return the finding that a loss or a gradient of a step is not finite, as the training loop noticed.
 
-    def _well_until(self, step: int) -> int | None:
-        """Return the last step up to ``step`` before any illness that may be healed began, even if not yet found.
-
-        None if there was no such step.
+        The run was healthy until the step before, or until any illness that may be healed began, even if not yet found.
         """
         courses = [self._courses[rule.name] for rule in self._rules if rule.healable]
         healthy_at = [course.healthy_at for course in courses if course.ill_in_a_row]
         known = [one for one in healthy_at if one is not None]
-        return min([step, *known]) if len(known) == len(healthy_at) else None
+        well_until = min([step - 1, *known]) if len(known) == len(healthy_at) else None
+        return Finding(NOT_FINITE, step, sentence, NOT_FINITE.remedy({}, self.config.at(step)), well_until)
 
     @property
     def verdict(self) -> str | None:
@@ -206,21 +190,18 @@ class Doctor:
         return [self._diagnosis(rule, self._courses[rule.name]) for rule in RULES]
 
     def _diagnosis(self, rule: Rule, course: _Course) -> Diagnosis:
-        threshold = self.thresholds[rule.name]
-        if course.judged >= rule.patience:
-            if course.first is None:
-                return Diagnosis(rule, "healthy", course.value, threshold)
-            if course.found is None:
-                return Diagnosis(rule, "was ill", course.value, threshold, course.first)
-            return Diagnosis(rule, "ill", course.value, threshold, course.found)
         since = f" from step {rule.grace} on" if rule.grace > 0 else ""
-        if not rule.applies_to(self.config):
+        if course.judged >= rule.patience:
+            reason = ""
+        elif not rule.applies_to(self.config):
             reason = "its threshold is for the recipes fast and best with the network compact"
         elif course.judged:
             reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
         else:
             reason = f"the run logged no signal{since} that this rule needs"
-        return Diagnosis(rule, "not judged", course.value, threshold, reason=reason)
+        state = "not judged" if reason else "ill" if course.found else "was ill" if course.first else "healthy"
+        finding = course.found or course.first
+        return Diagnosis(rule, state, course.value, self.thresholds[rule.name], finding, reason)
 
 
 def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = ()) -> Doctor:

@@ -102,32 +102,28 @@ def own_rates(config: Config) -> dict[str, float]:
     }
 
 
-def usual_rates(config: Config) -> dict[str, float]:
-    """Return the learning rates of the run's recipe by setting."""
-    return own_rates(_usual_settings(config.recipe))
-
-
 @cache  # the doctor asks for every line, and resolving takes longer than all else that it does
-def _usual_settings(recipe: str) -> Config:
-    return resolve(overrides={"recipe": recipe})
+def usual_rates(recipe: str) -> dict[str, float]:
+    """Return the learning rates of a recipe by setting."""
+    return own_rates(resolve(overrides={"recipe": recipe}))
 
 
 def _rate_ratios(config: Config) -> dict[str, float]:
     """Return each learning rate of a run, divided by the recipe's own, by setting."""
-    usual = usual_rates(config)
+    usual = usual_rates(config.recipe)
     return {key: rate / usual[key] for key, rate in own_rates(config).items()}
-
-
-def _raised_rates(config: Config) -> dict[str, float]:
-    """Return the recipe's own value of each learning rate that the run has raised."""
-    own = own_rates(config)
-    return {key: rate for key, rate in usual_rates(config).items() if own[key] > rate}
 
 
 def _changed_rates(config: Config) -> dict[str, float]:
     """Return the recipe's own value of each learning rate that the run has changed."""
     own = own_rates(config)
-    return {key: rate for key, rate in usual_rates(config).items() if rate != own[key]}
+    return {key: rate for key, rate in usual_rates(config.recipe).items() if rate != own[key]}
+
+
+def _raised_rates(config: Config) -> dict[str, float]:
+    """Return the recipe's own value of each learning rate that the run has raised."""
+    own = own_rates(config)
+    return {key: rate for key, rate in _changed_rates(config).items() if rate < own[key]}
 
 
 # Values to judge, from a line and the settings; None if the line lacks them
@@ -253,9 +249,9 @@ def stronger_discriminator(_line: Line, config: Config) -> Remedy:
 
 def usual_learning_rates(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates; if the run has them, to its other settings."""
-    if own_rates(config) != usual_rates(config):
-        return Remedy(_settings(usual_rates(config)))
-    return Remedy(advice="The learning rates are the recipe's own: leave out other settings, such as ema_half_life.")
+    changed = _changed_rates(config)
+    other = "The learning rates are the recipe's own: leave out other settings, such as ema_half_life."
+    return Remedy(_settings(changed), "" if changed else other)
 
 
 def check_own_step(_line: Line, config: Config) -> Remedy:
