@@ -221,7 +221,7 @@ def test_some_processes_do_not_come(monkeypatch: pytest.MonkeyPatch, port: int) 
     monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.0)
     for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
         monkeypatch.setenv(name, str(value))
-    with pytest.raises(ConfigError, match=r"only 1 of 2 processes came to .*Start the others"), team_of(None, 1, {}):
+    with pytest.raises(ConfigError, match=r"^1 of 2 processes came to .*Start the others"), team_of(None, 1, {}):
         pass
 
 
@@ -462,11 +462,10 @@ def test_weights_are_compared_again_and_again(
 )
 def test_processes_that_differ(answers: list[Any], needed: str) -> None:
     """If data, settings or versions differ, or one process fails, the error names that process."""
-    given = [{"identity": one} if isinstance(one, dict) else {"error": one, "exit_code": 2} for one in answers]
+    given = [{"identity": one} if isinstance(one, dict) else {"error": one} for one in answers]
     found = disagreement(given)
     assert found is not None
-    assert found[0].startswith(needed)
-    assert found[1] == 2
+    assert found.startswith(needed)
     assert disagreement(given[:1]) is None
 
 
@@ -475,7 +474,7 @@ def test_processes_that_would_stop_at_different_steps(tmp_path: Path, small_data
     runs_of = [runs.prepare(data=small_data, out=tmp_path / "run", stop_at=step) for step in (None, 3)]
     found = disagreement([{"identity": _shared_facts(run)} for run in runs_of])
     assert found is not None
-    assert found[0].startswith("process 1 differs from process 0: stop_at is 3 there and None here.")
+    assert found.startswith("process 1 differs from process 0: stop_at is 3 there and None here.")
 
 
 def test_processes_with_other_versions_or_devices(
@@ -489,7 +488,7 @@ def test_processes_with_other_versions_or_devices(
         monkeypatch.setattr(f"{module}.__version__", "0.1")
         found = disagreement([{"identity": here}, {"identity": _shared_facts(run)}])
         assert found is not None
-        assert found[0].startswith(f"process 1 differs from process 0: {name}'s version is 0.1 there and ")
+        assert found.startswith(f"process 1 differs from process 0: {name}'s version is 0.1 there and ")
         monkeypatch.undo()
 
 
@@ -499,7 +498,7 @@ def test_of_a_group_of_settings_only_the_one_that_differs_is_named(tmp_path: Pat
     runs_of = [runs.prepare(data=small_data, out=tmp_path / "run", settings=one) for one in settings]
     found = disagreement([{"identity": _shared_facts(run)} for run in runs_of])
     assert found is not None
-    assert found[0].startswith("process 1 differs from process 0: the setting watch.save_every is 5 there and 4 here.")
+    assert found.startswith("process 1 differs from process 0: the setting watch.save_every is 5 there and 4 here.")
 
 
 # Whole runs

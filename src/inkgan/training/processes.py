@@ -26,15 +26,15 @@ from inkgan.errors import ConfigError, InkganError, LostProcessError, as_given, 
 from inkgan.training.team import DismissedError, Team
 
 T = TypeVar("T")
+_Process = subprocess.Popen[bytes]
 #: The shortest time that processes wait for each other at the start, when they import PyTorch and read the data.
 _SECONDS_TO_MEET = 120.0
 #: The time that the processes started by this one get to end by themselves, before it kills them.
 _SECONDS_TO_END = 5.0
 #: The time that one attempt to reach another machine takes at most.
 _SECONDS_OF_AN_ATTEMPT = 5.0
-#: The pauses between looks whether another process has come or answered; they grow from the first to the second.
-_SHORTEST_PAUSE = 0.001
-_SECONDS_BETWEEN_LOOKS = 0.05
+#: The pause between two looks whether another process has come or answered.
+_SECONDS_BETWEEN_LOOKS = 0.01
 #: The stores in which launched processes met. A later run in the same processes meets in the same one.
 _STORES: dict[tuple[str, str], Store] = {}
 #: Numbers the runs that these processes train together, one after another.
@@ -53,23 +53,18 @@ class ManyProcesses(Team):
         rank: the number of this process.
         size: the number of processes.
         seconds_to_wait: the time that a process waits for the others before it gives up.
-        has_lost_one: whether another process has ended, as far as this one knows.
+        started: the other processes, if this one starts them.
     """
 
     def __init__(
-        self,
-        store: Store,
-        rank: int,
-        size: int,
-        seconds_to_wait: float,
-        has_lost_one: Callable[[], bool] = lambda: False,
+        self, store: Store, rank: int, size: int, seconds_to_wait: float, started: Sequence[_Process] = ()
     ) -> None:
         self.rank = rank
         self.size = size
         self._seconds_to_wait = seconds_to_wait
-        self._limit = _seconds_to_meet(seconds_to_wait)  # of the present waits; meet() lowers it
+        self._limit = max(seconds_to_wait, _SECONDS_TO_MEET)  # of the present waits; meet() lowers it
         self._store = store
-        self._has_lost_one = has_lost_one
+        self._started = started
         self._questions = 0
         self._has_met = False
         store.set_timeout(datetime.timedelta(seconds=self._limit))
@@ -92,9 +87,7 @@ class ManyProcesses(Team):
             came = [rank for rank in range(self.size) if self._has_answered(rank)]
             if self.rank != came[0]:
                 raise DismissedError(ConfigError.exit_code) from error
-            raise ConfigError(
-                f"only {len(came)} of {self.size} processes came to {place}. Start the others, with the same address."
-            ) from error
+            raise ConfigError(f"{len(came)} of {self.size} processes came to {place}. Start the others.") from error
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=self._seconds_to_wait)
         with self._explained_loss():
@@ -153,12 +146,11 @@ class ManyProcesses(Team):
             if self.leads:
                 self._answers({"exit_code": error.exit_code})
                 raise
-            answer = {"error": str(error), "exit_code": error.exit_code}
+            answer = {"error": str(error)}
         answers = self._answers(answer)
         problem = disagreement(answers)
         if problem is not None:
-            message, exit_code = problem
-            raise ConfigError(message) if self.leads else DismissedError(exit_code)
+            raise ConfigError(problem) if self.leads else DismissedError(ConfigError.exit_code)
         return prepared
 
     def require_equal(self, digest: str, step: int) -> None:
@@ -187,12 +179,10 @@ class ManyProcesses(Team):
 
     def _answer(self, rank: int, until: float) -> dict[str, Any]:
         """Wait for a process's answer. The store itself would wait without handling signals."""
-        pause = _SHORTEST_PAUSE
         while not self._has_answered(rank):
-            if time.monotonic() >= until or self._has_lost_one():
+            if time.monotonic() >= until or any(process.poll() is not None for process in self._started):
                 raise _SilenceError
-            time.sleep(pause)
-            pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
         return json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
 
     @contextlib.contextmanager
@@ -209,16 +199,11 @@ class ManyProcesses(Team):
             ) from error
 
 
-def _seconds_to_meet(seconds_to_wait: float) -> float:
-    """Return how long a process waits for the others until all have met."""
-    return max(seconds_to_wait, _SECONDS_TO_MEET)
-
-
-def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None:
-    """Return the reason why the processes cannot train together, and the exit code; None if they can."""
+def disagreement(answers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the reason why the processes cannot train together; None if they can."""
     for rank, answer in enumerate(answers):
-        if "exit_code" in answer:
-            return f"process {rank} of {len(answers)} cannot start: {answer.get('error', '')}", answer["exit_code"]
+        if "error" in answer:
+            return f"process {rank} of {len(answers)} cannot start: {answer['error']}"
     first = answers[0]["identity"]
     for rank, answer in enumerate(answers):
         for key, value in answer["identity"].items():
@@ -226,7 +211,7 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> tuple[str, int] | None
                 return (
                     f"process {rank} differs from process 0: {key} is {value} there and {first[key]} here. "
                     "Start every process with the same options, data and versions."
-                ), ConfigError.exit_code
+                )
     return None
 
 
@@ -235,7 +220,7 @@ def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextM
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     # Without the keys of an earlier start of the same processes, and of earlier runs in them.
     prefix = f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-{next(_RUNS)}"
-    store = PrefixStore(prefix, _store_of_the_environment(rank, _seconds_to_meet(seconds_to_wait)))
+    store = PrefixStore(prefix, _store_of_the_environment(rank, max(seconds_to_wait, _SECONDS_TO_MEET)))
     return _leaving_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait), _place())
 
 
@@ -247,9 +232,7 @@ def _store_of_the_environment(rank: int, seconds: float) -> Store:
     """
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
-        raise ConfigError(
-            f"RANK is set, but not {' and '.join(missing)}. Start the processes with torchrun, which sets them all."
-        )
+        raise ConfigError(f"RANK is set, but not {' and '.join(missing)}. Start the processes with torchrun.")
     address, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
         raise ConfigError(f"MASTER_PORT={as_given(port)} is not a port. Give a number from 1 to 65535.")
@@ -327,15 +310,11 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     threads = torch.get_num_threads()
     each = _threads_of_each(count)
     torch.set_num_threads(each)
-    others: list[subprocess.Popen[bytes]] = []
-
-    def has_lost_one() -> bool:
-        return any(process.poll() is not None for process in others)
-
+    others: list[_Process] = []
     try:
         others.extend(_start(rank, count, store.port, each, command) for rank in range(1, count))
         prefixed = PrefixStore("inkgan-0-0", store)
-        with _leaving_at_the_end(ManyProcesses(prefixed, 0, count, seconds_to_wait, has_lost_one)) as team:
+        with _leaving_at_the_end(ManyProcesses(prefixed, 0, count, seconds_to_wait, others)) as team:
             yield team
     finally:
         torch.set_num_threads(threads)
@@ -348,7 +327,7 @@ def _threads_of_each(count: int) -> int:
     return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
 
 
-def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> _Process:
     variables = {
         "RANK": rank,
         "LOCAL_RANK": rank,
@@ -372,7 +351,7 @@ def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str,
     return process
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _end(processes: Sequence[_Process]) -> None:
     """Wait a little for processes to end by themselves, all of them together, then kill those that have not."""
     until = time.monotonic() + _SECONDS_TO_END
     for process in processes:

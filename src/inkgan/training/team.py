@@ -155,8 +155,7 @@ def launched_processes() -> int | None:
     numbers = (rank, size, os.environ.get("LOCAL_RANK", "0"))
     if not all(one.isdecimal() and len(one) < 10 for one in numbers) or int(rank) >= int(size):
         raise ConfigError(
-            f"RANK={rank!r} and WORLD_SIZE={size!r} in the environment do not name a place among processes. Unset "
-            "both, or let torchrun set them."
+            f"RANK={rank!r} and WORLD_SIZE={size!r} do not name a place among processes. Unset both, or use torchrun."
         )
     return int(size)
 
