@@ -559,7 +559,7 @@ def test_divergence(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A run that diverges ends with one line and exit code 3."""
-    monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda given: given.sum() * float("nan"))
+    monkeypatch.setattr("inkgan.training.losses.zero_centered_penalty", lambda given: given.sum() * float("nan"))
     assert run(runs.command(tmp_path / "run", small_data, "--quiet")) == 3
     said = capsys.readouterr()
     assert said.out == ""

@@ -440,10 +440,10 @@ def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
 
 
 def test_what_overflows_together_is_refused() -> None:
-    """Losses that are finite but overflow in their sum are refused: the gradients would not be those of the sum."""
+    """Losses that are finite but overflow in their sum are refused: the sum is what is minimised."""
     loss, norms = torch.tensor(3e38), parameter_norms([torch.zeros(2)])
     require_finite({"one": loss}, {"one": norms})
-    with pytest.raises(DivergenceError, match="together overflow float32"):
+    with pytest.raises(DivergenceError, match="the sum of the losses is inf"):
         require_finite({"one": loss, "other": loss}, {"both": norms})
 
 

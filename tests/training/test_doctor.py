@@ -501,7 +501,7 @@ def test_a_run_warns(
     """A run that blows up warns when it does and when it ends, and its log says so too; a healthy one is silent."""
     game = ADVERSARIAL_LOSSES["non-saturating"]
     blown_up = game._replace(discriminator=lambda real, fake: factor * game.discriminator(real, fake))
-    monkeypatch.setattr("inkgan.training.compact.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
+    monkeypatch.setattr("inkgan.training.losses.ADVERSARIAL_LOSSES", {"relativistic": blown_up})
     watcher = runs.RecordingWatcher()
     assert runs.train(tmp_path / "run", small_data, watcher=watcher, settings=settings).complete
     too_few, *warnings = watcher.warnings

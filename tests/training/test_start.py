@@ -52,8 +52,8 @@ def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ((32, 32, 1), "32×32 with 1 channel. Choose --recipe fast, which takes any size, --resize 28, or"),
-        ((28, 28, 3), "28×28 with 3 channels. Choose --recipe fast, which takes any size, or"),
+        ((32, 32, 1), "32×32 with 1 channel. Choose --recipe fast, which takes any size, or --resize 28."),
+        ((28, 28, 3), "28×28 with 3 channels. Choose --recipe fast, which takes any size."),
     ],
 )
 def test_images_that_the_tutorial_cannot_learn(tmp_path: Path, shape: tuple[int, ...], said: str) -> None:

@@ -21,14 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inkgan.networks.grid import (
-    EMBEDDING,
-    blocks_to_channels,
-    channels_to_blocks,
-    fine_channels,
-    grid_of,
-    slope_of,
-)
+from inkgan.networks import grid
 
 #: The width of the discriminator's last hidden layer.
 _SUMMARY = 128
@@ -84,13 +77,13 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self._shape = image_shape
-        self._grid = grid_of(image_shape)
+        self._grid = grid.grid_of(image_shape)
         self._channels = channels
-        self._slope = slope
-        style = latent_dim + (EMBEDDING if num_classes else 0)
-        fine = fine_channels(channels)
+        self._leaky = nn.LeakyReLU(slope)
+        style = latent_dim + (grid.EMBEDDING if num_classes else 0)
+        fine = grid.fine_channels(channels)
         widths = [channels] + [fine] * (self._grid.doublings - 1)
-        self.embedding = nn.Parameter(torch.randn(num_classes, EMBEDDING)) if num_classes else None
+        self.embedding = nn.Parameter(torch.randn(num_classes, grid.EMBEDDING)) if num_classes else None
         self.first = Linear(style, self._grid.height * self._grid.width * channels, gain=0.8)
         self.grow = nn.ModuleList(Convolution(width, 4 * fine) for width in widths[:-1])
         self.refine = nn.ModuleList(Convolution(fine, fine) for _ in widths[1:])
@@ -103,10 +96,10 @@ class Generator(nn.Module):
         style = self._style(latents, labels)  # [N, S]
         x = self._leaky(self.first(style)).view(-1, self._grid.height, self._grid.width, self._channels)
         for level, (grow, refine) in enumerate(zip(self.grow, self.refine, strict=True)):
-            x = channels_to_blocks(grow(x))
+            x = grid.channels_to_blocks(grow(x))
             x = self._leaky(x * self._scale(2 * level, style))
             x = self._leaky(refine(x) * self._scale(2 * level + 1, style))
-        x = channels_to_blocks(self.last(x))
+        x = grid.channels_to_blocks(self.last(x))
         height, width, _ = self._shape
         x = x[:, :height, :width]
         return torch.sigmoid(at_least_float32(x))
@@ -128,9 +121,6 @@ class Generator(nn.Module):
         scale: Tensor = 1 + self.scales[number](style)  # [N, C]
         return scale[:, None, None]
 
-    def _leaky(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, self._slope)
-
 
 class Discriminator(nn.Module):
     """From images to a logit for each class and to the class scores of an auxiliary classifier.
@@ -147,10 +137,10 @@ class Discriminator(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, channels: int, slope: float) -> None:
         super().__init__()
         self._shape = image_shape
-        self._grid = grid_of(image_shape)
+        self._grid = grid.grid_of(image_shape)
         self._classes = num_classes
-        self._slope = slope
-        widths = [fine_channels(channels)] * (self._grid.doublings - 1) + [channels]
+        self._leaky = nn.LeakyReLU(slope)
+        widths = [grid.fine_channels(channels)] * (self._grid.doublings - 1) + [channels]
         self.first = Convolution(4 * image_shape[2], widths[0])
         self.shrink = nn.ModuleList(Convolution(*pair, stride=2) for pair in itertools.pairwise(widths))
         self.refine = Convolution(channels, channels)
@@ -167,7 +157,7 @@ class Discriminator(nn.Module):
         height, width, _ = self._shape
         cell = 2**self._grid.doublings
         x = F.pad(images * 2 - 1, (0, 0, 0, -width % cell, 0, -height % cell), value=-1.0)
-        x = self._leaky(self.first(blocks_to_channels(x)))
+        x = self._leaky(self.first(grid.blocks_to_channels(x)))
         for shrink in self.shrink:
             x = self._leaky(shrink(x))
         x = self._leaky(self.refine(x))
@@ -179,34 +169,30 @@ class Discriminator(nn.Module):
         logits, scores = x[:, : self._classes], x[:, self._classes :]
         return logits.gather(1, labels[:, None]).squeeze(1), scores
 
-    def _leaky(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, self._slope)
-
 
 def build_generator(description: Mapping[str, Any]) -> Generator:
     """Make the generator that a ``model.json`` describes."""
-    height, width, channels = description["image_shape"]
-    return Generator(
-        (height, width, channels),
-        description["num_classes"],
-        description["latent_dim"],
-        description["channels"],
-        slope_of(description),
-    )
+    shape, classes = description["image_shape"], description["num_classes"]
+    return Generator(shape, classes, description["latent_dim"], description["channels"], grid.slope_of(description))
 
 
 def build_discriminator(description: Mapping[str, Any]) -> Discriminator:
     """Make the discriminator of the run that a ``model.json`` comes from, as wide as the run's settings say."""
-    height, width, channels = description["image_shape"]
-    own_channels = description["config"]["discriminator"]["channels"]
-    if own_channels not in range(1, _MOST_CHANNELS + 1):
-        raise ValueError(f"discriminator.channels is {own_channels!r}")
-    return Discriminator((height, width, channels), description["num_classes"], own_channels, slope_of(description))
+    channels = description["config"]["discriminator"]["channels"]
+    if channels not in range(1, _MOST_CHANNELS + 1):
+        raise ValueError(f"discriminator.channels is {channels!r}")
+    return Discriminator(description["image_shape"], description["num_classes"], channels, grid.slope_of(description))
 
 
 def at_least_float32(x: Tensor) -> Tensor:
     """Return a float64 tensor as it is, and any other in float32."""
     return x if x.dtype == torch.float64 else x.float()
+
+
+def split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
+    logits, scores = output if isinstance(output, tuple) else (output, None)
+    return at_least_float32(logits), None if scores is None else at_least_float32(scores)
 
 
 def _initialise(layer: Linear | Convolution, gain: float) -> None:

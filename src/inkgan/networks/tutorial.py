@@ -10,8 +10,6 @@ The shape at the end of a line is that of its result. N is the number of images 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +20,14 @@ EPSILON = 1e-5  # of batch normalisation
 _DEVIATION = 0.02  # of the initial weights
 
 
-class Discriminator(nn.Module):
+class _Network(nn.Module):
+    """A module that ``print`` shows with the name and shape of each parameter."""
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"{name}: {list(parameter.shape)}" for name, parameter in self.named_parameters())
+
+
+class Discriminator(_Network):
     """Two 5×5 convolutions with average pooling, then two fully connected layers: from an image to a logit.
 
     Args:
@@ -58,13 +63,8 @@ class Discriminator(nn.Module):
         d4 = F.linear(d3, self.w4, self.b4)  # [N, 1]
         return d4.squeeze(1)  # [N]
 
-    def extra_repr(self) -> str:
-        """Describe the layers for ``print``."""
-        layers = ["5×5 convolution, ReLU, average pooling"] * 2 + ["fully connected, ReLU", "fully connected"]
-        return _described(self, layers)
 
-
-class Generator(nn.Module):
+class Generator(_Network):
     """A fully connected layer to 56×56, then three convolutions of stride 2: from a latent to an image.
 
     Batch normalisation always uses the statistics of the batch at hand, so an image depends on the others in its batch.
@@ -109,12 +109,6 @@ class Generator(nn.Module):
         g4 = torch.sigmoid(g4)  # [N, 1, 28, 28]
         return g4.permute(0, 2, 3, 1)  # [N, 28, 28, 1]
 
-    def extra_repr(self) -> str:
-        """Describe the layers for ``print``."""
-        convolution = "3×3 convolution, batch normalisation, ReLU, resize to 56×56"
-        layers = ["fully connected, batch normalisation, ReLU", convolution, convolution, "1×1 convolution, sigmoid"]
-        return _described(self, layers)
-
 
 def pad_same(maps: Tensor) -> Tensor:
     """Pad as TensorFlow's SAME does for a 3×3 kernel of stride 2: a row and a column of zeros, at the end."""
@@ -153,13 +147,3 @@ def _drawn(rng: torch.Generator | None, *shape: int) -> nn.Parameter:
 
 def _zero(size: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(size))
-
-
-def _described(network: nn.Module, layers: Sequence[str]) -> str:
-    """Describe each layer in one line, with the names and shapes of its parameters."""
-    shapes = {name: list(parameter.shape) for name, parameter in network.named_parameters()}
-    lines = []
-    for number, layer in enumerate(layers, 1):
-        own = [f"{name} {shape}" for name, shape in shapes.items() if name.endswith(str(number))]
-        lines.append(f"({number}): {layer}; {', '.join(own)}")
-    return "\n".join(lines)

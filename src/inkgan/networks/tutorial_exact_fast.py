@@ -28,9 +28,6 @@ from inkgan.networks.compact import at_least_float32
 from inkgan.networks.grid import blocks_to_channels
 from inkgan.networks.tutorial import EPSILON
 
-#: The mean and the variance that normalise a batch, each [C], float32.
-Statistics = tuple[Tensor, Tensor]
-
 #: The resized map is ``x[i]`` at even and ``(x[i] + x[i+1]) / 2`` at odd positions (TensorFlow's legacy bilinear,
 #: aligned at 0). Row t says how much of tap t of a 3-tap kernel falls on x[i], how much on x[i+1], and how much the
 #: last position, x[-1], needs in addition.
@@ -47,7 +44,7 @@ class Discriminator(tutorial.Discriminator):
         x = F.conv2d(x, self.w2, self.b2, padding=2).relu_()  # [N, 64, 14, 14]
         x = F.avg_pool2d(x, 2)  # [N, 64, 7, 7]
         x = x.permute(0, 2, 3, 1).flatten(1)  # [N, 3136]
-        x = F.relu(linear(x, self.w3, self.b3))  # [N, 1024]
+        x = F.relu(_Linear.apply(x, self.w3, self.b3))  # type: ignore[no-untyped-call]  # [N, 1024]
         return F.linear(x, self.w4, self.b4).squeeze(1)  # [N]
 
 
@@ -63,9 +60,8 @@ class Generator(tutorial.Generator):
         x = F.relu(x * scale.to(x.dtype) + (self.beta1 - mean * scale).to(x.dtype))
         x = halving_patches(x.view(-1, 28, 28, 4))  # [N, 29, 29, 16]
 
-        kernel = halving_kernel(self.w2)  # [50, 16]
-        statistics = linear_statistics(x, kernel, self.b2)
-        normalised = normalise_weights(kernel, self.b2, self.beta2, statistics)
+        kernel = self.w2.flatten(1) @ _halving_taps(self.w2.dtype, self.w2.device)  # [50, 16]
+        normalised = normalising_linear(x, kernel, self.b2, self.beta2)
         # Seven channels of zeros make 32 of the 25: vector instructions normalise these maps in a quarter of the time.
         w3 = F.pad(self.w3, (0, 0, 0, 0, 0, 0, 0, 7))  # [32, 50, 3, 3]
         b3, beta3, w4 = (F.pad(parameter, (0, 7)) for parameter in (self.b3, self.beta3, self.w4.view(1, 25)))
@@ -202,13 +198,8 @@ def _mean_of_four(channels: int, dtype: torch.dtype, device: torch.device) -> Te
     return torch.eye(channels, dtype=dtype, device=device).repeat_interleave(4, 1) / 4
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``F.linear`` of inputs [N, C] by a large weight [O, C], with a faster gradient of the weight."""
-    return _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
-
-
 class _Linear(torch.autograd.Function):
-    """A linear function with a faster gradient of the weight.
+    """``F.linear`` of inputs [N, C] by a large weight [O, C], with a faster gradient of the weight.
 
     Autograd multiplies by a transposed view of the gradient; copying its N·O numbers first halves the time.
     """
@@ -235,16 +226,11 @@ def halving_patches(blocks: Tensor) -> Tensor:
         blocks: [N, H/2, W/2, 4], the images' 2×2 blocks (see :func:`inkgan.networks.grid.blocks_to_channels`).
 
     Returns:
-        [N, H/2+1, W/2+1, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`halving_kernel`).
+        [N, H/2+1, W/2+1, 16]: patches of 4×4, whose last row and column the kernel ignores (:func:`_halving_taps`).
         The last row and column of patches read nothing but padding; they are room for the zeros that
         :func:`linear_relu_resize_convolve` needs there.
     """
     return _Patches.apply(F.pad(blocks, (0, 0, 0, 2, 0, 2)), 2)  # type: ignore[no-untyped-call]
-
-
-def halving_kernel(weight: Tensor) -> Tensor:
-    """Rewrite a kernel [O, 1, 3, 3] as a matrix [O, 16] for :func:`halving_patches`."""
-    return weight.flatten(1) @ _halving_taps(weight.dtype, weight.device)
 
 
 @cache
@@ -253,7 +239,7 @@ def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
     return _kernel_to_depth(F.pad(torch.eye(9, dtype=dtype, device=device).view(9, 3, 3), (0, 1, 0, 1)))
 
 
-def whole_statistics(maps: Tensor) -> Statistics:
+def whole_statistics(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and (biased) variance of one-channel maps of any shape, each a scalar, in at least float32."""
     flat = at_least_float32(maps).flatten()
     mean = flat.mean()
@@ -261,39 +247,29 @@ def whole_statistics(maps: Tensor) -> Statistics:
     return mean, torch.dot(centred, centred) / len(flat)  # a dot product is 20 times as fast as var_mean here
 
 
-def linear_statistics(patches: Tensor, weight: Tensor, bias: Tensor) -> Statistics:
-    """Return the batch statistics of ``linear(patches, weight, bias)`` without computing it.
+def normalising_linear(patches: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of the linear function that also normalises its output.
+
+    ``(linear(x, weight, bias) - mean) / sqrt(variance + 1e-5) + offset`` is linear in x, and the batch statistics of
+    ``linear(patches, weight, bias)`` follow from those of the patches. Batch normalisation without scale: Ioffe and
+    Szegedy, "Batch Normalization", 2015, Algorithm 1 with gamma = 1.
 
     Args:
         patches: [N, H+1, W+1, C] with a small C; the last row and column are zero and do not count.
         weight: [O, C].
         bias: [O].
+        offset: beta, [O].
     """
     n, height, width, channels = patches.shape
     count = n * (height - 1) * (width - 1)
     flat = at_least_float32(patches.view(-1, channels))
-    mean = flat.new_ones(len(flat)) @ flat / count  # a product is several times as fast as a sum over rows
+    average = flat.new_ones(len(flat)) @ flat / count  # a product is several times as fast as a sum over rows
     # Centring the inputs first would cost two passes over them. It is not needed, because they are of the order of
     # their own deviation.
-    covariance = flat.t() @ flat / count - torch.outer(mean, mean)
-    weight = at_least_float32(weight)
-    return weight @ mean + bias, ((weight @ covariance) * weight).sum(1)
-
-
-def normalise_weights(weight: Tensor, bias: Tensor, offset: Tensor, by: Statistics) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the linear function that also normalises its output.
-
-    ``(linear(x, weight, bias) - mean) / sqrt(variance + 1e-5) + offset`` is linear in x. Batch normalisation without
-    scale: Ioffe and Szegedy, "Batch Normalization", 2015, Algorithm 1 with gamma = 1.
-
-    Args:
-        weight: [O, C].
-        bias: [O].
-        offset: beta, [O].
-        by: mean and variance, [O] each.
-    """
-    mean, variance = by
-    scale = torch.rsqrt(variance + EPSILON)
+    covariance = flat.t() @ flat / count - torch.outer(average, average)
+    wide = at_least_float32(weight)
+    mean = wide @ average + bias
+    scale = torch.rsqrt(((wide @ covariance) * wide).sum(1) + EPSILON)
     return (weight * scale[:, None]).to(weight.dtype), ((bias - mean) * scale + offset).to(weight.dtype)
 
 

@@ -29,28 +29,13 @@ from inkgan.config import Config
 from inkgan.config.schema import PenaltySettings
 from inkgan.device import to_device
 from inkgan.networks import build_discriminator, build_generator, building, own_network_sha256
-from inkgan.networks.compact import at_least_float32
+from inkgan.networks.compact import at_least_float32, split_output
 from inkgan.seeds import Stream, latents, rng
+from inkgan.training import losses
 from inkgan.training.cuda_graphs import Graphs
-from inkgan.training.losses import (
-    ADVERSARIAL_LOSSES,
-    comparison,
-    input_gradients,
-    one_centered_penalty,
-    scores,
-    zero_centered_penalty,
-)
 from inkgan.training.optimizers import Adam, MixedPrecision
 from inkgan.training.own_network import require_trainable
-from inkgan.training.recipe import (
-    Contribution,
-    Recipe,
-    StepInfo,
-    mean_over_slices,
-    parameter_norms,
-    require_finite,
-    split_output,
-)
+from inkgan.training.recipe import Contribution, Recipe, StepInfo, mean_over_slices, parameter_norms, require_finite
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
@@ -97,20 +82,9 @@ class Losses(NamedTuple):
     figures: dict[str, Tensor]
 
 
-class Scored(NamedTuple):
-    """A slice of a batch that the discriminator has scored, as the generator's update needs it.
-
-    Attributes:
-        slice_number: which slice it is.
-        labels: the classes [N] of its images; None without labels.
-        fake: generated images [N, H, W, C]; gradients flow through them to the generator.
-        logits_real: the logits [N] of the real images, detached.
-    """
-
-    slice_number: int
-    labels: Tensor | None
-    fake: Tensor
-    logits_real: Tensor
+#: A slice of a batch that the discriminator has scored, as the generator's update needs it: the slice's number, its
+#: classes [N], its generated images [N, H, W, C], through which gradients flow, and the logits [N] of its real images.
+Scored = tuple[int, Tensor | None, Tensor, Tensor]
 
 
 class Compact(Recipe):
@@ -147,7 +121,7 @@ class Compact(Recipe):
         self._image_shape = image_shape
         self._dtype = dtype
         self._device = torch.device(device)
-        self._loss = ADVERSARIAL_LOSSES[config.loss]
+        self._loss = losses.ADVERSARIAL_LOSSES[config.loss]
         self.logits_have_zero = self._loss.has_zero
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
@@ -170,16 +144,11 @@ class Compact(Recipe):
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
-        may_record = self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
-        self._graphs = Graphs() if graphs and may_record else None
-
-        def adam(network: nn.Module, learning_rate: float) -> Adam:
-            learning = (parameter for parameter in network.parameters() if parameter.requires_grad)
-            return Adam(learning, learning_rate, _BETAS, capturable=self._graphs is not None)
-
+        graphs = graphs and self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
+        self._graphs = Graphs() if graphs else None
         self.optimizers: dict[str, Adam] = {
-            "discriminator": adam(self.discriminator, config.discriminator.learning_rate),
-            "generator": adam(self.generator, config.generator.learning_rate),
+            "discriminator": Adam(self.discriminator.parameters(), config.discriminator.learning_rate, _BETAS, graphs),
+            "generator": Adam(self.generator.parameters(), config.generator.learning_rate, _BETAS, graphs),
         }
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
@@ -192,7 +161,8 @@ class Compact(Recipe):
 
         first = info.number * config.critic_steps
         numbers = range(first, first + config.critic_steps)
-        penalties = [due_penalty(config.penalty, number) for number in numbers]
+        penalty = config.penalty
+        penalties = [penalty if penalty.weight > 0 and number % penalty.every == 0 else None for number in numbers]
         inputs = self._stacked_batches(numbers, real, labels)
         is_joint = info.step >= 0
 
@@ -242,23 +212,23 @@ class Compact(Recipe):
     ) -> tuple[dict[str, Tensor], list[Scored]]:
         """Update the discriminator once, and return the slices of the batch that this process has scored."""
         count = len(batch.real) // self._config.slices
-        losses, scored = [], []
+        computed, scored = [], []
         for slice_number in self._team.own_slices(self._config.slices):
             part = batch.at(slice(slice_number * count, (slice_number + 1) * count))
             with self._seeded_layers(number, slice_number, "discriminator"):
                 fake = self._mixed_generator.forward(part.latents, part.labels)
                 own_losses, logits_real = self.discriminator_losses(part, fake, penalty)
-            losses.append(own_losses)
-            scored.append(Scored(slice_number, part.labels, fake, logits_real))
-        return self._update_network("discriminator", self._mixed_discriminator, losses), scored
+            computed.append(own_losses)
+            scored.append((slice_number, part.labels, fake, logits_real))
+        return self._update_network("discriminator", self._mixed_discriminator, computed), scored
 
     def _update_generator(self, number: int, scored: Sequence[Scored]) -> dict[str, Tensor]:
         """Update the generator once, on images that the discriminator has just learned from."""
-        losses = []
+        computed = []
         for slice_number, labels, fake, logits_real in scored:
             with self._seeded_layers(number, slice_number, "generator"):
-                losses.append(self.generator_losses(fake, labels, logits_real))
-        return self._update_network("generator", self._mixed_generator, losses)
+                computed.append(self.generator_losses(fake, labels, logits_real))
+        return self._update_network("generator", self._mixed_generator, computed)
 
     @contextlib.contextmanager
     def _seeded_layers(self, number: int, slice_number: int, learner: str) -> Iterator[None]:
@@ -299,9 +269,9 @@ class Compact(Recipe):
             terms["penalty"] = penalty.weight * penalty.every * self._penalty(images, logits, part, penalty)
 
         logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
-        figures = comparison(logits_real, logits_fake)
+        figures = losses.comparison(logits_real, logits_fake)
         if self.logits_have_zero:
-            figures |= scores(logits_real, logits_fake)
+            figures |= losses.scores(logits_real, logits_fake)
         return Losses(terms, figures), logits_real
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Batch, settings: PenaltySettings) -> Tensor:
@@ -311,12 +281,13 @@ class Compact(Recipe):
             real, fake = images[:n], images[n:]
             between = torch.lerp(real, fake, part.mixing.to(images)).requires_grad_()  # x̂ = (1 - ε) x + ε G(z)
             logits_between, _ = split_output(self._mixed_discriminator.forward(between, part.labels))
-            return one_centered_penalty(input_gradients(logits_between, between, settings.pixels))  # E[(‖∇D(x̂)‖ - 1)²]
-        gradients = input_gradients(logits, images, settings.pixels)
-        r1 = zero_centered_penalty(gradients[:n]) / 2  # ½ E[‖∇D(x)‖²]
+            gradients = losses.input_gradients(logits_between, between, settings.pixels)
+            return losses.one_centered_penalty(gradients)  # E[(‖∇D(x̂)‖ - 1)²]
+        gradients = losses.input_gradients(logits, images, settings.pixels)
+        r1 = losses.zero_centered_penalty(gradients[:n]) / 2  # ½ E[‖∇D(x)‖²]
         if settings.on == "real":
             return r1
-        r2 = zero_centered_penalty(gradients[n:]) / 2  # ½ E[‖∇D(G(z))‖²]
+        r2 = losses.zero_centered_penalty(gradients[n:]) / 2  # ½ E[‖∇D(G(z))‖²]
         return r1 + r2
 
     def generator_losses(self, fake: Tensor, labels: Tensor | None, logits_real: Tensor) -> Losses:
@@ -338,7 +309,7 @@ class Compact(Recipe):
             terms["loss_class_fake"] = self._config.class_weight * F.cross_entropy(class_scores, labels)
         return Losses(terms, {})
 
-    def _update_network(self, name: str, network: MixedPrecision, losses: Sequence[Losses]) -> dict[str, Tensor]:
+    def _update_network(self, name: str, network: MixedPrecision, computed: Sequence[Losses]) -> dict[str, Tensor]:
         """Take a step down the gradient of the sum of the losses, of which this process has those of its own slices.
 
         Everything is checked to be finite before the update; with CUDA graphs, after it, in :meth:`Graphs.settle`.
@@ -351,10 +322,10 @@ class Compact(Recipe):
                 network.gradients(torch.stack(list(one.terms.values())).sum()),
                 {key: term.detach() for key, term in {**one.terms, **one.figures}.items()},
             )
-            for one in losses
+            for one in computed
         ]
         gradients, terms = mean_over_slices(self._team, own, self._config.slices)
-        minimised = {key: terms[key] for key in losses[0].terms}
+        minimised = {key: terms[key] for key in computed[0].terms}
         norms = parameter_norms(gradients)
         if self._graphs is None:
             require_finite(minimised, {f"the {name}'s loss": norms})
@@ -413,11 +384,6 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train()
-
-
-def due_penalty(settings: PenaltySettings, number: int) -> PenaltySettings | None:
-    """Return the settings of the penalty if the discriminator's update ``number`` includes it; else None."""
-    return settings if settings.weight > 0 and number % settings.every == 0 else None
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

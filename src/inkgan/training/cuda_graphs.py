@@ -27,14 +27,6 @@ class _Recording(NamedTuple):
     values: Tensor
 
 
-class _Pending(NamedTuple):
-    """Scalars that are being copied to the CPU's memory; the event ``arrived`` marks the end of the copy."""
-
-    names: tuple[str, ...]
-    values: Tensor
-    arrived: torch.cuda.Event
-
-
 class Graphs:
     """Runs computations of a few kinds, each recorded as a CUDA graph.
 
@@ -47,7 +39,8 @@ class Graphs:
     def __init__(self) -> None:
         self._inputs: list[Tensor | None] = []
         self._recordings: dict[Hashable, _Recording | None] = {}
-        self._pending: _Pending | None = None
+        # Scalars that are being copied to the CPU's memory: their names, the copy, and the event at its end.
+        self._pending: tuple[tuple[str, ...], Tensor, torch.cuda.Event] | None = None
 
     def run(self, kind: Hashable, compute: Computation, inputs: Sequence[Tensor | None]) -> dict[str, Tensor]:
         """Compute scalars from inputs whose shapes never change.
@@ -75,7 +68,7 @@ class Graphs:
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
         arrived.record()
-        self._pending = _Pending(names, copied, arrived)
+        self._pending = names, copied, arrived
         return dict(zip(names, values.unbind(), strict=True))
 
     def settle(self) -> None:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from inkgan.errors import ConfigError, quantity
 from inkgan.networks import reason_in
+from inkgan.networks.compact import split_output
 from inkgan.training.losses import input_gradients
 from inkgan.training.optimizers import MixedPrecision
-from inkgan.training.recipe import split_output
 
 _IMAGES = 2  # in training mode, batch normalisation refuses a batch of one vector
 
@@ -37,43 +37,40 @@ def require_trainable(
     Raises:
         ConfigError: they cannot be trained.
     """
-    name, num_classes = description["network"], description["num_classes"]
-    _require_savable(name, "generator", generator)
-    _require_savable(name, "discriminator", discriminator)
-    labels = torch.zeros(_IMAGES, dtype=torch.int64) if num_classes else None
+    name = description["network"]
+    networks = {"generator": generator, "discriminator": discriminator}
+    for kind, network in networks.items():
+        _require_savable(name, kind, network)
+    labels = torch.zeros(_IMAGES, dtype=torch.int64) if description["num_classes"] else None
     latents = torch.zeros(_IMAGES, description["latent_dim"])
-    tried_generator = copy.deepcopy(generator)
-    tried_discriminator = copy.deepcopy(discriminator)
+    tried = copy.deepcopy(networks)
     try:
-        mixed_generator = MixedPrecision(tried_generator, dtype)
-        mixed_discriminator = MixedPrecision(tried_discriminator, dtype)
+        mixed = {kind: MixedPrecision(network, dtype) for kind, network in tried.items()}
         for training in (False, True):
-            tried_generator.train(training)
-            tried_discriminator.train(training)
-            images = mixed_generator.forward(latents, labels)
-            logits, scores = split_output(mixed_discriminator.forward(images.detach(), labels))
-        fake_logits, fake_scores = split_output(mixed_discriminator.forward_frozen(images, labels))
+            for network in tried.values():
+                network.train(training)
+            images = mixed["generator"].forward(latents, labels)
+            logits, scores = split_output(mixed["discriminator"].forward(images.detach(), labels))
+        fake_logits, fake_scores = split_output(mixed["discriminator"].forward_frozen(images, labels))
         unused = {
-            "discriminator": mixed_discriminator.unused(_total(logits, scores, labels)),
-            "generator": mixed_generator.unused(_total(fake_logits, fake_scores, labels)),
+            "discriminator": mixed["discriminator"].unused(_total(logits, scores, labels)),
+            "generator": mixed["generator"].unused(_total(fake_logits, fake_scores, labels)),
         }
     except Exception as error:
         reason = reason_in(name, error)
         hint = "" if dtype == torch.float32 else " Perhaps it can with --precision float32."
         raise ConfigError(f"the network {name!r} cannot learn these images: {reason}.{hint}") from error
     _require_shapes(description, images, logits, None if labels is None else scores)
-    if processes > 1:
-        _require_same_buffers(name, generator, tried_generator)
-        _require_same_buffers(name, discriminator, tried_discriminator)
     for kind, names in unused.items():
+        if processes > 1:
+            _require_same_buffers(name, networks[kind], tried[kind])
         if names:
             raise ConfigError(
                 f"the network {name!r} cannot learn: its losses do not depend on "
-                f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use every parameter, and "
-                "do not detach what is computed with them."
+                f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use each, and detach none."
             )
     if description["config"]["penalty"]["weight"] > 0:
-        _require_second_gradient(name, tried_discriminator, mixed_discriminator, images.detach(), labels)
+        _require_second_gradient(name, tried["discriminator"], mixed["discriminator"], images.detach(), labels)
 
 
 def _require_savable(name: str, kind: str, network: nn.Module) -> None:
@@ -98,19 +95,17 @@ def _require_shapes(
     description: Mapping[str, Any], images: Tensor, logits: Tensor, class_scores: Tensor | None
 ) -> None:
     """Refuse outputs of other shapes than the description asks for; class scores are None if they are not used."""
-    name = description["network"]
-    needed = [_IMAGES, *description["image_shape"]]
-    if list(images.shape) != needed or list(logits.shape) != [_IMAGES]:
-        raise ConfigError(
-            f"the network {name!r} makes images {list(images.shape)} and logits {list(logits.shape)} from {_IMAGES} "
-            f"latents; needed are {needed} and {[_IMAGES]}."
-        )
-    needed = [_IMAGES, description["num_classes"]]
-    if class_scores is not None and list(class_scores.shape) != needed:
-        raise ConfigError(
-            f"the network {name!r} gives scores {list(class_scores.shape)} to {_IMAGES} images; needed are "
-            f"{needed}, one for each class."
-        )
+    outputs = [
+        ("images", images, [_IMAGES, *description["image_shape"]]),
+        ("logits", logits, [_IMAGES]),
+        ("class scores", class_scores, [_IMAGES, description["num_classes"]]),
+    ]
+    for what, output, needed in outputs:
+        if output is not None and list(output.shape) != needed:
+            raise ConfigError(
+                f"the network {description['network']!r} makes {what} {list(output.shape)} from {_IMAGES} latents; "
+                f"needed are {needed}."
+            )
 
 
 def _require_second_gradient(
@@ -130,8 +125,7 @@ def _require_second_gradient(
 def _no_second_gradient(name: str, reason: str) -> ConfigError:
     return ConfigError(
         f"the network {name!r} cannot learn with a penalty, which needs the gradient of its discriminator's gradient: "
-        f"{reason}. Use functions that PyTorch can differentiate twice, or leave out the penalty with "
-        "--set penalty.weight=0."
+        f"{reason}. Use functions that PyTorch can differentiate twice, or --set penalty.weight=0."
     )
 
 

@@ -9,6 +9,7 @@ is the mean over slices, and so is its gradient. :func:`mean_over_slices` return
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -17,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from inkgan.errors import DivergenceError
-from inkgan.networks.compact import at_least_float32
 from inkgan.training.team import Team
 
 
@@ -111,12 +111,6 @@ class Recipe(ABC):
         """Return what is needed to read the generator's file: the kind of network, the image shape and so on."""
 
 
-def split_output(output: Tensor | tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
-    """Return a discriminator's logits and, if it classifies, its class scores; see :mod:`inkgan.networks`."""
-    logits, scores = output if isinstance(output, tuple) else (output, None)
-    return at_least_float32(logits), None if scores is None else at_least_float32(scores)
-
-
 def parameter_norms(gradients: Sequence[Tensor]) -> Tensor:
     """Return the norm of each parameter's gradient, float32 [P]; the norm of this vector is that of all gradients."""
     return torch.stack(torch._foreach_norm(list(gradients))).float()
@@ -132,17 +126,12 @@ def require_finite(losses: Mapping[str, Tensor], norms: Mapping[str, Tensor]) ->
     Raises:
         DivergenceError: one is not finite; the message names it.
     """
-    # One number for everything: if the sum is finite, so is each part (a norm cannot be negative).
-    total = torch.stack([*losses.values(), *(norm.sum() for norm in norms.values())]).sum()
-    if torch.isfinite(total):
-        return
-    for name, loss in losses.items():
-        if not torch.isfinite(loss):
-            raise DivergenceError(f"{name} is {loss.item()}; the update was not made")
-    for name, norm in norms.items():
-        if not torch.isfinite(norm.sum()):
-            raise DivergenceError(f"the gradient of {name} is not finite; the update was not made")
-    raise DivergenceError("the losses and gradients together overflow float32; the update was not made")
+    checked = {**losses, **{f"the gradient of {name}": norm.sum() for name, norm in norms.items()}}
+    checked["the sum of the losses"] = torch.stack(list(losses.values())).sum()
+    values = torch.stack(list(checked.values())).tolist()  # all at once: each transfer makes a GPU wait
+    for name, value in zip(checked, values, strict=True):
+        if not math.isfinite(value):
+            raise DivergenceError(f"{name} is {value}; the update was not made")
 
 
 class Contribution(NamedTuple):
@@ -173,18 +162,13 @@ def mean_over_slices(team: Team, own: Sequence[Contribution], slices: int) -> Co
     for row in team.gather(rows):  # one after the other, because rounding depends on the order of a sum
         mean += row
     mean /= slices
-    return _from_row(mean, own[0])
+    first = own[0]
+    *parts, last = torch.split(mean, [*(gradient.numel() for gradient in first.gradients), len(first.terms)])
+    # Laid out in memory like the gradients of a slice.
+    gradients = [torch.empty_like(g).copy_(part.view(g.shape)) for part, g in zip(parts, first.gradients, strict=True)]
+    return Contribution(gradients, dict(zip(first.terms, last.unbind(), strict=True)))
 
 
 def _as_row(one: Contribution) -> Tensor:
     """Return all numbers of a contribution, [M]."""
     return torch.cat([*(gradient.reshape(-1) for gradient in one.gradients), torch.stack(list(one.terms.values()))])
-
-
-def _from_row(row: Tensor, like: Contribution) -> Contribution:
-    """Return the contribution that a row holds, its gradients laid out in memory like those of another one."""
-    *parts, last = torch.split(row, [*(gradient.numel() for gradient in like.gradients), len(like.terms)])
-    gradients = [
-        torch.empty_like(other).copy_(part.view(other.shape)) for part, other in zip(parts, like.gradients, strict=True)
-    ]
-    return Contribution(gradients, dict(zip(like.terms, last.unbind(), strict=True)))

@@ -55,11 +55,10 @@ class Tutorial(Recipe):
     ) -> None:
         if image_shape != IMAGE_SHAPE:
             height, width, channels = image_shape
-            or_resize = "--resize 28, " if channels == 1 else ""
+            or_resize = ", or --resize 28" if channels == 1 else ""
             raise ConfigError(
                 f"the tutorial's networks are made for 28×28 grey images; {config.data.name} has {height}×{width} with "
-                f"{quantity(channels, 'channel')}. Choose --recipe fast, which takes any size, {or_resize}or --data "
-                "mnist, fashion-mnist, kmnist."
+                f"{quantity(channels, 'channel')}. Choose --recipe fast, which takes any size{or_resize}."
             )
         self._seed = config.seed
         self._batch_size = config.batch_size
