@@ -124,7 +124,7 @@ def test_a_step_to_stop_at_that_has_passed_is_told(tmp_path: Path, small_data: P
     """The run stays as it is. At exactly that step there is nothing to tell: the same command may be repeated."""
     folder = tmp_path / "run"
     runs.train(folder, small_data, stop_at=3)
-    for stop_at, told in ((3, []), (2, ["stop_at=2 has passed: the run is at step 3, so nothing is trained"])):
+    for stop_at, told in ((3, []), (2, ["stop_at=2 has passed: the run is at step 3. Give a later step"])):
         watcher = runs.RecordingWatcher()
         result = runs.train(folder, small_data, stop_at=stop_at, resume=True, watcher=watcher)
         assert (result.step, result.complete) == (3, False)
@@ -515,9 +515,9 @@ def saved_arrays(recipe: Tutorial) -> dict[str, bytes]:
         ("data", "loss_real"),
         ("discriminator", "loss_real is nan"),
         ("generator", "loss_fake"),
-        ("gradient of real_as_real", "the gradient of loss_real is not finite"),
-        ("gradient of fake_as_fake", "the gradient of loss_fake is not finite"),
-        ("gradient of fake_as_real", "the gradient of loss_generator is not finite"),
+        ("gradient of real_as_real", "the gradient of loss_real is nan"),
+        ("gradient of fake_as_fake", "the gradient of loss_fake is nan"),
+        ("gradient of fake_as_real", "the gradient of loss_generator is nan"),
     ],
 )
 def test_nothing_is_updated_by_what_is_not_finite(monkeypatch: pytest.MonkeyPatch, where: str, term: str) -> None:
@@ -590,7 +590,7 @@ def test_divergence_before_anything_was_saved(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error then says that nothing was saved yet."""
-    monkeypatch.setattr("inkgan.training.compact.zero_centered_penalty", lambda gradients: gradients.sum() * math.nan)
+    monkeypatch.setattr("inkgan.training.losses.zero_centered_penalty", lambda gradients: gradients.sum() * math.nan)
     complaint(DivergenceError, "at step -2", "Nothing was saved yet", folder=tmp_path / "run", data=small_data)
     assert runs.steps_saved(tmp_path / "run") == []
 

@@ -53,18 +53,16 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
         state = _begin(run, watcher)
         clock = _Clock(state.seconds)
         signals.continued = clock.leave_out
-        with _explained_divergence(run, state), contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
+        with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
             recorder.begin()
             _synchronise(run, state)
             clock.leave_out()
             _train(run, state, recorder, clock, signals)
             complete = state.is_complete
             if signals.received is not None and not complete:
-                raise Interrupted(
-                    f"stopped by a signal at step {state.step} and saved. "
-                    f"Continue with: inkgan train --resume --out {shlex.quote(str(folder.path))}",
-                    signals.received,
-                )
+                go_on = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
+                said = f"stopped by a signal at step {state.step} and saved. Continue with: {go_on}"
+                raise Interrupted(said, signals.received)
             sheet = recorder.finish() if complete else None
         result = Result(folder.path, state.step, clock.seconds, complete, sheet)
     watcher.ended(result)
@@ -82,23 +80,8 @@ def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
     state = restore(run, watcher)
     is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
     if run.stop_at is not None and run.stop_at < state.step and not is_complete:
-        watcher.warn(
-            f"stop_at={run.stop_at} has passed: the run is at step {state.step}, so nothing is trained. Give a "
-            "later step, or leave it out."
-        )
+        watcher.warn(f"stop_at={run.stop_at} has passed: the run is at step {state.step}. Give a later step, or none.")
     return state
-
-
-@contextlib.contextmanager
-def _explained_divergence(run: PreparedRun, state: RunState) -> Iterator[None]:
-    """Add the step, the last checkpoint and a remedy to the message of a divergence."""
-    try:
-        yield
-    except DivergenceError as error:
-        saved = checkpoint.list_steps(run.folder.checkpoints)
-        kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
-        remedy = NOT_FINITE.remedy({}, run.config.at(state.step))
-        raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 
 def follow(run: PreparedRun, signals: StopSignals) -> Result:
@@ -133,9 +116,9 @@ def _synchronise(run: PreparedRun, state: RunState) -> None:
 def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
     """Train until :func:`_steps` ends; record each step, draw, measure and save when that is due, and at the end."""
     watch = run.config.watch
-    if state.step == 0 and not state.is_saved:
-        save(run, state)  # without the records so far: the first flush imports TensorBoard, which takes long
     try:
+        if state.step == 0 and not state.is_saved:
+            save(run, state)  # without the records so far: the first flush imports TensorBoard, which takes long
         for step, terms, real in _steps(run, state, clock, signals):
             recorder.step(step, terms, clock.seconds, real)
             if state.step > 0:
@@ -150,7 +133,10 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
             _save(run, state, recorder, clock)
     except DivergenceError as error:
         recorder.not_finite(state.step, str(error))
-        raise
+        saved = checkpoint.list_steps(run.folder.checkpoints)
+        kept = f"The checkpoint of step {saved[-1]} is kept" if saved else "Nothing was saved yet"
+        remedy = NOT_FINITE.remedy({}, run.config.at(state.step))
+        raise DivergenceError(f"training diverged at step {state.step}: {error}. {kept}. {remedy}") from None
 
 
 def _steps(
