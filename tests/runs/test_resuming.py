@@ -88,7 +88,7 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
         ("seconds", -1.0, "is damaged: its seconds are -1.0."),
         ("step", None, "its step is None."),
         ("step", True, "its step is True."),
-        ("step", 3, "step-0000005 was made with step 3, but this run has 5."),
+        ("step", 3, "step-0000005 has step 3, but this run has 5."),
     ],
 )
 def test_a_state_that_does_not_fit(

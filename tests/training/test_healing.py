@@ -157,9 +157,7 @@ def test_the_first_step_is_healed(tmp_path: Path, small_data: Path, monkeypatch:
 def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
     """One line says that there is no checkpoint to go back to."""
     settings = ["discriminator.learning_rate=1e3", "pretraining_steps=9", "watch.save_every=500"]
-    with pytest.raises(
-        DivergenceError, match=r"no checkpoint to go back to, so the run cannot be healed\. Start again"
-    ):
+    with pytest.raises(DivergenceError, match=r"no checkpoint to go back to\. Start again"):
         runs.train(tmp_path / "run", small_data, heal=True, settings=settings)
 
 

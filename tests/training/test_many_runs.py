@@ -133,7 +133,7 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
     with pytest.raises(OutputError, match=r"a-1 holds mine\.txt, which no run wrote"):
         train_many(task(tmp_path / "a", small_data), [0, 1])
     runs.copy(finished_run, tmp_path / "b-0")
-    with pytest.raises(ConfigError, match=r"b-0 holds a run of other settings: steps: 6 -> 7\."):
+    with pytest.raises(ConfigError, match=r"b-0 has a run of other settings: steps: 6 -> 7\."):
         train_many(task(tmp_path / "b", small_data, steps=7), [0])
     for jobs, engine, said in ((0, "processes", "cannot run 0 jobs"), (1, "rey", "unknown engine 'rey'")):
         with pytest.raises(ConfigError, match=said):
@@ -173,7 +173,7 @@ def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Pa
         (again,) = train_many(task(tmp_path / "a", small_data, **same), [0])
         assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
     for other in ({"steps": runs.STEPS - 1}, {"steps": None, "settings": [*runs.SETTINGS, f"steps={runs.STEPS - 1}"]}):
-        with pytest.raises(ConfigError, match=r"a-0 holds a run of other settings: steps: 8 -> 5\."):
+        with pytest.raises(ConfigError, match=r"a-0 has a run of other settings: steps: 8 -> 5\."):
             train_many(task(tmp_path / "a", small_data, **other), [0])
 
 

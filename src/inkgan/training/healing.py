@@ -63,9 +63,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     changes = run.config.parsed_changes()
     step = _newest_healthy(run, finding.healthy_at, illness.ill_steps)
     if step is None:
-        raise DivergenceError(
-            f"{illness}. There is no checkpoint to go back to, so the run cannot be healed. {finding.remedy}"
-        )
+        raise DivergenceError(f"{illness}. There is no checkpoint to go back to. {finding.remedy}")
     number = run.config.healings + 1
     remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
     # Changes that the run went through in the meantime apply from this step on, unless the remedy overrides them.

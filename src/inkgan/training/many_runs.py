@@ -16,7 +16,7 @@ from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.doctor import judged
-from inkgan.training.options import RUNS, TrainingOptions, checked, complete_options, configure, default_name
+from inkgan.training.options import TrainingOptions, checked, complete_options, configure, default_folder
 from inkgan.training.start import train
 from inkgan.training.team import launched_processes
 from inkgan.training.watching import Result
@@ -65,11 +65,9 @@ class TrainingTask:
         """Return the folder of a seed's run: ``OUT-SEED``, or ``runs/RECIPE-DATA-seedN`` without ``out``."""
         out = self.options.get("out")
         if out is None:
-            return RUNS / default_name(self.asked(seed))
+            return default_folder(self.asked(seed))
         if Path(out).name in ("", ".."):
-            raise ConfigError(
-                f"--out {shown(out)!r} cannot name many runs, because each adds its seed to a name. Give a name."
-            )
+            raise ConfigError(f"--out {shown(out)!r} cannot name many runs: each adds its seed to a name. Give a name.")
         return Path(f"{Path(out)}-{seed}")
 
     def asked(self, seed: int) -> Config:
@@ -145,26 +143,17 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
     launched = launched_processes()
     if launched is not None and launched > 1:
         raise ConfigError(
-            f"--seeds trains each run with one process, and the launcher started {launched}. Leave the launcher out, "
-            "and say with --jobs how many runs train at a time."
+            f"--seeds trains each run with one process, and the launcher started {launched}. Use --jobs instead of it."
         )
     if task.options.get("force"):
         raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
     for seed in seeds:
-        _require_usable(task, seed)
-
-
-def _require_usable(task: TrainingTask, seed: int) -> None:
-    """Refuse wrong options, and a folder that holds anything but this run."""
-    folder = RunFolder(task.folder(seed))
-    asked = task.asked(seed)
-    if folder.is_run:
-        changed = differences(_as_begun(folder.saved_config(), asked), asked)
+        folder = RunFolder(task.folder(seed))
+        asked = task.asked(seed)
+        changed = differences(_as_begun(folder.saved_config(), asked), asked) if folder.is_run else []
         if changed:
-            raise ConfigError(
-                f"{shown(folder.path)} holds a run of other settings: {'; '.join(changed)}. Name another --out."
-            )
-    checked(complete_options(task.recipe, **task.options_of(seed)))
+            raise ConfigError(f"{shown(folder.path)} has a run of other settings: {'; '.join(changed)}. Change --out.")
+        checked(complete_options(task.recipe, **task.options_of(seed)))
 
 
 def _as_begun(saved: Config, asked: Config) -> Config:
@@ -190,9 +179,7 @@ def parse_seeds(text: str) -> list[int]:
             raise ConfigError(f"--seeds {shown(text)} is not a list of seeds. Write 0-9, or 1,2,5-7.")
         low, high = int(ends[0]), int(ends[1])
         if abs(high - low) >= _MOST_SEEDS:
-            raise ConfigError(
-                f"--seeds {shown(text)} has more than {_MOST_SEEDS:,} seeds. Train them in several commands."
-            )
+            raise ConfigError(f"--seeds {shown(text)} has more than {_MOST_SEEDS:,} seeds. Use several commands.")
         if high < low:
             raise ConfigError(f"--seeds {shown(text)} runs backwards. Give the smaller seed first: {high}-{low}.")
         seeds += range(low, high + 1)

@@ -14,34 +14,14 @@ from inkgan.config.schema import LONGEST_RUN, known_settings
 from inkgan.config.sources import keys_of, require_settings
 from inkgan.data.loading import absolute_name, require_images, require_there
 from inkgan.device import require_name_of_device, resolve_device
-from inkgan.errors import (
-    ConfigError,
-    did_you_mean,
-    is_one_of,
-    number_between,
-    valid_path,
-    whole_number,
-    yes_or_no,
-)
+from inkgan.errors import ConfigError, did_you_mean, is_one_of, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.team import SECONDS_TO_WAIT, number_of_processes
 
-#: Where runs go if no folder is given.
-RUNS = Path("runs")
-#: The numbers in a latent of the tutorial's network, as its own file says, which would import PyTorch.
-_LATENT_DIM_OF_TUTORIAL = 100
-#: The setting that each of these options sets.
-_SETTING_OF = {
-    "recipe": "recipe",
-    "data": "data.name",
-    "data_dir": "data.directory",
-    "resize": "data.resize",
-    "steps": "steps",
-    "seconds": "seconds",
-    "seed": "seed",
-    "precision": "precision",
-}
+#: The options that set a setting of another name, and those that set the setting of their name.
+_SETTING_OF = {"data": "data.name", "data_dir": "data.directory", "resize": "data.resize"}
+_SETTINGS = ("recipe", "steps", "seconds", "seed", "precision")
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -67,15 +47,8 @@ class TrainingOptions(TypedDict, total=False):
     settings: Sequence[str] | Mapping[str, Any]
 
 
-#: The defaults of the options that are not None by default.
-_DEFAULTS: TrainingOptions = {
-    "resume": False,
-    "force": False,
-    "heal": False,
-    "timeout": SECONDS_TO_WAIT,
-    "device": "auto",
-    "settings": (),
-}
+#: The defaults of the options that are not None by default, except for those that are True or False.
+_DEFAULTS: TrainingOptions = {"timeout": SECONDS_TO_WAIT, "device": "auto", "settings": ()}
 
 
 def complete_options(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> dict[str, Any]:
@@ -105,7 +78,7 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
             "numpy.savez('mine.npz', images=..., labels=...), and give data='mine.npz'."
         )
     given: dict[str, Any] = {"recipe": recipe} | dict.fromkeys(known) | _DEFAULTS | _plain(options)
-    given |= {name: yes_or_no(given[name], name) for name in ("resume", "force", "heal")}
+    given |= {name: yes_or_no(options.get(name, False), name) for name in ("resume", "force", "heal")}
     complaint = "timeout={} is not allowed: it is a number of seconds above 0, such as 300."
     given["timeout"] = number_between(given["timeout"], complaint, 1e-3, 1e6)
     if isinstance(data, Path):
@@ -180,37 +153,30 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
         option = "resume" if given["resume"] else "extend"
         raise ConfigError(f"--{option} continues the run in --out, and --force replaces it. Give one of the two.")
     file, out = (None if given[name] is None else valid_path(given[name], name) for name in ("config", "out"))
-    chosen = {key: given[option] for option, key in _SETTING_OF.items()}
+    chosen = {_SETTING_OF.get(option, option): given[option] for option in (*_SETTING_OF, *_SETTINGS)}
     settings = given["settings"] or ()
-    _require_no_conflict(chosen, settings)
+    # Of several strings for one setting the last counts, but an option beside them would be lost.
+    for key in keys_of(settings):
+        if chosen.get(key) is not None:
+            raise ConfigError(f"{key} was given 2 values, one of them among the settings (--set). Give one.")
 
     def resolved(base: Config | None = None) -> Config:
         return _with_absolute_data(resolve(file=file, options=chosen, overrides=settings, base=base))
 
     config = resolved()
-    name = default_name(config)
+    default = default_folder(config)
     if not given["resume"] and extend is None:
         if config.extended_from:
             raise ConfigError(
                 "extended_from is for runs that --extend made longer; a new run has none. Give --set extended_from=[] "
                 f"and --steps {config.extended_from[0]}, then make the run longer with --extend."
             )
-        return config, out or first_free(RUNS / name)
+        return config, out or first_free(default)
     if extend is not None:
         whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
-    folder = out or newest_run(RUNS, name)
+    folder = out or newest_run(default.parent, default.name)
     config = resolved(RunFolder(folder).saved_config())
     return config if extend is None else config.extended(extend), folder
-
-
-def _require_no_conflict(options: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a setting that is also given as an option: one of the two values would be lost.
-
-    If several strings give the same setting, the last one counts, so that settings can override others.
-    """
-    for key in keys_of(settings):
-        if options.get(key) is not None:
-            raise ConfigError(f"{key} was given 2 values, one of them among the settings (--set). Give one.")
 
 
 def _with_absolute_data(config: Config) -> Config:
@@ -221,9 +187,9 @@ def _with_absolute_data(config: Config) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update=where)})
 
 
-def default_name(config: Config) -> str:
-    """Return the default name of a run's folder."""
-    return f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+def default_folder(config: Config) -> Path:
+    """Return the folder of a run if none is given; it may be taken."""
+    return Path("runs") / f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
 
 
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
@@ -238,18 +204,14 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
     if heal and processes > 1:
         raise ConfigError(f"--heal works with one process, and {processes} train this run. Leave out one of the two.")
     if processes > 1 and is_tutorial:
-        raise ConfigError(
-            "the tutorial normalises by its whole batch, so one process trains it. Choose --recipe fast, or start one "
-            "process."
-        )
+        raise ConfigError("the tutorial normalises by its whole batch. Choose --recipe fast, or start one process.")
     if config.slices % processes:
         size = config.batch_size
         batch = f" --set batch_size={-(-size // processes) * processes}" if size % processes else ""
         possible = ", ".join(str(count) for count in range(1, config.slices + 1) if config.slices % count == 0)
         raise ConfigError(
             f"{processes} processes cannot share slices={config.slices} evenly; {possible} can. Or give a new run "
-            f"--set slices={processes}{batch}, or a multiple of it that divides the batch size; the result depends on "
-            "it."
+            f"--set slices={processes}{batch}, or a multiple of it that divides the batch size."
         )
 
 
@@ -266,9 +228,9 @@ def require_fitting_network(config: Config, num_classes: int = 0) -> None:
     if config.network != "tutorial":
         return
     has_labels = config.conditional and num_classes > 0
-    if config.latent_dim != _LATENT_DIM_OF_TUTORIAL or config.penalty.weight or has_labels:
+    # The latents are as long as networks/tutorial.py says, which imports PyTorch.
+    if config.latent_dim != 100 or config.penalty.weight or has_labels:
         raise ConfigError(
-            f"the network 'tutorial' has latents of {_LATENT_DIM_OF_TUTORIAL} numbers, and no labels and no penalty. "
-            "Train it with --recipe tutorial, or with --set "
-            f"latent_dim={_LATENT_DIM_OF_TUTORIAL} --set conditional=false --set penalty.weight=0."
+            "the network 'tutorial' has latents of 100 numbers, no labels and no penalty. Train it with --recipe "
+            "tutorial, or with --set latent_dim=100 --set conditional=false --set penalty.weight=0."
         )

@@ -11,19 +11,12 @@ from inkgan import networks
 from inkgan.config import Config
 from inkgan.config.schema import flat
 from inkgan.data.loading import load_saved
-from inkgan.device import usual_arithmetic
+from inkgan.device import resolve_device, resolve_precision, usual_arithmetic
 from inkgan.errors import ConfigError, DataError, as_given
 from inkgan.runs.folder import RunFolder, claim
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
-from inkgan.training.options import (
-    RUNS,
-    TrainingOptions,
-    checked,
-    complete_options,
-    default_name,
-    require_fitting_network,
-)
+from inkgan.training.options import TrainingOptions, checked, complete_options, default_folder, require_fitting_network
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import Team, is_restart, team_of
 from inkgan.training.watching import Result, Watcher
@@ -31,7 +24,6 @@ from inkgan.training.watching import Result, Watcher
 if TYPE_CHECKING:
     import torch
 
-    from inkgan.data import DataSet
     from inkgan.training.recipe import Recipe
     from inkgan.training.state import PreparedRun
 
@@ -94,8 +86,7 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
         run = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
         if team.leads and given["out"] is None and not run.resume:
             # Runs that start at the same moment get different folders.
-            place = claim(RUNS / default_name(run.config))
-            run = dataclasses.replace(run, folder=RunFolder(place))
+            run = dataclasses.replace(run, folder=RunFolder(claim(default_folder(run.config))))
         return _train_until_healthy(run, watcher)
 
 
@@ -127,13 +118,17 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
 
-    data = _data_of(config, watcher, may_have_moved=resume and given["data"] is None)
+    try:
+        data = load_saved(config.data.model_dump(), progress=watcher.preparing)
+    except DataError as error:
+        if not resume or given["data"] is not None:
+            raise
+        raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
     for note in data.notes:
         watcher.warn(note)
     require_fitting_network(config, len(data.class_names))
 
     # Only now is PyTorch imported.
-    from inkgan.device import resolve_device, resolve_precision
     from inkgan.training.healing import MOST_HEALINGS
     from inkgan.training.state import PreparedRun
 
@@ -161,16 +156,6 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         stop_at=given["stop_at"],
         heal=given["heal"] and config.healings < MOST_HEALINGS,  # healings of earlier starts count
     )
-
-
-def _data_of(config: Config, watcher: Watcher, *, may_have_moved: bool) -> DataSet:
-    """Load the data that a run learns from."""
-    try:
-        return load_saved(config.data.model_dump(), progress=watcher.preparing)
-    except DataError as error:
-        if not may_have_moved:
-            raise
-        raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
 
 
 def build(

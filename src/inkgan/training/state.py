@@ -153,9 +153,7 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     for damage in damages:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
     if damages and step in (None, 0):  # resuming at step 0 has no advantage over a new start
-        raise CheckpointError(
-            f"no checkpoint in {checkpoints} is intact, so the run cannot be resumed. Start it again with --force."
-        )
+        raise CheckpointError(f"no checkpoint in {shown(checkpoints)} is intact. Start the run again with --force.")
     if step is None:
         run.folder.forget_after(run.first_step)
         return RunState(run.first_step)
@@ -170,9 +168,7 @@ def _load(run: PreparedRun, step: int) -> RunState:
     position = checkpoint.read_state(folder)
     for key, value in {**_identity(run), "step": step}.items():
         if position.get(key) != value:
-            raise CheckpointError(
-                f"{shown(folder)} was made with {key} {position.get(key)!r}, but this run has {value!r}."
-            )
+            raise CheckpointError(f"{shown(folder)} has {key} {position.get(key)!r}, but this run has {value!r}.")
     seconds = position.get("seconds")
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
         raise CheckpointError(f"{shown(folder)} is damaged: its seconds are {seconds!r}.")
