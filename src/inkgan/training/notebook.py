@@ -43,13 +43,11 @@ class NotebookWatcher(Watcher):
         return "\n".join(filter(None, [*self._lines, self._now, self._said]))
 
     def _repr_html_(self) -> str:
-        text = html.escape(repr(self))
-        data = base64.b64encode(self._picture).decode()
-        if not data:
-            return f"<pre>{text}</pre>"
-        alternative = "what the generator draws"
-        picture = f'<img alt="{alternative}" src="data:image/png;base64,{data}" style="image-rendering: pixelated">'
-        return f"<pre>{text}</pre>{picture}"
+        text = f"<pre>{html.escape(repr(self))}</pre>"
+        if not self._picture:
+            return text
+        source = f"data:image/png;base64,{base64.b64encode(self._picture).decode()}"
+        return f'{text}<img alt="what the generator draws" src="{source}" style="image-rendering: pixelated">'
 
     def preparing(self, doing: str, done: float) -> None:
         """Show the progress."""

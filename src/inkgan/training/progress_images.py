@@ -75,20 +75,17 @@ class ProgressImages:
     def to_measure(self) -> tuple[Images, Labels | None]:
         """Draw images uint8 [N, H, W, C] of classes [N], always with the same latents and classes."""
         drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
-        labels = self._labels_to_measure()
+        labels = self._labels(np.arange(_MEASURED))
+        if self._recipe.num_classes and self._real.labels is not None:
+            # As `inkgan evaluate` asks for classes: in turn, or in the data's proportions if unequal.
+            counts = np.bincount(self._real.labels, minlength=self._recipe.num_classes)
+            if are_unequal(counts):
+                labels = to_device(in_proportion(_MEASURED, counts), self._device)
         parts = [
             self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
             for batch in slices(_MEASURED, 100)
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
-
-    def _labels_to_measure(self) -> Tensor | None:
-        """Return classes as ``inkgan evaluate`` asks for them: in turn, or in the data's proportions if unequal."""
-        if self._recipe.num_classes and self._real.labels is not None:
-            counts = np.bincount(self._real.labels, minlength=self._recipe.num_classes)
-            if are_unequal(counts):
-                return to_device(in_proportion(_MEASURED, counts), self._device)
-        return self._labels(np.arange(_MEASURED))
 
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
         """Return each number modulo the number of classes; None for a recipe without labels."""

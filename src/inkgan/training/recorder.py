@@ -21,22 +21,13 @@ from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.networks import own_network_sha256
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
+from inkgan.training import tensorboard
 from inkgan.training.doctor import Doctor, judged
 from inkgan.training.doctor.probe import Probe
 from inkgan.training.healing import IllnessError
 from inkgan.training.progress_images import ProgressImages
 from inkgan.training.recipe import Recipe
 from inkgan.training.state import PreparedRun
-from inkgan.training.tensorboard import (
-    ALL_FIXED,
-    CHARTED,
-    FIRST_FIXED,
-    LAYOUT,
-    TUTORIAL_IMAGE,
-    EventFile,
-    graph_of,
-    tag_of,
-)
 from inkgan.training.watching import StepProgress, Watcher
 
 #: The number of images side by side in the picture of the fixed latents.
@@ -89,7 +80,7 @@ class Recorder:
         self._failed: set[str] = set()
         self._first_step = first_step
         self._graph_is_due = first_step == run.first_step
-        self._events = EventFile(run.folder.tensorboard, first_step)
+        self._events = tensorboard.EventFile(run.folder.tensorboard, first_step)
         self._metrics = MetricsWriter(run.folder.metrics_file)
 
     def begin(self) -> None:
@@ -106,7 +97,7 @@ class Recorder:
         if step == run.first_step:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
             if not self._is_tutorial:
-                self._events.add("layout", "", LAYOUT)
+                self._events.add("layout", "", tensorboard.LAYOUT)
             self.grid(0)
             self._show(None, number=0)
         with self._optional_output("a picture"):
@@ -171,7 +162,7 @@ class Recorder:
         self._run.recipe.settle()
         with self._optional_output("a picture"):
             picture = sheet(self._progress_images.fixed(), GRID_COLUMNS)
-            self._events.add("image", ALL_FIXED, picture, step)
+            self._events.add("image", tensorboard.ALL_FIXED, picture, step)
             save_png(picture, self._run.folder.grid_file(step))
 
     def quality(self, step: int) -> float:
@@ -233,7 +224,10 @@ class Recorder:
         config = self._run.config
         values = torch.stack(list(terms.values())).tolist()  # all at once: each transfer makes a GPU wait
         named = dict(zip(terms, values, strict=True))
-        return StepProgress(step, config.steps, seconds, config.seconds, self._steps_per_second(step, seconds), named)
+        self._reported.append((step, seconds))
+        first, since = self._reported[0]
+        speed = (step - first) / (seconds - since) if seconds > since else 0.0
+        return StepProgress(step, config.steps, seconds, config.seconds, speed, named)
 
     def _write(self, step: int, figures: Mapping[str, float]) -> None:
         self._metrics.write(step, figures)
@@ -250,36 +244,30 @@ class Recorder:
         with self._optional_output("the doctor's look"):
             found = self._probe.look(batch)
         named = {f"doctor/{name}": value for name, value in found.items()}
-        for name in sorted(set(named) & CHARTED):
+        for name in sorted(set(named) & tensorboard.CHARTED):
             self._events.add("scalar", name, named[name], step)
         return named
 
     def _chart(self, progress: StepProgress) -> None:
-        """Give TensorBoard the losses, figures and images of a step."""
-        for name, value in {**progress.terms, "steps_per_second": progress.steps_per_second}.items():
-            self._events.add("scalar", tag_of(name, tutorial=self._is_tutorial), value, progress.step)
-        if progress.step >= 0:
-            self._chart_images(progress.step)
+        """Give TensorBoard the losses and figures of a step, and images of the first fixed latents.
 
-    def _chart_images(self, step: int) -> None:
-        """Draw the first of the fixed latents: for TensorBoard in one picture, or one by one as in the tutorial."""
-        if not self._is_tutorial:
+        They are in one picture, or one by one as in the tutorial.
+        """
+        for name, value in {**progress.terms, "steps_per_second": progress.steps_per_second}.items():
+            self._events.add("scalar", tensorboard.tag_of(name, tutorial=self._is_tutorial), value, progress.step)
+        if progress.step < 0:
+            return
+        if self._is_tutorial:
+            for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_TUTORIAL)):
+                self._events.add("image", tensorboard.TUTORIAL_IMAGE.format(index), picture_of(image), progress.step)
+        else:
             images = self._progress_images.fixed(_FIRST)
             self._watcher.fixed(images)
-            self._events.add("image", FIRST_FIXED, sheet(images, _FIRST), step)
-            return
-        for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_TUTORIAL)):
-            self._events.add("image", TUTORIAL_IMAGE.format(index), picture_of(image), step)
+            self._events.add("image", tensorboard.FIRST_FIXED, sheet(images, _FIRST), progress.step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, opinion = self._progress_images.single(number)
         self._watcher.picture(progress, image, opinion)
-
-    def _steps_per_second(self, step: int, seconds: float) -> float:
-        """Return the speed over the last reports; 0 after the first one."""
-        self._reported.append((step, seconds))
-        first, since = self._reported[0]
-        return (step - first) / (seconds - since) if seconds > since else 0.0
 
     def _judge(self, step: int, line: Mapping[str, float]) -> IllnessError | None:
         """Let the doctor judge the figures of a step, warn of what is new, and return the illness to heal, if any."""
@@ -328,7 +316,7 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
         images = networks["generator"](latents, *labels)
         scored = networks["discriminator"](images, *labels)
     logits = scored if isinstance(scored, Tensor) else scored[0]
-    return graph_of({"generator": images, "discriminator": logits}, networks)
+    return tensorboard.graph_of({"generator": images, "discriminator": logits}, networks)
 
 
 def is_due(step: int, every: int) -> bool:

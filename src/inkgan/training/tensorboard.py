@@ -59,11 +59,7 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
         "images of a class differ: 1 is as much as real ones": ["doctor/spread", "doctor/spread_average"],
         "held-out pairs in order: 0.5 is guessing": ["doctor/order", "doctor/order_held_out"],
         "training images against held-out ones: 0.5 is no memorisation": ["doctor/memory"],
-        "how far real and generated images are apart": [
-            "doctor/separation",
-            "doctor/margin",
-            "doctor/margin_held_out",
-        ],
+        "how far real and generated images are apart": ["doctor/separation", "doctor/margin", "doctor/margin_held_out"],
         "the learner: identical images, distance from its average": ["doctor/identical", "doctor/from_average"],
         "classes drawn: 1 is as often as asked for": ["doctor/least_drawn", "doctor/most_drawn", "doctor/too_often"],
         "classes drawn as another, classes known": ["doctor/drawn_wrongly", "doctor/classes_known"],
