@@ -124,7 +124,7 @@ def test_a_step_to_stop_at_that_has_passed_is_told(tmp_path: Path, small_data: P
     """The run stays as it is. At exactly that step there is nothing to tell: the same command may be repeated."""
     folder = tmp_path / "run"
     runs.train(folder, small_data, stop_at=3)
-    for stop_at, told in ((3, []), (2, ["stop_at=2 has passed: the run is at step 3. Give a later step"])):
+    for stop_at, told in ((3, []), (2, ["stop_at=2 has passed: the run is at step 3"])):
         watcher = runs.RecordingWatcher()
         result = runs.train(folder, small_data, stop_at=stop_at, resume=True, watcher=watcher)
         assert (result.step, result.complete) == (3, False)

@@ -198,8 +198,7 @@ def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
     if not callable(make := getattr(module, function, None)):
         where = NETWORKS.get(name, f"{name}.py")
         raise CheckpointError(
-            f"the module {where} of the network {name!r} has no function {function}. It needs "
-            "build_generator(description) and build_discriminator(description)."
+            f"the module {where} of the network {name!r} has no function {function}. Write {function}(description)."
         )
     try:
         network: nn.Module = make(description)

@@ -17,7 +17,7 @@ from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import ConfigError, did_you_mean, is_one_of, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
-from inkgan.training.team import SECONDS_TO_WAIT, number_of_processes
+from inkgan.training.team import number_of_processes
 
 #: The options that set a setting of another name, and those that set the setting of their name.
 _SETTING_OF = {"data": "data.name", "data_dir": "data.directory", "resize": "data.resize"}
@@ -48,7 +48,7 @@ class TrainingOptions(TypedDict, total=False):
 
 
 #: The defaults of the options that are not None by default, except for those that are True or False.
-_DEFAULTS: TrainingOptions = {"timeout": SECONDS_TO_WAIT, "device": "auto", "settings": ()}
+_DEFAULTS: TrainingOptions = {"timeout": 300.0, "device": "auto", "settings": ()}
 
 
 def complete_options(recipe: str | None = None, **options: Unpack[TrainingOptions]) -> dict[str, Any]:

@@ -134,9 +134,8 @@ def _require_same_buffers(name: str, built: nn.Module, tried: nn.Module) -> None
 
     ``tried`` is a copy of the network that has computed in training mode.
     """
-    now = dict(tried.named_buffers())
-    for key, buffer in built.named_buffers():
-        if not torch.equal(buffer, now[key]):
+    for (key, before), after in zip(built.named_buffers(), tried.buffers(), strict=True):
+        if not torch.equal(before, after):
             raise ConfigError(
                 f"the network {name!r} changes its buffer {key} with the images that it gets, as batch normalisation "
                 "does, so one process trains it. Start one process."

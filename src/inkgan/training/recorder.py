@@ -19,6 +19,7 @@ from inkgan.device import environment
 from inkgan.errors import reason_of, shown
 from inkgan.images import picture_of, save_animation, save_png, sheet
 from inkgan.networks import own_network_sha256
+from inkgan.networks.compact import split_output
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
 from inkgan.training import tensorboard
@@ -314,8 +315,7 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
     # Layers such as dropout must not advance the random state of the user's program.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         images = networks["generator"](latents, *labels)
-        scored = networks["discriminator"](images, *labels)
-    logits = scored if isinstance(scored, Tensor) else scored[0]
+        logits, _ = split_output(networks["discriminator"](images, *labels))
     return tensorboard.graph_of({"generator": images, "discriminator": logits}, networks)
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: The most processes for each processor; more would mostly wait for each other.
 _PROCESSES_PER_PROCESSOR = 4
-#: The time that a process waits for the others by default.
-SECONDS_TO_WAIT = 300.0
 
 
 class DismissedError(InkganError):

@@ -64,10 +64,8 @@ class Tutorial(Recipe):
         self._batch_size = config.batch_size
         self._device = torch.device(device)
         source = torch.Generator().manual_seed(int(rng(config.seed, Stream.INITIALISATION).integers(2**63)))
-        self.discriminator = Discriminator(source)
-        self.generator = Generator(source)
-        self.generator.to(device)
-        self.discriminator.to(device)
+        self.discriminator = Discriminator(source).to(device)
+        self.generator = Generator(source).to(device)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
 
         self._mixed_generator = MixedPrecision(self.generator, dtype)
@@ -132,8 +130,7 @@ class Tutorial(Recipe):
     @torch.no_grad()
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, None]:
         """Return the discriminator's logits [N] for images [N, 28, 28, 1]; it knows no classes."""
-        logits: Tensor = self._mixed_discriminator.forward(images).float()
-        return logits, None
+        return self._mixed_discriminator.forward(images).float(), None
 
     def after_load(self) -> None:
         """Refresh the copies of the weights that the networks compute with."""
@@ -154,5 +151,4 @@ class Tutorial(Recipe):
         return {"network": "tutorial", "image_shape": list(IMAGE_SHAPE), "latent_dim": LATENT_DIM, "num_classes": 0}
 
     def _latents(self, stream: Stream, number: int) -> Tensor:
-        drawn = latents(self._seed, stream, number, self._batch_size, LATENT_DIM)
-        return to_device(drawn, self._device)
+        return to_device(latents(self._seed, stream, number, self._batch_size, LATENT_DIM), self._device)

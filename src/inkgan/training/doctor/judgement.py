@@ -32,8 +32,7 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         reason = repr(error)
     raise ConfigError(
-        f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
-        "the doctor: --set watch.doctor_every=0"
+        f"no thresholds of the doctor in {shown(file)}: {reason}. Install inkgan again, or --set watch.doctor_every=0"
     )
 
 

@@ -96,10 +96,7 @@ class Rule:
 
 def own_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of a run by setting."""
-    return {
-        "discriminator.learning_rate": config.discriminator.learning_rate,
-        "generator.learning_rate": config.generator.learning_rate,
-    }
+    return {f"{name}.learning_rate": getattr(config, name).learning_rate for name in ("discriminator", "generator")}
 
 
 @cache  # the doctor asks for every line, and resolving takes longer than all else that it does
