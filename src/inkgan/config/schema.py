@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -27,9 +27,9 @@ LONGEST_RUN = 10**9
 # These numbers are strict: neither true nor "5" is one.
 Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
-LearningRate = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False, strict=True)]
-Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=True)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+LearningRate = Annotated[float, Field(gt=0, le=1e6, strict=True)]
+Weight = Annotated[float, Field(ge=0, le=1e6, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Channels = Annotated[int, Field(ge=8, le=1024, multiple_of=8, strict=True)]
 
 
@@ -44,7 +44,7 @@ ImageSize = Annotated[str, BeforeValidator(_as_size)]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 def _setting(
@@ -62,6 +62,10 @@ def _setting(
     """
     about: dict[str, Any] = {"unit": unit, "paper": paper, "compact_only": compact_only}
     return Field(default, description=description, json_schema_extra=about, **limits)
+
+
+#: A setting that the tutorial, whose networks are fixed, lacks.
+_compact_setting = partial(_setting, compact_only=True)
 
 
 class DataSettings(_Settings):
@@ -86,37 +90,31 @@ class NetworkSettings(_Settings):
     learning_rate: LearningRate = _setting(
         3e-3, "Adam's step size", unit="step size of Adam", paper="Kingma and Ba 2015"
     )
-    channels: Channels = _setting(48, "channels of the coarsest maps", unit="channels", compact_only=True)
+    channels: Channels = _compact_setting(48, "channels of the coarsest maps", unit="channels")
 
 
 class PenaltySettings(_Settings):
     """The penalty on the discriminator's gradient with respect to the pixels, which keeps the discriminator smooth."""
 
-    weight: Weight = _setting(
+    weight: Weight = _compact_setting(
         0.4,
         "gamma of R1 and R2, or lambda of WGAN-GP",
         unit="γ or λ, for pixels in [-1, 1]",
         paper="Mescheder et al. 2018, eq. 9 and 10; Gulrajani et al. 2017, eq. 3",
-        compact_only=True,
     )
-    on: Literal["both", "real"] = _setting(
-        "both",
-        "R1 and R2 (both), or R1 alone (real); not for wgan-gp",
-        paper="Mescheder et al. 2018, eq. 9 and 10",
-        compact_only=True,
+    on: Literal["both", "real"] = _compact_setting(
+        "both", "R1 and R2 (both), or R1 alone (real); not for wgan-gp", paper="Mescheder et al. 2018, eq. 9 and 10"
     )
-    every: Count = _setting(
+    every: Count = _compact_setting(
         8,
         "compute it once in this many updates of the discriminator, with the weight times this number",
         unit="updates of the discriminator",
         paper="lazy regularisation: Karras et al. 2020, section 3.1",
-        compact_only=True,
     )
-    pixels: Literal["-1..1", "0..1"] = _setting(
+    pixels: Literal["-1..1", "0..1"] = _compact_setting(
         "-1..1",
         "the range of pixels that gradients refer to: that of the papers, or of earlier runs",
         unit="range of pixels",
-        compact_only=True,
     )
 
 
@@ -129,7 +127,7 @@ class WatchSettings(_Settings):
     show_every: CountOrNever = _setting(
         100, "a generated picture to notebooks, and terminals without a panel", unit="steps"
     )
-    show_seconds: Annotated[float, Field(ge=0, le=10**8, allow_inf_nan=False, strict=True)] = _setting(
+    show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = _setting(
         5.0, "the least time between two of these pictures", unit="seconds"
     )
     grid_every: CountOrNever = _setting(50, "the picture of the fixed latents", unit="steps")
@@ -197,84 +195,67 @@ class Config(_Settings):
     recipe: RecipeName = _setting("fast", "the recipe: networks, losses and update rules")
     seed: int = _setting(0, "the seed of all randomness of the run", ge=0, le=LARGEST_SEED, strict=True)
     steps: Count | None = _setting(2500, "the run's total of joint steps", unit="steps")
-    seconds: Annotated[float, Field(gt=0, le=10**8, allow_inf_nan=False, strict=True)] | None = _setting(
+    seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = _setting(
         None, "train for this long instead of a number of steps", unit="seconds"
     )
     extended_from: tuple[Count, ...] = _setting(
         (), "the totals of steps that the run had before `inkgan train --extend` made it longer", unit="steps"
     )
-    changes: tuple[Annotated[str, Field(max_length=500)], ...] = _setting(
-        (),
-        "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds some",
-        compact_only=True,
+    changes: tuple[Annotated[str, Field(max_length=500)], ...] = _compact_setting(
+        (), "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds some"
     )
     batch_size: Annotated[int, Field(ge=2, le=65_536, strict=True)] = _setting(64, "images in a batch", unit="images")
-    critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = _setting(
+    critic_steps: Annotated[int, Field(ge=1, le=100, strict=True)] = _compact_setting(
         1,
         "updates of the discriminator in each step, each on a batch of its own",
         unit="updates of the discriminator",
         paper="k: Goodfellow et al. 2014, Algorithm 1; n_critic: Gulrajani et al. 2017, Algorithm 1",
-        compact_only=True,
     )
-    slices: Annotated[int, Field(ge=1, le=1024, strict=True)] = _setting(
+    slices: Annotated[int, Field(ge=1, le=1024, strict=True)] = _compact_setting(
         1,
         "equal parts of a batch that processes can share; the result depends on it in rounding",
         unit="parts of a batch",
-        compact_only=True,
     )
     pretraining_steps: CountOrNever = _setting(
         0, "steps of the discriminator alone, before the joint ones", unit="steps", paper="the tutorial"
     )
-    network: str = _setting(
+    network: str = _compact_setting(
         "compact",
         "the networks: compact, or one of your own",
         max_length=60,
         paper="[a network of your own](research.md#a-network-of-your-own)",
-        compact_only=True,
     )
     precision: Precision = _setting(
         "auto",
         "the arithmetic of the networks; weights are always float32",
         paper="master weights in float32: Micikevicius et al. 2018",
     )
-    conditional: bool = _setting(
-        True,
-        "condition the networks on labels, if there are labels",
-        strict=True,
-        paper="Mirza and Osindero 2014",
-        compact_only=True,
+    conditional: bool = _compact_setting(
+        True, "condition the networks on labels, if there are labels", strict=True, paper="Mirza and Osindero 2014"
     )
-    latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = _setting(
-        64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014", compact_only=True
+    latent_dim: Annotated[int, Field(ge=1, le=4096, strict=True)] = _compact_setting(
+        64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014"
     )
-    loss: Loss = _setting(
-        "relativistic", "the loss; `inkgan help training` explains each", paper="see below", compact_only=True
+    loss: Loss = _compact_setting("relativistic", "the loss; `inkgan help training` explains each", paper="see below")
+    slope: Share = _compact_setting(
+        0.1, "slope of the networks' leaky ReLUs for negative numbers", paper="leaky ReLU: Maas et al. 2013"
     )
-    slope: Share = _setting(
-        0.1,
-        "slope of the networks' leaky ReLUs for negative numbers",
-        paper="leaky ReLU: Maas et al. 2013",
-        compact_only=True,
-    )
-    class_weight: Weight = _setting(
+    class_weight: Weight = _compact_setting(
         0.3,
         "weight of the auxiliary classifier in both networks' losses",
         unit="factor",
         paper="auxiliary classifier: Odena et al. 2017",
-        compact_only=True,
     )
-    ema_half_life: Share = _setting(
+    ema_half_life: Share = _compact_setting(
         0.1,
         "half-life of the generator's moving average, as a fraction of the steps done so far",
         unit="fraction of the steps done so far",
         paper="Karras et al. 2024, section 3",
-        compact_only=True,
     )
-    fade: Share = _setting(
+    fade: Share = _compact_setting(
         0.75,
         "share of the run, at its end, in which learning rates go to zero; less below 1,800 steps",
         unit="share of the run",
-        compact_only=True,
     )
     data: DataSettings = DataSettings()
     generator: NetworkSettings = NetworkSettings()
