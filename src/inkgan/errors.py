@@ -20,16 +20,19 @@ write such messages, or check a value and raise one.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 import operator
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 class InkganWarning(UserWarning):
@@ -300,24 +303,23 @@ def whole_number(value: Any, complaint: str, least: int, most: int) -> int:
     Raises:
         ConfigError: it is not a whole number, or is out of range.
     """
-    try:
-        number = operator.index(_not_bool(value))
-    except TypeError:
-        raise ConfigError(complaint.format(as_given(value))) from None
-    if not least <= number <= most:
-        raise ConfigError(complaint.format(as_given(number)))
-    return number
+    return _in_range(operator.index, value, complaint, least, most)
 
 
 def number_between(value: Any, complaint: str, least: float, most: float) -> float:
-    """Return a number as a ``float``; see :func:`whole_number`."""
-    try:
-        number = float(_not_bool(value))
-    except (TypeError, ValueError, OverflowError):
-        raise ConfigError(complaint.format(as_given(value))) from None
-    if not least <= number <= most:
-        raise ConfigError(complaint.format(shortened(str(value), _LONGEST_VALUE)))
-    return number
+    """Return a number, or a text that holds one, as a ``float``; see :func:`whole_number`."""
+    return _in_range(float, value, complaint, least, most)
+
+
+def _in_range(convert: Callable[[Any], Number], value: Any, complaint: str, least: float, most: float) -> Number:
+    """Convert a value and check its range. True and False are numbers to Python, but mistakes in a call."""
+    number = None
+    if not isinstance(value, bool):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            number = convert(value)
+            if least <= number <= most:
+                return number
+    raise ConfigError(complaint.format(as_given(value if number is None else number)))
 
 
 def yes_or_no(value: Any, name: str) -> bool:
@@ -364,10 +366,3 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
 def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
     """Whether a caller's value is one of these words. An array is not, and comparing one would raise an error."""
     return isinstance(value, str) and value in allowed
-
-
-def _not_bool(value: Any) -> Any:
-    """Return a value; raise a TypeError for True and False, which are numbers to Python but mistakes in a call."""
-    if isinstance(value, bool):
-        raise TypeError
-    return value
