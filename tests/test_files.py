@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -296,19 +294,6 @@ def test_names_in_messages(name: str, text: str) -> None:
     assert shown(name) == text
 
 
-@pytest.mark.parametrize("place", ["disk", "disk/new.txt", "disk/a/b/new.txt", "link", "link/new.txt", "far.txt"])
-def test_a_full_disk_is_the_one_that_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """The free space is that of the disk that is written to, even if the path leads there by a folder or a link."""
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "link").symlink_to("disk")
-    (tmp_path / "far.txt").symlink_to(tmp_path / "disk" / "later.txt")
-    usage = namedtuple("usage", "free")
-    free = {tmp_path.resolve() / "disk": 12_000}
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(free.get(Path(folder), 10**9)))
-    with pytest.raises(OutputError, match=r"the disk is full \(12.0 kB free\)"), output_errors(tmp_path / place):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def _save_checkpoint(folder: Path) -> None:
     checkpoint.save(folder, 1, {"a": {"b": np.zeros(3, np.float32)}}, {})
 
@@ -323,23 +308,13 @@ def _put_shard(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_save_checkpoint, _fill_folder, _put_shard])
-def test_the_free_space_is_that_at_the_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
-) -> None:
-    """It is measured before what was written of the new files is removed."""
-    usage = namedtuple("usage", "free")
-
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]) -> None:
     def failing(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def free(_: object) -> Any:
-        holds_any = any(path.is_file() for path in tmp_path.rglob("*"))
-        return usage(7_000 if holds_any else 10**9)
-
-    monkeypatch.setattr(shutil, "disk_usage", free)
     monkeypatch.setattr(Path, "rename", failing)
     monkeypatch.setattr(Path, "replace", failing)
-    with pytest.raises(OutputError, match=r"the disk is full \(7.0 kB free\)"):
+    with pytest.raises(OutputError, match=r"the disk is full\. What was there is kept; free some space"):
         write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

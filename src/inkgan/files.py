@@ -172,8 +172,7 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise OutputError(
-                f"cannot write {shown(path)}: the disk is full ({_free(path)}). What was there is kept; "
-                "free some space and try again."
+                f"cannot write {shown(path)}: the disk is full. What was there is kept; free some space and try again."
             ) from error
         link = _link_to_nothing(path) if isinstance(error, FileExistsError) else None
         reason = reason_of(error) if link is None else f"{shown(link)} is a link to nothing"
@@ -200,13 +199,6 @@ def _link_to_nothing(path: Path) -> Path | None:
     """Return the link that keeps a path's folders from being made; None if there is none."""
     places = (path, *path.parents)
     return next((place for place in places if place.is_symlink() and not os.path.exists(place)), None)  # noqa: PTH110
-
-
-def _free(path: Path) -> str:
-    """Return the free space where a path is, or would be: at the end of its links."""
-    target = Path(os.path.realpath(path))
-    there = next(place for place in (target, *target.parents) if place.exists())
-    return f"{in_bytes(shutil.disk_usage(there).free)} free"
 
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:

@@ -80,7 +80,6 @@ class OutputFolder:
         Warns:
             InkganWarning: files of earlier writes stay because they were changed since.
         """
-        # On an error, the last of these is first: it measures the free space before the others remove anything.
         with _remove_empty_on_error(self._path), contextlib.ExitStack() as cleanup, output_errors(self._path):
             # In the folder if it is there, since its parent may not be writable; beside it if it is missing.
             temporary = temporary_folder(self._path if self._path.is_dir() else self._path.parent)

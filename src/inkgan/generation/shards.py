@@ -368,7 +368,7 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
     The first ``depth`` parts of a file's name are the name of the shard's file or folder, which moves as a whole.
     """
     record = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    with contextlib.ExitStack() as cleanup, output_errors(out):  # errors first: they measure the free space
+    with contextlib.ExitStack() as cleanup, output_errors(out):
         place = temporary_folder(out)  # inside, so on the same disk
         cleanup.callback(shutil.rmtree, place, ignore_errors=True)
         for name, content in files.items():

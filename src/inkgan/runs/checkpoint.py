@@ -116,12 +116,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapp
         _erase(temporary)
         temporary.mkdir()
         try:
-            with output_errors(final):  # also here: the free space is measured before anything is erased
-                write_folder(temporary, tensors, documents)
-                if os.path.lexists(final):
-                    final.rename(path_aside(final))
-                temporary.rename(final)
-                fsync(folder)
+            write_folder(temporary, tensors, documents)
+            if os.path.lexists(final):
+                final.rename(path_aside(final))
+            temporary.rename(final)
+            fsync(folder)
         finally:
             _erase(temporary)
     return final
