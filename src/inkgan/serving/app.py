@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from importlib.metadata import version
@@ -139,11 +139,8 @@ def _success(*media_types: str) -> dict[int | str, dict[str, Any]]:
 async def write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
     service = _service(request)
-    headers = _cache_headers(request, query)
-    if _names(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
     responses.check(service.model, query)
-    return _answer(request, await service.writer.ask(query), headers)
+    return await _drawn(request, query, service.writer.ask, query)
 
 
 @_addresses.get(_DIGITS.replace("{name}", "{name:path}"), responses=_success(PNG))  # a name may have a slash
@@ -153,13 +150,13 @@ async def digit(
     query: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
-    return await _drawn(request, query, responses.digit, name, query)
+    return await _drawn(request, query, _service(request).draw, responses.digit, name, query)
 
 
 @_addresses.get("/v1/sample", responses=_success(PNG, "application/octet-stream", "application/zip"))
 async def sample(request: Request, query: Annotated[Sample, Query()]) -> Response:
     """Images by many writers."""
-    return await _drawn(request, query, responses.sample, query)
+    return await _drawn(request, query, _service(request).draw, responses.sample, query)
 
 
 @_addresses.get("/v1/models", responses=_success(_JSON))
@@ -209,13 +206,15 @@ def _service(request: Request) -> Service:
     return request.app.state.service
 
 
-async def _drawn(request: Request, query: Parameters, make: Callable[..., Content], *arguments: Any) -> Response:
-    """Answer with ``make(model, *arguments)``; draw nothing if the client already has it."""
+async def _drawn(
+    request: Request, query: Parameters, draw: Callable[..., Awaitable[Content]], *arguments: Any
+) -> Response:
+    """Answer with what ``draw(*arguments)`` returns; draw nothing if the client already has it."""
     headers = _cache_headers(request, query)
     if _names(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
-        return _answer(request, await _service(request).draw(make, *arguments), headers)
+        return _answer(request, await draw(*arguments), headers)
     except ConfigError as error:  # the parameters are valid, so it is about the name of a class
         return error_response(404, str(error))
 

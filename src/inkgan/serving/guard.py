@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import unquote
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -96,11 +95,9 @@ class Guard:
         self._in_progress += 1
         _requests_in_progress.inc()
         try:
-            refusal = self._refusal(scope)
-            if refusal:  # the application, which would set the route for the metrics, never sees this request
-                exchange.scope["route"] = self._route(scope)
             async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit, exchange.watched(receive):
-                await (refusal or self.app)(exchange.scope, receive, exchange.send)
+                answer = _refusal_of_head(scope) or self._refusal(scope) or self.app
+                await answer(exchange.scope, receive, exchange.send)
         except TimeoutError:
             if exchange.client_gone:
                 return
@@ -120,15 +117,12 @@ class Guard:
         finally:
             self._in_progress -= 1
             _requests_in_progress.dec()
-            exchange.count()
+            exchange.count(self._address(scope))
             if self.access_log:
                 exchange.log()
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the error for a request that is refused; None for one that is answered."""
-        refusal = _refusal_of_head(scope)
-        if refusal:
-            return refusal
         host = Headers(scope=scope).get("host", "")
         if name_of(host) not in self.hosts:
             named = shown(host)[:80]
@@ -141,10 +135,10 @@ class Guard:
             return unavailable(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
         return None
 
-    def _route(self, scope: Scope) -> Any:
-        """Return the application's route to an address; None if there is none."""
+    def _address(self, scope: Scope) -> str:
+        """Return the address under which the metrics count a request; ``other`` if the application has none for it."""
         routes = getattr(self.app, "routes", ())
-        return next((route for route in routes if route.matches(scope)[0] is not Match.NONE), None)
+        return next((route.path_format for route in routes if route.matches(scope)[0] is not Match.NONE), "other")
 
 
 def _in_origin_form(scope: Scope) -> Scope:
@@ -254,10 +248,8 @@ class _Exchange:
         self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
-    def count(self) -> None:
-        """Count the request in the metrics; addresses that do not exist are counted as ``other``."""
-        route = self.scope.get("route")
-        path = "other" if route is None else route.path_format
+    def count(self, path: str) -> None:
+        """Count the request in the metrics, under the name of its address."""
         _request_count.labels(path, str(self.status)).inc()
         _request_seconds.labels(path).observe(time.perf_counter() - self._began)
 
