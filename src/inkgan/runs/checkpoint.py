@@ -166,14 +166,10 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
     if missing:
         raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is incomplete.")
     if wanted is None:
-        _refuse_others(folder, {*listed, MANIFEST})
-
-
-def _refuse_others(folder: Path, names: Collection[str]) -> None:
-    with _reading(folder):
-        others = sorted(path for path in folder.iterdir() if path.name not in names)
-    if others:
-        raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
+        with _reading(folder):
+            others = sorted(path for path in folder.iterdir() if path.name not in {*listed, MANIFEST})
+        if others:
+            raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:

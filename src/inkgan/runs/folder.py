@@ -36,7 +36,6 @@ from inkgan.files import (
     from_json,
     is_file,
     is_folder,
-    is_regular,
     output_errors,
     path_aside,
     read_regular,
@@ -339,24 +338,20 @@ class RunFolder:
         return [f"{key}: {old} -> {new}" for key, (old, new) in pairs.items() if old != new]
 
     def _environments(self) -> list[dict[str, Any]]:
+        file = self.environment_file
         unknown = "The run continues; a change of machine or version cannot be detected."
-        try:
-            content = read_regular(self.environment_file)
-        except FileNotFoundError:
+        if not file.exists():
             if checkpoint.list_steps(self.checkpoints):
-                warnings.warn(f"{shown(self.environment_file)} is missing. {unknown}", InkganWarning, stacklevel=3)
+                warnings.warn(f"{shown(file)} is missing. {unknown}", InkganWarning, stacklevel=3)
             return []
-        except OSError as error:
-            raise OutputError(f"cannot read {shown(self.environment_file)}: {reason_of(error)}.") from None
-        with contextlib.suppress(json.JSONDecodeError):
-            starts = from_json(content)
-            if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
-                return starts
-        copy = path_aside(self.environment_file)
-        write_bytes(copy, content)
-        warnings.warn(
-            f"{shown(self.environment_file)} is damaged and kept as {copy.name}. {unknown}", InkganWarning, stacklevel=3
-        )
+        with output_errors(file):
+            with contextlib.suppress(json.JSONDecodeError):
+                starts = from_json(read_regular(file))
+                if isinstance(starts, list) and all(isinstance(start, dict) for start in starts):
+                    return starts
+            copy = path_aside(file)
+            file.rename(copy)
+        warnings.warn(f"{shown(file)} is damaged and kept as {copy.name}. {unknown}", InkganWarning, stacklevel=3)
         return []
 
     def forget_after(self, step: int) -> None:
@@ -372,20 +367,19 @@ class RunFolder:
             warnings.warn(f"{wrong} The run continues.", InkganWarning, stacklevel=2)
         with output_errors(self.path):
             contents.remove_unfinished(self.path)
-            self._remove_grids_after(step)
-
-    def _remove_grids_after(self, step: int) -> None:
-        for path in self.pictures.glob("grid-*.png"):
-            match = _GRID.fullmatch(path.name)
-            # The picture of step 0 was drawn before pre-training.
-            if match and int(match[1]) > max(step, 0) and is_regular(path):
-                path.unlink()
+            for grid_step, path in self._grids().items():
+                # The picture of step 0 was drawn before pre-training.
+                if grid_step > max(step, 0) and not path.is_symlink():
+                    path.unlink()
 
     def grids(self) -> list[Path]:
         """Return the pictures of the fixed latents, oldest first."""
+        return [path for _, path in sorted(self._grids().items())]
+
+    def _grids(self) -> dict[int, Path]:
+        """Return the pictures of the fixed latents by their steps."""
         found = [path for path in self.pictures.glob("grid-*.png") if path.is_file()]
-        grids = {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
-        return [grids[step] for step in sorted(grids)]
+        return {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
 
     def grid_file(self, step: int) -> Path:
         """Return the path of the picture of the fixed latents after ``step`` steps."""
