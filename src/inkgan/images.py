@@ -133,34 +133,32 @@ _MARGIN = 6
 
 def curves(
     *series: Sequence[float],
+    across: tuple[float, float],
+    limits: tuple[float, float] | None = None,
     width: int = 560,
     height: int = 180,
-    limits: tuple[float, float] | None = None,
-    across: tuple[float, float] | None = None,
 ) -> Image.Image:
     """Draw one line for each series of numbers, from left to right; a thin grey line marks zero.
+
+    Round numbers with thin grey lines label both axes, left of the frame and below it.
 
     Args:
         series: the numbers of each line. A number that is not finite leaves a gap; a number without neighbours is a
             dot; if none is finite, the frame is empty. The lines take their colours from :data:`LINE_COLOURS`, in turn.
+        across: the values at the left and right edges.
+        limits: the values at the lower and upper edges; by default the smallest and the largest number.
         width: the picture's width in pixels.
         height: the picture's height in pixels.
-        limits: the values at the lower and upper edges; by default the smallest and the largest number.
-        across: the values at the left and right edges. If given, round numbers with thin grey lines label both axes,
-            left of the frame and below it; otherwise the picture has no text.
     """
     from PIL import Image, ImageDraw
 
     finite = np.concatenate([np.asarray(numbers, np.float64) for numbers in series])
     finite = finite[np.isfinite(finite)]
     low, high = limits or ((finite.min(), finite.max()) if finite.size else (0.0, 1.0))
-    frame = _Frame(0, width - 1, height - 1, low, high)
-    if across:
-        frame = _Frame(_LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME, low, high)
+    frame = _Frame(_LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME, low, high)
     picture = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(picture)
-    if across:
-        _draw_axes(pen, frame, across, most_rows=max(2, height // 30))
+    _draw_axes(pen, frame, across, most_rows=max(2, height // 30))
     if low < 0 < high:
         pen.line([(frame.left, frame.row(0)), (frame.right, frame.row(0))], "#c8ccd2")
     for index, numbers in enumerate(series):
