@@ -157,8 +157,6 @@ _LONGEST_VALUE = 80
 _SIMILAR = 0.65
 #: The characters inside words and emoji that say which letters join; they cannot be seen by themselves.
 JOINERS = "\u200c\u200d"
-#: How `repr` writes a byte of an argument or a file name that is not UTF-8, behind an even number of backslashes.
-_NOT_UTF8 = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
@@ -214,7 +212,7 @@ def shortened(text: str, longest: int) -> str:
 def as_given(value: Any) -> str:
     """Return a value for a message as Python writes it (``'abc'``, ``0.5``), on one line and shortened if long."""
     try:
-        return shortened(printable(_NOT_UTF8.sub(r"\1\\x\2", repr(value))), _LONGEST_VALUE)
+        return shortened(printable(repr(value)), _LONGEST_VALUE)
     except Exception:  # noqa: BLE001 - integers of over 4,300 digits, deep nesting, an object's own __repr__
         return f"that {type(value).__name__}"
 

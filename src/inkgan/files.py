@@ -300,8 +300,6 @@ def _move_to_free(temporary: Path, path: Path) -> None:
 
 #: The name of a temporary file or folder: a name, the machine (ten digits), the process (seven), and six random ones.
 _TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
-#: The name that earlier versions gave a temporary folder: the machine, the process, and random characters.
-_EARLIER_TEMPORARY = re.compile(r"\.inkgan-(.+)-([0-9]{1,9})-[a-z0-9_]+\.tmp", re.DOTALL)
 #: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
 _REPEATED, _REPEATED_ENDING = 180, 20
 
@@ -328,8 +326,8 @@ def remove_abandoned(parent: Path) -> None:
     """Remove the temporary files and folders of processes of this machine that have ended."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:  # it may be missing, or unreadable
         for entry in entries:
-            owner = _TEMPORARY.fullmatch(entry.name) or _EARLIER_TEMPORARY.fullmatch(entry.name)
-            if not owner or owner[1] not in (_machine_number(), machine()) or not has_ended(int(owner[2])):
+            owner = _TEMPORARY.fullmatch(entry.name)
+            if not owner or owner[1] != _machine_number() or not has_ended(int(owner[2])):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry, ignore_errors=True)
