@@ -181,8 +181,7 @@ async def _guide(request: Request) -> Response:
 @_addresses.get("/favicon.ico", include_in_schema=False)
 async def _icon(request: Request) -> Response:
     """One image by the model, which browsers show beside the title of every address."""
-    query = Sample(n=1)
-    return await _drawn(request, query, responses.sample, query)
+    return await sample(request, Sample(n=1))
 
 
 @_addresses.get("/openapi.json", include_in_schema=False)
