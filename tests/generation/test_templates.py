@@ -57,6 +57,11 @@ def test_a_date_is_written_as_python_writes_it(form: str, day: str) -> None:
     assert texts(f"{{date:{form} in {day}..{day}}}", 1) == [datetime.date.fromisoformat(day).strftime(form)]
 
 
+def test_years_have_four_digits() -> None:
+    """Also the first thousand, which strftime writes in fewer on Linux."""
+    assert texts("{date:%Y-%m-%d in 0900-03-01..0900-03-01}", 1) == ["0900-03-01"]
+
+
 @pytest.mark.parametrize("form", ["%H:%M:%S", "%-H", "%I", "%-I"])
 @pytest.mark.parametrize("second", [0, 1, 59, 60, 3599, 3600, 35_999, 36_000, 43_199, 43_200, 46_800, 86_399])
 def test_a_time_is_written_as_python_writes_it(form: str, second: int) -> None:

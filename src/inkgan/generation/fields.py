@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
-
-T = TypeVar("T")
 
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 # ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
@@ -33,24 +30,9 @@ _NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more 
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
 
-#: The directives of dates and of times; a minus leaves out the leading zero.
-_DATE_DIRECTIVES: dict[str, Callable[[date], str]] = {
-    "%Y": lambda day: f"{day.year:04d}",
-    "%y": lambda day: f"{day.year % 100:02d}",
-    "%m": lambda day: f"{day.month:02d}",
-    "%-m": lambda day: f"{day.month}",
-    "%d": lambda day: f"{day.day:02d}",
-    "%-d": lambda day: f"{day.day}",
-    "%j": lambda day: f"{day.timetuple().tm_yday:03d}",
-}
-_TIME_DIRECTIVES: dict[str, Callable[[int], str]] = {
-    "%H": lambda second: f"{second // 3600:02d}",
-    "%-H": lambda second: f"{second // 3600}",
-    "%I": lambda second: f"{(second // 3600 - 1) % 12 + 1:02d}",
-    "%-I": lambda second: f"{(second // 3600 - 1) % 12 + 1}",
-    "%M": lambda second: f"{second // 60 % 60:02d}",
-    "%S": lambda second: f"{second % 60:02d}",
-}
+#: The directives of strftime for dates and for times; a minus leaves out the leading zero.
+_DATE_DIRECTIVES = ("%Y", "%y", "%m", "%-m", "%d", "%-d", "%j")
+_TIME_DIRECTIVES = ("%H", "%-H", "%I", "%-I", "%M", "%S")
 #: The formats of amounts: the separator of thousands, and the separator of cents.
 _AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
 
@@ -137,13 +119,7 @@ def _date(argument: str) -> Piece:
     form, first, last = _form_and_range(argument, "%Y-%m-%d", "1970-01-01", "2029-12-31")
     start, end = _day(first), _day(last)
     _require_order(start <= end, first, last, "earlier date")
-    days = (end - start).days + 1
-    write = _formatter(form, _DATE_DIRECTIVES, end)
-
-    def draw(draws: np.random.Generator) -> str:
-        return write(start + timedelta(int(draws.integers(days))))
-
-    return Piece(draw, len(write(date(2000, 12, 31))))
+    return _moments(form, _DATE_DIRECTIVES, start, (end - start).days + 1, timedelta(days=1))
 
 
 def _time(argument: str) -> Piece:
@@ -151,13 +127,32 @@ def _time(argument: str) -> Piece:
     form, first, last = _form_and_range(argument, "%H:%M", "00:00", "23:59")
     start, end = _second(first), _second(last)
     _require_order(start <= end, first, last, "earlier time")
-    end += 59 if last.count(":") == 1 else 0  # a minute has sixty seconds
-    write = _formatter(form, _TIME_DIRECTIVES, end)
+    if last.count(":") == 1:  # a minute has sixty seconds
+        end += timedelta(seconds=59)
+    return _moments(form, _TIME_DIRECTIVES, start, (end - start).seconds + 1, timedelta(seconds=1))
 
-    def draw(draws: np.random.Generator) -> str:
-        return write(int(draws.integers(start, end + 1)))
 
-    return Piece(draw, len(write(12 * 3600)))
+def _moments(form: str, directives: Sequence[str], start: datetime, count: int, step: timedelta) -> Piece:
+    """Return the piece that draws one of ``count`` moments, ``step`` apart, and writes it in a format."""
+    for directive in _DIRECTIVE.findall(form):
+        if directive not in directives:
+            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {' '.join(directives)}.")
+
+    def write(moment: datetime) -> str:
+        with_year = form.replace("%Y", f"{moment.year:04d}")  # strftime may write the year 900 without a zero
+        return _DIRECTIVE.sub(lambda match: moment.strftime(match[0]), with_year)
+
+    longest = write(datetime(2000, 12, 31, 12))
+    try:
+        valid_text(longest.strip() or "-")
+    except ConfigError as error:
+        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
+    if "%" not in form:
+        raise ConfigError(
+            f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
+            "ends with .. between them."
+        )
+    return Piece(lambda draws: write(start + step * int(draws.integers(count))), len(longest))
 
 
 def _integer(argument: str) -> Piece:
@@ -167,13 +162,8 @@ def _integer(argument: str) -> Piece:
         raise ConfigError(f"its range takes whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
     least, most = int(first), int(last)
     _require_order(least <= most, first, last, "smaller number")
-    width = len(first) if first.startswith("0") and len(first) > 1 else 1
-
-    def draw(draws: np.random.Generator) -> str:
-        number = int(draws.integers(least, most + 1))
-        return f"{number:0{width}d}"
-
-    return Piece(draw, max(len(str(most)), width))
+    width = len(first) if first.startswith("0") else 1
+    return Piece(lambda draws: f"{draws.integers(least, most + 1):0{width}d}", max(len(str(most)), width))
 
 
 def _digits(argument: str) -> Piece:
@@ -217,11 +207,7 @@ def _choice(argument: str, folder: Path) -> Piece:
     lines = TextFile(file)
     longest = max(map(len, lines))
     texts = np.fromiter(lines, f"S{longest}", lines.count)  # a list of strings would be many times as large
-
-    def draw(draws: np.random.Generator) -> str:
-        return str(texts[draws.integers(len(texts))], "ascii")
-
-    return Piece(draw, longest, file)
+    return Piece(lambda draws: str(texts[draws.integers(len(texts))], "ascii"), longest, file)
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
@@ -252,40 +238,17 @@ def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
         raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
 
 
-def _formatter(form: str, directives: Mapping[str, Callable[[T], str]], example: T) -> Callable[[T], str]:
-    """Return a function that writes a value in a format."""
-    for directive in _DIRECTIVE.findall(form):
-        if directive not in directives:
-            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {' '.join(directives)}.")
-
-    def write(value: T) -> str:
-        return _DIRECTIVE.sub(lambda match: directives[match[0]](value), form)
-
-    try:
-        valid_text(write(example).strip() or "-")
-    except ConfigError as error:
-        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
-    if "%" not in form:
-        raise ConfigError(
-            f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
-            "ends with .. between them."
-        )
-    return write
-
-
-def _day(text: str) -> date:
+def _day(text: str) -> datetime:
     if _DAY.fullmatch(text):
         with suppress(ValueError):
-            return date.fromisoformat(text)
+            return datetime.fromisoformat(text)
     raise ConfigError(f"{as_given(text)} is not a date. Write dates of the range like 2026-11-30.")
 
 
-def _second(text: str) -> int:
-    """Parse a time of the day, in seconds."""
+def _second(text: str) -> datetime:
     if _MOMENT.fullmatch(text):
         with suppress(ValueError):
-            moment = time.fromisoformat(text)
-            return moment.hour * 3600 + moment.minute * 60 + moment.second
+            return datetime.combine(date.min, time.fromisoformat(text))
     raise ConfigError(f"{as_given(text)} is not a time. Write times of the range like 08:00 or 23:59:59.")
 
 
