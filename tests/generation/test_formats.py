@@ -19,7 +19,7 @@ from PIL import Image
 
 import inkgan
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.formats import CATEGORIES, FORMATS, Files, Sample, packer, yolo_shared
+from inkgan.generation.formats import CATEGORIES, FORMATS, LIBRARIES, Files, Sample, packer, yolo_shared
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
 from inkgan.generation.spacing import Box
@@ -106,7 +106,7 @@ def test_the_same_bytes(name: str) -> None:
     assert first == second
     assert all(re.match(r"train/00007[./]", path) for path in first)
     assert len({path.split("/")[1] for path in first}) == 1
-    library = FORMATS[name].library
+    library = LIBRARIES.get(name)
     assert versions_for(name).keys() == {"inkgan", "numpy", "pillow"} | ({library} if library else set())
     assert versions_for(name).items() >= versions_for("npz").items()
 
@@ -421,12 +421,12 @@ def test_colours(name: str) -> None:
         assert (one.label["width"], one.label["height"]) == (image.shape[1], 24)
 
 
-@pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.library])
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_without_its_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     """Before anything is written, one line names the extra, which has the format's name."""
-    monkeypatch.setitem(sys.modules, str(FORMATS[name].library), None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, LIBRARIES[name], None)  # as if it were not installed
     advice = f"pip install 'inkgan[{name}]'"
     for preview in ([], ["--preview"]):
         assert advice in command_refusal(capsys, "write", "7", "--format", name, "-o", f"{tmp_path}/a/", *preview)

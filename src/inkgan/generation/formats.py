@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from inkgan.errors import InkganWarning, OutputError, import_extra, shown
 from inkgan.files import output_errors
@@ -336,30 +336,10 @@ def _sized(box: list[int]) -> list[int]:
 
 Pack = Callable[[str, Iterable[Sample]], Files]
 
-
-class Format(NamedTuple):
-    """A format.
-
-    Attributes:
-        pack: the function that packs samples.
-        library: the library that it needs besides the base install.
-    """
-
-    pack: Pack
-    library: str | None = None
-
-
-FORMATS: Mapping[str, Format] = {
-    "webdataset": Format(webdataset),
-    "imagefolder": Format(imagefolder),
-    "parquet": Format(parquet, "pyarrow"),
-    "lmdb": Format(lmdb, "lmdb"),
-    "paddleocr": Format(paddleocr),
-    "doctr": Format(doctr),
-    "coco": Format(coco),
-    "yolo": Format(yolo),
-    "npz": Format(npz),
-}
+_PACKS: tuple[Pack, ...] = (webdataset, imagefolder, parquet, lmdb, paddleocr, doctr, coco, yolo, npz)
+FORMATS: Mapping[str, Pack] = {pack.__name__: pack for pack in _PACKS}
+#: The libraries that formats need besides the base install.
+LIBRARIES = {"parquet": "pyarrow", "lmdb": "lmdb"}
 
 
 def packer(name: str) -> Pack:
@@ -368,7 +348,6 @@ def packer(name: str) -> Pack:
     Raises:
         MissingExtraError: the library that it needs is not installed.
     """
-    pack, library = FORMATS[name]
-    if library is not None:
-        import_extra(library)
-    return pack
+    if name in LIBRARIES:
+        import_extra(LIBRARIES[name])
+    return FORMATS[name]

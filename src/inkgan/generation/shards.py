@@ -40,7 +40,7 @@ from inkgan.files import (
     write_bytes,
 )
 from inkgan.generation import engines
-from inkgan.generation.formats import FORMATS, Files, Sample, packer, yolo_shared
+from inkgan.generation.formats import LIBRARIES, Files, Sample, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import holds_records
@@ -325,8 +325,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def versions_for(form: str) -> dict[str, str]:
     """Return the versions of the libraries that determine the bytes of a format."""
-    names = ("inkgan", "numpy", "pillow", FORMATS[form].library)
-    return {name: metadata.version(name) for name in names if name is not None}
+    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[form]] if form in LIBRARIES else [])]
+    return {name: metadata.version(name) for name in names}
 
 
 def digests_of(spec: Spec, sources: Sources) -> dict[str, str]:
