@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import Pipe, active_children
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import _ParentProcess  # type: ignore[attr-defined]
 from pathlib import Path
 from pickle import PicklingError
 from types import SimpleNamespace
@@ -54,11 +55,16 @@ def test_a_killed_process(tmp_path: Path) -> None:
     assert len(set(noted(tmp_path).values())) >= 2
 
 
-@pytest.mark.parametrize("moment", ["_end_with_the_first_process", "_serve"])
-def test_a_process_that_is_asked_to_end(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("works", [True, False])
+def test_a_process_that_is_asked_to_end(works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends silently, whether it works or is just starting; then SIGTERM has its default effect again."""
     monkeypatch.setattr(os, "setsid", lambda: None)
-    monkeypatch.setattr(engines, moment, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+    def end(*_: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(threading, "Thread", lambda **_: SimpleNamespace(start=list if works else end))
+    monkeypatch.setattr(engines, "_serve", end)
     before = signal.getsignal(signal.SIGTERM)
     try:
         engines._work(Pipe()[0], RecordingTask(tmp_path))
@@ -520,7 +526,7 @@ def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os, "kill", lambda *call: calls.append(call))
     sentinel, first = os.pipe()
     os.close(first)
-    engines._stop_after(sentinel)
+    engines._stop_after(_ParentProcess("first", 1, sentinel))
     os.close(sentinel)
     assert calls == [(os.getpid(), signal.SIGTERM)]
 

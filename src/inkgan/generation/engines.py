@@ -16,7 +16,7 @@ import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, chdir, contextmanager, suppress
+from contextlib import ExitStack, chdir, suppress
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -247,7 +247,7 @@ def _work(ours: connection.Connection, task: Task[Any]) -> None:
     with suppress(KeyboardInterrupt):  # a run that is asked to stop has saved before it raises this
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the task can clean up
         try:
-            _end_with_the_first_process()
+            threading.Thread(target=_stop_after, args=(parent_process(),), daemon=True).start()
             _serve(ours, task)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # from here on there is nothing to clean up
@@ -261,15 +261,9 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
             ours.send(_answer_of(task, ours.recv()))
 
 
-def _end_with_the_first_process() -> None:
-    """Make this process stop when the first one ends, even if the first one is killed."""
-    first = parent_process()
-    if first is not None:  # without this, a run would go on training for hours and keep its folder locked
-        threading.Thread(target=_stop_after, args=(first.sentinel,), daemon=True).start()
-
-
-def _stop_after(sentinel: int) -> None:
-    connection.wait([sentinel])
+def _stop_after(first: BaseProcess) -> None:
+    """Stop this process when the first one ends, even if it is killed: a run would train on and keep its folder."""
+    first.join()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -319,10 +313,10 @@ def _start_ray(core: Any, jobs: int) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     local = {"address": "local", "num_cpus": jobs, "object_store_memory": _RAY_STORE, "include_dashboard": False}
     given = {} if os.environ.get("RAY_ADDRESS") else local
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with _keeping_sigterm():
-                core.init(log_to_driver=False, logging_level="error", **given)
+            core.init(log_to_driver=False, logging_level="error", **given)
         except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
             core.shutdown()
             if attempt == _ATTEMPTS:
@@ -330,18 +324,11 @@ def _start_ray(core: Any, jobs: int) -> None:
                 raise InkganError(f"Ray does not start: {reason} Use --engine processes, or try again.") from None
         else:
             return
-
-
-@contextmanager
-def _keeping_sigterm() -> Iterator[None]:
-    """Restore what SIGTERM does: Ray's own handler prints traces of the stack and aborts."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        # Python allows handlers only in the main thread, and cannot restore one that was not installed from Python.
-        if threading.current_thread() is threading.main_thread() and before is not None:
-            signal.signal(signal.SIGTERM, before)
+        finally:
+            # Ray's own handler prints traces of the stack and aborts. Python allows handlers only in the main thread,
+            # and cannot restore one that was not installed from Python.
+            if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
+                signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _in_folder(folder: Path, task: Task[Any], number: int) -> _Answer:
