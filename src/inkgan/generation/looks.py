@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, shown, unknown
+from inkgan.errors import ConfigError, as_given, is_one_of, shown, unknown
 from inkgan.files import read_toml
 
 #: The least and the greatest value of a random choice.
@@ -29,25 +29,11 @@ COLOURS = {
     "yellow": "#f7ea9a",
     "pink": "#f6d5d8",
 }
-#: The numbers that a knob takes: the least, the greatest, and their meaning. Lengths are for an image 96 pixels high.
-LIMITS = {
-    "gap": (-0.3, 1, "an addition to the gap between characters, in heights of a digit; they touch if that is below 0"),
-    "variety": (0, 1.5, "the factor of the digits' latents: the greater it is, the further hands are from the average"),
-    "elastic": (0, 0.1, "how far parts of a digit stray from their places, in heights of a digit"),
-    "ink": (0.1, 1, "how dark full ink is"),
-    "pressure": (0, 0.9, "the share of its darkness that ink loses where the pen is light"),
-    "stroke": (-1, 4, "how many pixels wider strokes are on each side, in an image 96 pixels high"),
-    "paper": (0.2, 1, "how bright the paper is"),
-    "texture": (0, 0.3, "how much the paper's brightness varies in spots"),
-    "light": (0, 0.9, "how much darker the darkest corner is"),
-    "turn": (-15, 15, "the rotation in degrees, clockwise"),
-    "perspective": (0, 24, "how many pixels each corner moves inwards at most, in an image 96 pixels high"),
-    "clip": (0, 24, "how many pixels are cut off at each edge, in an image 96 pixels high"),
-    "resolution": (0.2, 1, "the share of the pixels that the camera has"),
-    "blur": (0, 10, "the standard deviation of a Gaussian in pixels, in an image 96 pixels high"),
-    "noise": (0, 100, "the standard deviation of noise, of 255"),
-    "quality": (1, 100, "the quality of a JPEG file, in whole numbers; 100 leaves JPEG out"),
-}
+
+
+def _knob(least: float, most: float, meaning: str, *, default: float = 0) -> Any:
+    """Declare a knob that takes a number, or a range of numbers, from ``least`` to ``most``."""
+    return field(default=(default, default), metadata={"limits": (least, most, meaning)})
 
 
 @dataclass(frozen=True)
@@ -67,24 +53,24 @@ class Look:
     """
 
     form: str = "none"
-    gap: Range = (0, 0)
-    variety: Range = (1, 1)
-    elastic: Range = (0, 0)
+    gap: Range = _knob(-0.3, 1, "what is added to the gap between characters, in heights of a digit")
+    variety: Range = _knob(0, 1.5, "the factor of the digits' latents; above 1, hands are more unusual", default=1)
+    elastic: Range = _knob(0, 0.1, "how far parts of a digit stray from their places, in heights of a digit")
     pen: tuple[str, ...] = ("black",)
-    ink: Range = (1, 1)
-    pressure: Range = (0, 0)
-    stroke: Range = (0, 0)
+    ink: Range = _knob(0.1, 1, "how dark full ink is", default=1)
+    pressure: Range = _knob(0, 0.9, "the share of its darkness that ink loses where the pen is light")
+    stroke: Range = _knob(-1, 4, "how many pixels wider strokes are on each side, in an image 96 pixels high")
     tint: tuple[str, ...] = ("white",)
-    paper: Range = (1, 1)
-    texture: Range = (0, 0)
-    light: Range = (0, 0)
-    turn: Range = (0, 0)
-    perspective: Range = (0, 0)
-    clip: Range = (0, 0)
-    resolution: Range = (1, 1)
-    blur: Range = (0, 0)
-    noise: Range = (0, 0)
-    quality: Range = (100, 100)
+    paper: Range = _knob(0.2, 1, "how bright the paper is", default=1)
+    texture: Range = _knob(0, 0.3, "how much the paper's brightness varies in spots")
+    light: Range = _knob(0, 0.9, "how much darker the darkest corner is")
+    turn: Range = _knob(-15, 15, "the rotation in degrees, clockwise")
+    perspective: Range = _knob(0, 24, "how many pixels each corner moves inwards at most, in an image 96 pixels high")
+    clip: Range = _knob(0, 24, "how many pixels are cut off at each edge, in an image 96 pixels high")
+    resolution: Range = _knob(0.2, 1, "the share of the pixels that the camera has", default=1)
+    blur: Range = _knob(0, 10, "the standard deviation of a Gaussian in pixels, in an image 96 pixels high")
+    noise: Range = _knob(0, 100, "the standard deviation of noise, of 255")
+    quality: Range = _knob(1, 100, "the quality of a JPEG file, in whole numbers; 100 leaves JPEG out", default=100)
 
     def __post_init__(self) -> None:
         for name in KNOBS:
@@ -96,7 +82,9 @@ class Look:
         return any(len(set(rgb(colour))) > 1 for colour in self.pen + self.tint)
 
 
-KNOBS = tuple(field.name for field in fields(Look))
+KNOBS = tuple(knob.name for knob in fields(Look))
+#: The limits of the knobs that take numbers: the least, the greatest, and the knob's meaning.
+LIMITS = {knob.name: knob.metadata["limits"] for knob in fields(Look) if "limits" in knob.metadata}
 #: A look, or its name, a .toml file or single knobs.
 LookLike = str | Path | Mapping[str, Any] | Look
 
@@ -141,22 +129,17 @@ def name_of(look: Look) -> str | Look:
 
 def _of_table(table: Mapping[str, Any]) -> Look:
     knobs = dict(table)
-    return _with_knobs(_named(knobs.pop("look", "clean")), knobs)
-
-
-def _named(name: Any) -> Look:
+    name = knobs.pop("look", "clean")
     given = str(name) if isinstance(name, str | Path) else as_given(name)
     if given not in LOOKS:
         raise ConfigError(f"{unknown('look', given, LOOKS)} Choose from {', '.join(LOOKS)}, or name a .toml file.")
-    return LOOKS[given]
+    return _with_knobs(LOOKS[given], knobs)
 
 
 def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
     for name in knobs:
         if name not in KNOBS:
-            hint = did_you_mean(name, KNOBS)
-            called = name if isinstance(name, str) else as_given(name)
-            raise ConfigError(f"a look has no knob {as_given(called)}.{hint} It has {', '.join(KNOBS)}.")
+            raise ConfigError(f"{unknown('knob', name, KNOBS)} A look has {', '.join(KNOBS)}.")
     return replace(look, **knobs) if knobs else look
 
 
@@ -164,8 +147,7 @@ def _valid_knob(name: str, given: Any) -> Any:
     """Return the value of a knob, if it is allowed, in the form that a look keeps."""
     if name == "form":
         if not is_one_of(given, FORMS):
-            hint = did_you_mean(given, FORMS)
-            raise ConfigError(f"form = {as_given(given)} is not allowed.{hint} Choose from {', '.join(FORMS)}.")
+            raise ConfigError(f"{unknown('form', given, FORMS)} Choose from {', '.join(FORMS)}.")
         return given
     if name in {"pen", "tint"}:
         return _colours(name, given)
