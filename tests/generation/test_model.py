@@ -419,9 +419,7 @@ def test_a_link_to_itself_as_the_folder(
     monkeypatch.chdir(tmp_path)
     Path("loop").symlink_to("loop")
     assert run(["sample", "best", "-n", "2", "-o", "loop/"]) == 2
-    assert capsys.readouterr().err == (
-        "inkgan: loop is a link to nothing. Make the folder that it names, or name another one.\n"
-    )
+    assert capsys.readouterr().err == ("inkgan: loop is a link to nothing, not a folder. Name another folder.\n")
 
 
 def test_a_folder_with_the_name_of_a_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_nothing_is_written_into_a_part_of_a_run(tmp_path: Path, place: str) -> 
     (tmp_path / "config.json").write_text("{}", "utf-8")
     fill(tmp_path / "pictures", {"0.png": "new"})
     (tmp_path / "checkpoints").mkdir()
-    with pytest.raises(OutputError, match="belongs to the run in"):
+    with pytest.raises(OutputError, match="is the folder of a run"):
         fill(tmp_path / place, {"1.png": "new"}, force=True)
     fill(tmp_path / "mine", {"2.png": "new"})
 
@@ -341,7 +341,10 @@ def test_a_process_that_dies_while_moving(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(5, "Input/output error"), "cannot write {folder}: input/output error."),
+        (
+            OSError(5, "Input/output error"),
+            "cannot write {folder}: input/output error. Choose a place that can be written.",
+        ),
         (
             OutputError("cannot write a list: the disk is full. Free some space."),
             "cannot write a list: the disk is full. Free some space.",
@@ -454,11 +457,11 @@ def test_a_refused_folder_is_shown_with_escapes(tmp_path: Path) -> None:
     (folder / "mine.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match=r"two\\nlines already holds files"):
         OutputFolder(folder, ["0.png"], force=False)
-    with pytest.raises(OutputError, match=r"two\\nlines/mine\.txt is a file"):
+    with pytest.raises(OutputError, match=r"two\\nlines/mine\.txt is a file, not a folder"):
         OutputFolder(folder / "mine.txt", ["0.png"], force=False)
     for name, said in {
         "mine.txt": r"lines/mine\.txt was not written",
-        "mine.txt/0.png": r"lines/mine\.txt is a file",
+        "mine.txt/0.png": r"lines/mine\.txt is a link or a file",
     }.items():
         with pytest.raises(OutputError, match=rf"two\\n{said}"):
             OutputFolder(folder, [name], force=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown
+from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown, whole_number
 
 T = TypeVar("T")
 #: A task and its results must be picklable; a task may be a partial of a module-level function.
@@ -35,6 +35,7 @@ Shares = Callable[[int, float], None]
 #: The number of attempts at a number whose process was killed.
 _ATTEMPTS = 3
 _JOBS_PER_CORE = 16
+_MOST_ON_RAY = 10**6
 _SECONDS_BETWEEN_REPORTS = 0.5
 _RAY_STORE = 80 * 2**20  # bytes; by default Ray takes a third of the memory, and there is nothing to store
 
@@ -74,16 +75,9 @@ def checked_jobs(jobs: int | None, engine: str) -> int:
     """
     if engine not in ENGINES:
         raise ConfigError(f"{unknown('engine', engine, ENGINES)} Use {' or '.join(ENGINES)}.")
-    jobs = cores() if jobs is None else jobs
-    most = _JOBS_PER_CORE * cores()
-    if jobs < 1:
-        raise ConfigError(f"cannot run {jobs} jobs. Ask for 1 or more.")
-    if jobs > most and engine == "processes":
-        raise ConfigError(
-            f"{jobs} jobs are too many for the {quantity(cores(), 'core')} of this machine. Ask for 1 to {most}, or "
-            "share the work with other machines."
-        )
-    return jobs
+    most = _JOBS_PER_CORE * cores() if engine == "processes" else _MOST_ON_RAY
+    complaint = f"cannot run {{}} jobs on {quantity(cores(), 'core')}. Ask for 1 to {most:,}."
+    return whole_number(cores() if jobs is None else jobs, complaint, 1, most)
 
 
 def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Shares = _ignored) -> Iterator[T]:

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from inkgan.errors import InkganError, InkganWarning, OutputError, listed, printable, reason_of, shown
+from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_of, shown
 from inkgan.files import (
     from_json,
     is_run,
@@ -57,12 +57,9 @@ class OutputFolder:
         self._names = list(names)
         self._force = force
         with output_errors(path):
-            if path.is_symlink() and not path.exists():
-                raise OutputError(
-                    f"{shown(path)} is a link to nothing. Make the folder that it names, or name another one."
-                )
-            if path.exists() and not path.is_dir():
-                raise OutputError(f"{shown(path)} is a file, not a folder. Name another folder.")
+            if os.path.lexists(path) and not path.is_dir():
+                what = "a file" if path.exists() else "a link to nothing"
+                raise OutputError(f"{shown(path)} is {what}, not a folder. Name another folder.")
             refuse_runs_and_data_sets(path)
             for folder in (path, path.parent):
                 remove_abandoned(folder)
@@ -125,8 +122,7 @@ class OutputFolder:
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
-                what = "a link" if place.is_symlink() else "a file"
-                raise OutputError(f"{shown(place)} is {what}, where a folder of images belongs. Name another folder.")
+                raise OutputError(f"{shown(place)} is a link or a file, not a folder of images. Name another folder.")
         for name in self._names:
             if name not in ours and os.path.lexists(self._path / name):
                 raise OutputError(
@@ -143,10 +139,11 @@ class OutputFolder:
         moves = [(self._path / name, aside / name) for name, _ in old]
         moves += [(new / name, self._path / name) for name, _ in entries]
         try:
-            for source, target in moves:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                source.replace(target)
-            _write_manifest(self._path, entries)
+            with output_errors(self._path):
+                for source, target in moves:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    source.replace(target)
+                _write_manifest(self._path, entries)
         except BaseException as error:
             self._move_back(moves, aside, old, error)
             raise
@@ -176,11 +173,7 @@ class OutputFolder:
                 if os.path.lexists(target) and not os.path.lexists(source):
                     target.replace(source)
         except OSError as second:
-            first = f"writing into {shown(self._path)} was interrupted."
-            if isinstance(error, InkganError):
-                first = str(error)
-            elif isinstance(error, OSError):
-                first = f"cannot write {shown(self._path)}: {reason_of(error)}."
+            first = str(error) or f"writing into {shown(self._path)} was interrupted."
             raise OutputError(
                 f"{first} Putting the old files back failed, too: {reason_of(second)}. They are in {printable(aside)} "
                 "until the next write."
@@ -201,20 +194,13 @@ def refuse_runs_and_data_sets(path: Path) -> None:
     Raises:
         OutputError: it is one.
     """
-    if is_run(path):
-        raise OutputError(f"{shown(path)} is the folder of a run, so nothing is written into it. Name another folder.")
     whole = path.absolute()
-    for folder in whole.parents:
-        if whole.relative_to(folder).parts[0] in contents.PARTS and is_run(folder):
-            raise OutputError(
-                f"{shown(path)} belongs to the run in {shown(folder)}, so nothing is written into it. Name another "
-                "folder."
-            )
+    for folder in (whole, *whole.parents):
+        inside = whole.relative_to(folder).parts
+        if (not inside or inside[0] in contents.PARTS) and is_run(folder):
+            raise OutputError(f"{shown(folder)} is the folder of a run, and {shown(path)} is in it. Name another.")
     if (path / "manifest.json").is_file() and holds_records(path):
-        raise OutputError(
-            f"{shown(path)} is the folder of a data set in shards, so nothing else is written into it. Name another "
-            "folder; `inkgan write` with --shards makes shards that are missing."
-        )
+        raise OutputError(f"{shown(path)} is the folder of a data set in shards. Name another folder.")
 
 
 def holds_records(path: Path) -> bool:

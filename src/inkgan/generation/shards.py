@@ -126,12 +126,10 @@ def numbers_of_part(spec: Spec, part: tuple[int, int]) -> range:
         ConfigError: there is no such part, or it has no shard.
     """
     index, parts = part
-    if not 1 <= index <= parts:
-        raise ConfigError(f"there is no part {index} of {parts}. Parts are numbered from 1: --shard 1/{max(parts, 1)}.")
-    if index > spec.shards:
+    if not 1 <= index <= min(parts, spec.shards):
         raise ConfigError(
-            f"part {index} of {parts} has nothing to do: the data set has {quantity(spec.shards, 'shard')}. Give "
-            f"--shards {parts} or more, or fewer parts."
+            f"there is no part {index} of {parts} for {quantity(spec.shards, 'shard')}. Parts are numbered from 1, and "
+            "there are at most as many as shards."
         )
     return range(index - 1, spec.shards, parts)
 
@@ -142,14 +140,11 @@ def require_moderate_shards(spec: Spec) -> None:
     Raises:
         ConfigError: a shard has more than a million; the message says how many shards are needed.
     """
-    largest = -(-spec.count // spec.shards)
-    needed = -(-spec.count // MOST_IN_SHARD)
-    if largest > MOST_IN_SHARD:
-        advice = f"Give --shards {needed} or more"
-        if needed > MOST_SHARDS:
-            advice = f"Ask for up to {MOST_SHARDS * MOST_IN_SHARD:,} images, or write several folders, by other seeds"
+    if spec.count > spec.shards * MOST_IN_SHARD:
         raise ConfigError(
-            f"{largest:,} images in one shard are too many; a shard holds up to {MOST_IN_SHARD:,}. {advice}."
+            f"{spec.count:,} images do not fit into {quantity(spec.shards, 'shard', ',')}: a shard holds up to "
+            f"{MOST_IN_SHARD:,}. Give --shards {-(-spec.count // MOST_IN_SHARD)} or more; a data set has at most "
+            f"{MOST_SHARDS:,}, so larger ones need several folders and seeds."
         )
 
 
@@ -194,23 +189,21 @@ def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
     Raises:
         ConfigError: a text cannot be written.
     """
-    pack = packer(spec.format)
     folders: dict[str, list[int]] = {}
     for image in spec.images_of(number):
         folder = f"{split_of(spec, image)}/" if spec.split else ""
         folders.setdefault(folder, []).append(image)
-    files: Files = {}
     drawn = itertools.count(1)
-    total = len(spec.images_of(number))
     engines.report(0.0)
 
     def drawing(images: Sequence[int]) -> Iterator[Sample]:
         for sample in samples(spec, sources, images):
-            engines.report(next(drawn) / total)
+            engines.report(next(drawn) / len(spec.images_of(number)))
             yield sample
 
+    files: Files = {}
     for folder, images in sorted(folders.items()):
-        files |= pack(f"{folder}{number:05d}", drawing(images))
+        files |= packer(spec.format)(f"{folder}{number:05d}", drawing(images))
     return files
 
 
@@ -291,12 +284,9 @@ def _knobs(look: LookLike) -> dict[str, Any]:
 def _refuse_foreign(out: Path) -> None:
     """Refuse a place that holds files and is not a data set."""
     with output_errors(out):
-        is_file = out.exists() and not out.is_dir()
         holds_files = out.is_dir() and (
             holds_records(out) or any(not entry.name.startswith(".") for entry in out.iterdir())
         )
-    if is_file:
-        raise OutputError(f"{shown(out)} is a file, not a folder. Name another folder.")
     if holds_files and not (out / MANIFEST).exists():  # checked last: another process may begin at this moment
         raise OutputError(f"{shown(out)} already holds files. A data set needs a folder of its own.")
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
@@ -38,7 +37,7 @@ class Share(Table):
     """A part of a data set, such as ``train``, and its share of the writers."""
 
     name: str
-    share: float
+    share: float = Field(gt=0, le=1)
 
     @field_validator("name")
     @classmethod
@@ -46,15 +45,6 @@ class Share(Table):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", name):
             raise ValueError("a part's name has up to 31 letters from a to z, digits, - and _, such as train")
         return name
-
-    @field_validator("share", mode="wrap")
-    @classmethod
-    def _share_is_part_of_1(cls, share: Any, as_number: ValidatorFunctionWrapHandler) -> float:
-        with suppress(ValidationError):
-            number: float = as_number(share)
-            if 0 < number <= 1:
-                return number
-        raise ValueError("a share is a part of 1, such as 0.8 for 80 %")
 
 
 class Spec(Document):

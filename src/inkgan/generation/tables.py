@@ -20,7 +20,7 @@ _NUMBERS = (int, float, tuple[Length, Length])
 
 
 class Table(BaseModel):
-    """A frozen table without unknown keys; no value may be true or false, and no number a text."""
+    """A frozen table without unknown keys; no number may be a text, true or false."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,11 +28,9 @@ class Table(BaseModel):
     @classmethod
     def _require_real_numbers(cls, value: Any, field: ValidationInfo) -> Any:
         items = value if isinstance(value, list | tuple) else [value]
-        if any(isinstance(item, bool) for item in items):
-            raise ValueError("true and false are not numbers")
         is_number = cls.model_fields[str(field.field_name)].annotation in _NUMBERS
-        if is_number and any(isinstance(item, str | bytes) for item in items):
-            raise ValueError("give a number, and not a text")
+        if is_number and any(isinstance(item, bool | str | bytes) for item in items):
+            raise ValueError("give a number, and neither a text nor true or false")
         return value
 
 
