@@ -151,9 +151,9 @@ def test_classes_by_name_and_by_index(nine: Model, labels: Any, digits: str) -> 
         ([1.0, 2.0, 3.0], "1.0 is not a label"),
         (True, "True is not a label"),
         ([None, 1, 2], "None is not a label"),
-        ([1, 2], r"\[2\] labels do not fit 3 images"),
-        (np.ones((3, 1), int), r"\[3, 1\] labels do not fit 3 images"),
-        ([], r"\[0\] labels do not fit 3 images"),
+        ([1, 2], r"\[2\] labels for 3 images"),
+        (np.ones((3, 1), int), r"\[3, 1\] labels for 3 images"),
+        ([], r"\[0\] labels for 3 images"),
     ],
 )
 def test_what_is_no_class(nine: Model, labels: Any, said: str) -> None:

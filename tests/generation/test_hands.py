@@ -22,7 +22,7 @@ from stand_in_models import RealDigits
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ((), "it draws without labels"),
+        ((), "its classes are none"),
         (tuple("234567890a"), "its classes are 2, 3, 4"),
         (tuple(map(str, range(1, 11))), "its classes are 1, 2, 3"),
         (tuple("abcdefghij"), "its classes are a, b, c"),

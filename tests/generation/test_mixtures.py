@@ -73,7 +73,7 @@ def test_a_text_that_is_rarely_of_the_right_length_is_found(tmp_path: Path) -> N
             "texts.1.weight = '3' is not allowed: give a number, and not a text",
         ),
         ('lengths = ["4", 5]\n[[texts]]\ntemplate = "1"', "give a number, and not a text"),
-        ('lengths = [true, 5]\n[[texts]]\ntemplate = "1"', "true and false are not numbers"),
+        ('lengths = [true, 5]\n[[texts]]\ntemplate = "1"', "give a number, and not a text, true or false"),
         ('[[texts]]\ntemplate = "{x}"', "unknown field {x}"),
         ('lengths = [5, 3]\n[[texts]]\ntemplate = "1"', "runs backwards"),
         ('lengths = [5, 6]\n[[texts]]\ntemplate = "1"', "makes no text of 5 to 6 characters"),

@@ -198,7 +198,7 @@ def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:
         ("{amount:1.234..2}", "'1.234' is not an amount"),
         ("{amount:12345678901234..2}", "'12345678901234' is not an amount"),
         ("{choice}", "it needs a file"),
-        ("", "cannot write a text of 0 characters"),
+        ("", "cannot write '', 0 characters. Write 1 to 64"),
         ("No {int}", "in the template 'No {int}': cannot write 'No'"),
     ],
 )

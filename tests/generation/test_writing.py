@@ -252,9 +252,9 @@ def test_a_digit_without_ink() -> None:
 @pytest.mark.parametrize(
     ("text", "options", "needed"),
     [
-        ("", {}, "a text of 0 characters. Write 1 to 64."),
-        ("   ", {}, "cannot write '   ': it is only spaces. Write at least one digit"),
-        ("1" * 65, {}, "a text of 65 characters"),
+        ("", {}, "cannot write '', 0 characters. Write 1 to 64, not only spaces."),
+        ("   ", {}, "cannot write '   ', 3 characters. Write 1 to 64, not only spaces."),
+        ("1" * 65, {}, "', 65 characters. Write 1 to 64"),
         ("12 June", {}, "cannot write 'June'. Write digits, . , - : / + and space"),
         ("1\n2", {}, r"'\n'"),
         ("{digits:6}", {}, "cannot write '{digits:6}': fields in braces are filled only in"),

@@ -297,7 +297,7 @@ def test_a_model_that_cannot_write_says_so() -> None:
     tutorial = client_of(read("tutorial", "latest"))
     answer = tutorial.get("/v1/write?text=1")
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("tutorial cannot write: it draws without labels")
+    assert answer.json()["error"].startswith("tutorial cannot write: its classes are none")
     assert tutorial.get("/v1/digits/1").status_code == 404
     assert picture(tutorial.get("/v1/sample?n=1").content).shape == (60, 60)
     assert tutorial.get("/").content == tutorial.get("/docs").content  # its network has no page

@@ -42,9 +42,7 @@ def indices_of(classes: Classes, n: int, class_names: Sequence[str], model: str)
     if given.ndim == 0:
         return np.repeat(indices, n)
     if given.shape != (n,):
-        raise ConfigError(
-            f"{list(given.shape)} labels do not fit {quantity(n, 'image')}: give one for all, or one for each."
-        )
+        raise ConfigError(f"{list(given.shape)} labels for {quantity(n, 'image')}: give one for all, or one for each.")
     return indices
 
 

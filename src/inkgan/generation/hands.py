@@ -29,23 +29,19 @@ MOST_HANDS = 1000
 
 
 class Generator(Protocol):
-    """A generator that draws the digit that it is asked for, as :class:`inkgan.generation.model.Model` does."""
+    """A generator that draws the digit that it is asked for, as :class:`inkgan.generation.model.Model` does.
 
-    @property
-    def name(self) -> str:
-        """The name that messages give it."""
+    Attributes:
+        name: the name that messages give it.
+        class_names: the names of its classes; it can write if they are the ten digits, in any order.
+        latent_dim: the length of a latent.
+        image_shape: height, width and channels of its images; it can write if they have one channel.
+    """
 
-    @property
-    def class_names(self) -> Sequence[str]:
-        """The names of its classes; it can write if they are the ten digits, in any order."""
-
-    @property
-    def latent_dim(self) -> int:
-        """The length of a latent."""
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of its images; it can write if they have one channel."""
+    name: str
+    class_names: tuple[str, ...]
+    latent_dim: int
+    image_shape: tuple[int, int, int]
 
     def draw(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Images:
         """Draw images uint8 [N, H, W], 0 paper to 255 ink, for latents [N, latent_dim] and indices of classes [N]."""
@@ -55,16 +51,11 @@ def load_for_writing(model: str | Path | Generator) -> Generator:
     """Return a model that can write (see :func:`inkgan.generation.writing.write`); load it if it is given by name."""
     if isinstance(model, str | Path) or not hasattr(model, "class_names"):
         model = load(model)  # type: ignore[arg-type]  # load refuses what is not a name
-    names = model.class_names
-    if sorted(names) != list(DIGITS):
-        classes = f"its classes are {listed_names(names, 12)}" if names else "it draws without labels"
+    if sorted(model.class_names) != list(DIGITS) or model.image_shape[2] != 1:
         raise CheckpointError(
-            f"{model.name} cannot write: {classes}; writing needs the classes 0 to 9. Name a model such as "
-            f"{DEFAULT_MODEL}."
-        )
-    if model.image_shape[2] != 1:
-        raise CheckpointError(
-            f"{model.name} cannot write: its images have colours. Name a model such as {DEFAULT_MODEL}."
+            f"{model.name} cannot write: its classes are {listed_names(model.class_names, 12) or 'none'}, and its "
+            f"images have {quantity(model.image_shape[2], 'channel')}; writing needs the classes 0 to 9 and 1 channel. "
+            f"Name a model such as {DEFAULT_MODEL}."
         )
     return model
 

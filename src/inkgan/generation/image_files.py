@@ -164,18 +164,13 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool)
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
 
 
-def numbered(index: int, count: int) -> str:
-    """Return the file name of one of ``count`` images."""
-    return f"{index:0{len(str(count - 1))}d}.png"
-
-
-def names_in_folder(count: int, labels: Labels | None, class_names: Sequence[str]) -> list[str]:
+def names_in_folder(count: int, labels: Labels | None = None, class_names: Sequence[str] = ()) -> list[str]:
     """Return the name of each image in a folder; with labels, in a subfolder for each class.
 
     Raises:
         OutputError: a class has a name that no folder can have.
     """
-    names = [numbered(index, count) for index in range(count)]
+    names = [f"{index:0{len(str(count - 1))}d}.png" for index in range(count)]
     if labels is None:
         return names
     folders = {label: _folder_name(class_names[label]) for label in np.unique(labels).tolist()}
@@ -260,7 +255,7 @@ def save_writings(
 
 
 def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels: bool, force: bool) -> None:
-    names = [numbered(index, count) for index in range(count)]
+    names = names_in_folder(count)
     output = OutputFolder(path, [*names, LABELS] if labels else names, force=force)
     with output.filling() as folder, ExitStack() as files:
         lines = files.enter_context((folder / LABELS).open("w", encoding="utf-8")) if labels else None
@@ -325,9 +320,7 @@ def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool)
     for writing in writings:
         largest = max(largest, writing.image.nbytes)
         if count * largest > _LARGEST_ARRAY:
-            raise OutputError(
-                f"{shown(out)} would hold more than 2 GiB of pixels. Ask for fewer or smaller ones, or a folder."
-            )
+            raise OutputError(f"{shown(out)} would hold over 2 GiB of pixels. Ask for fewer, or name a folder.")
         kept.append(writing)
     return {"images": padded_to_widest([writing.image for writing in kept])} | (label_arrays(kept) if labels else {})
 

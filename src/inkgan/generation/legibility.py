@@ -212,6 +212,4 @@ def weights_of(reader: Reader) -> dict[str, Array]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
         return {name: in_fast_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
     except (OSError, json.JSONDecodeError, LookupError, TypeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder} does not hold the weights of a reader: {error}. Install inkgan again."
-        ) from None
+        raise CheckpointError(f"{folder} holds no reader's weights: {error}. Install inkgan again.") from None

@@ -20,9 +20,11 @@ from inkgan.runs import checkpoint
 #: The files of a checkpoint, without ending, that sampling needs.
 PARTS = ("model", "generator")
 _BUNDLED = Path(__file__).parents[1] / "models"
-#: The smallest and largest sizes that a model can have.
+#: The smallest and largest sizes that a model can have, and those of its images: height, width and channels.
 _LIMITS = {"num_classes": (0, 65_536), "latent_dim": (1, 4096), "channels": (1, 1024)}
-_LARGEST_SHAPE = (4096, 4096, 3)
+_LIMITS_OF_SHAPE = ((1, 4096), (1, 4096), (1, 3))
+#: Half of a surrogate pair, which JSON can hold and text cannot.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Found(NamedTuple):
@@ -103,15 +105,11 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     folder = _BUNDLED / path if is_bundled(path) else Path(path)
     if (folder / "model.json").is_file():
         if which != "latest":
-            raise CheckpointError(
-                f"{shown(path)} is a model, not a run: it has one state, and no checkpoint {as_given(which)}."
-            )
+            raise CheckpointError(f"{shown(path)} is a model, not a run: it has no checkpoint {as_given(which)}.")
         return folder, _note_of_namesake(path) if is_bundled(path) else []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
-        raise CheckpointError(
-            f"{shown(path)} is {kind} not a model folder of inkgan. Name a run, a checkpoint or a model."
-        )
+        raise CheckpointError(f"{shown(path)} is {kind} not a model folder. Name a run, a checkpoint or a model.")
     if not folder.is_dir():
         names = bundled_models()
         raise CheckpointError(
@@ -135,9 +133,7 @@ def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
 
     run = RunFolder(folder)
     if not run.is_run:
-        raise CheckpointError(
-            f"{shown(folder)} is neither a run folder ({run.why_no_run()}) nor a model (no model.json)."
-        )
+        raise CheckpointError(f"{shown(folder)} is neither a run ({run.why_no_run()}) nor a model (no model.json).")
     if which != "latest":
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
@@ -192,21 +188,13 @@ def _valid_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
     """Return some sizes of a model; refuse sizes and shapes of images that are missing or absurd."""
     shape: Any = description.get("image_shape")
     sizes: list[Any] = [description.get(key) for key in keys]
-    are_plausible = (
-        isinstance(shape, list)
-        and len(shape) == len(_LARGEST_SHAPE)
-        and all(_is_size(side, 1, most) for side, most in zip(shape, _LARGEST_SHAPE, strict=True))
-        and all(_is_size(size, *_LIMITS[key]) for key, size in zip(keys, sizes, strict=True))
-    )
-    if not are_plausible:
-        raise CheckpointError(
-            f"{shown(folder)} is damaged: model.json gives image_shape {shape!r} and sizes {sizes!r}."
-        )
+    given = [*shape, *sizes] if isinstance(shape, list) else sizes
+    limits = [*_LIMITS_OF_SHAPE, *(_LIMITS[key] for key in keys)]
+    if len(given) != len(limits) or not all(
+        type(size) is int and least <= size <= most for size, (least, most) in zip(given, limits, strict=True)
+    ):
+        raise CheckpointError(f"{shown(folder)} is damaged: model.json gives sizes {shape!r} and {sizes!r}.")
     return sizes
-
-
-def _is_size(value: Any, least: int, most: int) -> bool:
-    return type(value) is int and least <= value <= most
 
 
 def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[str, ...]:
@@ -232,10 +220,4 @@ def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[
 
 
 def _is_name(name: Any) -> bool:
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_CLASS_NAME:
-        return False
-    try:
-        name.encode()  # JSON can hold half a surrogate pair
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(name, str) and 1 <= len(name) <= LONGEST_CLASS_NAME and not _SURROGATE.search(name)

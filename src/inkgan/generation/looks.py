@@ -168,9 +168,8 @@ def _colours(name: str, given: Any) -> tuple[str, ...]:
     listed = given.split(",") if isinstance(given, str) else given
     is_list = isinstance(listed, list | tuple) and len(listed) > 0
     if not is_list or not all(isinstance(colour, str) and _is_colour(colour.strip()) for colour in listed):
-        raise ConfigError(
-            f"{name} = {as_given(given)} is not allowed: it takes one or several of {', '.join(COLOURS)} and #rrggbb."
-        )
+        allowed = ", ".join(COLOURS)
+        raise ConfigError(f"{name} = {as_given(given)} is not allowed: give one or several of {allowed} and #rrggbb.")
     return tuple(colour.strip() for colour in listed)
 
 

@@ -246,11 +246,7 @@ class Model:
                 f"latents {list(latents.shape)} of {latents.dtype} are not for {self.name}: give float32 "
                 f"[N, {self.latent_dim}] with N of 1 or more."
             )
-        if labels is None and self.num_classes:
-            raise ConfigError(
-                f"{self.name} draws by labels: give each latent a class, {shown_classes(self.class_names)}."
-            )
-        asked = self.labels_for(len(latents), labels)
+        asked = self._class_of_each(len(latents), labels)
         with np.errstate(over="ignore"):
             latents = latents.astype(np.float32)
         if not np.isfinite(latents).all():
@@ -280,11 +276,7 @@ class Model:
                 f"images {list(given.shape)} of {given.dtype} are not for {self.name}: give uint8 "
                 f"[N, {height}, {width}, {channels}]."
             )
-        if labels is None and self.num_classes:
-            raise ConfigError(
-                f"{self.name} was trained with labels: give each image a class, {shown_classes(self.class_names)}."
-            )
-        asked = self.labels_for(len(given), labels)
+        asked = self._class_of_each(len(given), labels)
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
         checkpoint.verify(self._folder, ("discriminator",))
@@ -312,6 +304,12 @@ class Model:
         if labels is None:
             return np.arange(n) % self.num_classes
         return indices_of(labels, n, self.class_names, self.name)
+
+    def _class_of_each(self, n: int, labels: Classes | None) -> Labels | None:
+        """Return labels that were given, as indices; a model with labels needs them."""
+        if labels is None and self.num_classes:
+            raise ConfigError(f"{self.name} has labels: give each image a class, {shown_classes(self.class_names)}.")
+        return self.labels_for(n, labels)
 
     def _draw_in_chunks(self, latents: NDArray[np.float32], labels: Labels | None) -> Samples:
         """Draw images, chunk by chunk."""

@@ -30,7 +30,7 @@ class Table(BaseModel):
         items = value if isinstance(value, list | tuple) else [value]
         is_number = cls.model_fields[str(field.field_name)].annotation in _NUMBERS
         if is_number and any(isinstance(item, bool | str | bytes) for item in items):
-            raise ValueError("give a number, and neither a text nor true or false")
+            raise ValueError("give a number, and not a text, true or false")
         return value
 
 

@@ -62,16 +62,21 @@ class Mixture:
         from inkgan.generation.tables import MixtureFile
 
         file = MixtureFile(**given)
-        shortest, longest = self._lengths = file.lengths
-        if longest < shortest:
-            raise ConfigError(f"lengths = [{shortest}, {longest}] runs backwards. Give the smaller length first.")
+        self._shortest, self._longest = file.lengths
+        if self._longest < self._shortest:
+            raise ConfigError(f"lengths = {list(file.lengths)} runs backwards. Give the smaller length first.")
         self._templates = [read_template(text.template, folder) for text in file.texts]
         self.count = None
         self.files = [path for template in self._templates for path in template.files]
         weights = np.cumsum([text.weight for text in file.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
-            self._require_fit(template)
+            draws = rng(0, Stream.TEXT, 0)
+            if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
+                raise ConfigError(
+                    f"the template {as_given(template.source)} makes no text of {self._shortest} to {self._longest} "
+                    f"characters in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
+                )
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""
@@ -82,19 +87,8 @@ class Mixture:
             if self._fits(text):
                 return text
 
-    def _require_fit(self, template: Template) -> None:
-        """Refuse a template that makes no text of the lengths that are wanted, or hardly any."""
-        draws = rng(0, Stream.TEXT, 0)
-        if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
-            shortest, longest = self._lengths
-            raise ConfigError(
-                f"the template {as_given(template.source)} makes no text of {shortest} to {longest} characters "
-                f"in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
-            )
-
     def _fits(self, text: str) -> bool:
-        shortest, longest = self._lengths
-        return shortest <= len(text) <= longest
+        return self._shortest <= len(text) <= self._longest
 
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
@@ -164,9 +158,7 @@ def read_template(source: str, folder: Path = Path()) -> Template:
     if not isinstance(source, str) or not {"{", "}"} & set(source):
         return Template(source, (_literal(valid_text(source), source),))
     if {"{", "}"} & set(_FIELD.sub("", source)):
-        raise ConfigError(
-            f"the template {as_given(source)} has an unmatched brace. A field looks like {{int:1..9999}}."
-        )
+        raise ConfigError(f"{as_given(source)} has an unmatched brace. A field looks like {{int:1..9999}}.")
     pieces = []
     end = 0
     for match in _FIELD.finditer(source):
@@ -176,10 +168,8 @@ def read_template(source: str, folder: Path = Path()) -> Template:
     pieces.append(_literal(source[end:], source))
     template = Template(source, tuple(piece for piece in pieces if piece.longest))
     if template.longest > LONGEST_TEXT:
-        raise ConfigError(
-            f"the template {as_given(source)} can make texts of {template.longest} characters. "
-            f"A text has at most {LONGEST_TEXT}."
-        )
+        count = f"{template.longest} characters"
+        raise ConfigError(f"{as_given(source)} can make texts of {count}. A text has at most {LONGEST_TEXT}.")
     return template
 
 

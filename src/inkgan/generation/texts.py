@@ -52,10 +52,9 @@ def valid_text(text: str) -> str:
             f"cannot write {as_given(''.join(strange))}. Write digits, {' '.join(SEPARATORS)} and space; "
             f"{WILDCARD} stands for any digit."
         )
-    if text and not text.strip():
-        raise ConfigError(f"cannot write {as_given(text)}: it is only spaces. Write at least one digit or separator.")
-    if not text or len(text) > LONGEST_TEXT:
-        raise ConfigError(f"cannot write a text of {quantity(len(text), 'character')}. Write 1 to {LONGEST_TEXT}.")
+    if not text.strip() or len(text) > LONGEST_TEXT:
+        count = quantity(len(text), "character")
+        raise ConfigError(f"cannot write {as_given(text)}, {count}. Write 1 to {LONGEST_TEXT}, not only spaces.")
     return text
 
 
@@ -134,9 +133,7 @@ class TextFile:
             if count > MOST_LINES:
                 raise ConfigError(f"{self._name} has more than {MOST_LINES:,} lines. Divide it into several files.")
             if len(line) > _LONGEST_LINE:
-                raise ConfigError(
-                    f"{self._name}, line {count}: it is longer than {LONGEST_TEXT} characters. Write it in parts."
-                )
+                raise ConfigError(f"{self._name}, line {count}: it has over {LONGEST_TEXT} characters. Divide it.")
             if not _PLAIN.fullmatch(line) and (complaint := _complaint(line)):
                 wrong += 1
                 first = first or f"{self._name}, line {count}: {complaint}"

@@ -34,6 +34,9 @@ from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
+#: A text, the number of its writer, and the seed.
+_Line = tuple[str, SupportsIndex, SupportsIndex]
+
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
 #: The most pixels in a batch, counting one square for each line: it bounds the memory.
@@ -174,7 +177,7 @@ def write(
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
     checked = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
-    written = _written([(text, writer)], model, seed, checked)
+    written = _written([(text, writer, seed)], load_for_writing(model), checked)
     _warn_of_illegible(written, checked.legible)
     return written[0]
 
@@ -205,7 +208,14 @@ def write_batch(
         InkganWarning: as in :func:`write`.
     """
     checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
-    written = _written(lines, model, seed, checked)
+    generator = load_for_writing(model)
+    seeds = seed if isinstance(seed, Sequence) else [seed] * len(lines)
+    if len(seeds) != len(lines):
+        raise ConfigError(
+            f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
+        )
+    seeded = [(text, writer, one) for (text, writer), one in zip(lines, seeds, strict=True)]
+    written = _written(seeded, generator, checked) if seeded else []
     _warn_of_illegible(written, checked.legible)
     return written
 
@@ -230,41 +240,21 @@ def in_batches(
         CheckpointError: as in :func:`write`, at once.
     """
     checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
-    return _in_batches(iter(lines), load_for_writing(model), seed, checked)
+    return _in_batches(((text, writer, seed) for text, writer in lines), load_for_writing(model), checked)
 
 
-def _in_batches(
-    lines: Iterator[tuple[str, SupportsIndex]], generator: Generator, seed: SupportsIndex, options: _CheckedOptions
-) -> Iterator[Writing]:
+def _in_batches(lines: Iterator[_Line], generator: Generator, options: _CheckedOptions) -> Iterator[Writing]:
     warned = False
     while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
-        written = _written(batch, generator, seed, options)
+        written = _written(batch, generator, options)
         warned = warned or _warn_of_illegible(written, options.legible)
         yield from written
 
 
 @np.errstate(under="ignore")  # a notebook may have made it an error
-def _written(
-    lines: Sequence[tuple[str, SupportsIndex]],
-    model: str | Path | Generator,
-    seed: SupportsIndex | Sequence[SupportsIndex],
-    options: _CheckedOptions,
-) -> list[Writing]:
-    """Check the lines and write them; see :func:`write_batch`."""
-    texts = [valid_text(text) for text, _ in lines]
-    writers = [whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED) for _, writer in lines]
-    seeds = [valid_seed(number) for number in (seed if isinstance(seed, Sequence) else [seed] * len(lines))]
-    if len(seeds) != len(lines):
-        raise ConfigError(
-            f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
-        )
-    generator = load_for_writing(model)
-    if not lines:
-        return []
-    plans = [
-        _planned(text, line_seed, writer, generator.latent_dim, options.style)
-        for text, line_seed, writer in zip(texts, seeds, writers, strict=True)
-    ]
+def _written(lines: Sequence[_Line], generator: Generator, options: _CheckedOptions) -> list[Writing]:
+    """Check one line or more and write them; see :func:`write_batch`."""
+    plans = [_planned(*line, generator.latent_dim, options.style) for line in lines]
     clean = _on_clean_paper(plans, generator, options)
     if options.look == LOOKS["clean"]:
         return clean
@@ -317,8 +307,11 @@ class _Plan:
     gaps: NDArray[np.float64]
 
 
-def _planned(text: str, seed: int, writer: int, latent_dim: int, style: float) -> _Plan:
-    """Draw all random numbers of a line, in a fixed order: any other would change what every seed writes."""
+def _planned(text: str, writer: SupportsIndex, seed: SupportsIndex, latent_dim: int, style: float) -> _Plan:
+    """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
+    valid_text(text)
+    writer = whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED)
+    seed = valid_seed(seed)
     hand, gap = hand_of(latent_dim, seed, writer)
     draws = rng(seed, Stream.WRITING, writer)
     text = "".join(str(draws.integers(10)) if character == WILDCARD else character for character in text)
@@ -343,9 +336,11 @@ def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _Chec
     images = _distorted(plans, digits.images, options.look)
     strips = _characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
     placements = _placed(plans, strips, line, options.look)
-    unread: list[tuple[float | None, ...]] = [()] * len(plans)
-    probabilities = _per_character(plans, digits.probabilities) if options.legible else unread
-    factors = _per_character(plans, digits.factors) if options.legible else unread
+    probabilities: list[tuple[float | None, ...]] = [()] * len(plans)
+    factors = probabilities
+    if options.legible:
+        probabilities = _per_character(plans, digits.probabilities)
+        factors = _per_character(plans, digits.factors)
     return [
         Writing(plan.text, _page(row, place), place.boxes, options.background, read, factor, place.cells)
         for plan, row, place, read, factor in zip(plans, strips, placements, probabilities, factors, strict=True)
@@ -362,7 +357,8 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _Checked
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
     hands = np.array([plan.hand for plan in plans])
-    varieties = np.array([[_variety(plan, options.look)] for plan in plans], np.float32)
+    variety = [rng(plan.seed, Stream.VARIETY, plan.writer).uniform(*options.look.variety) for plan in plans]
+    varieties = np.array(variety, np.float32)[:, None]
     counts = [len(plan.others) for plan in plans]
     others = np.concatenate([plan.others for plan in plans])
     latents = slerp(np.repeat(hands, counts, 0), others, options.style) * np.repeat(varieties, counts, 0)
@@ -376,12 +372,6 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _Checked
     images = draw(np.vstack([latents, pen_latents]), labels)
     own, pens = np.split(images, [len(digits)])
     return made_legible(draw, own, latents, labels[: len(digits)], digits, options.legible), pens
-
-
-def _variety(plan: _Plan, look: Look) -> float:
-    """Return the factor of a line's latents: the knob ``variety`` of the look."""
-    low, high = look.variety
-    return low if low == high else rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high)
 
 
 def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
