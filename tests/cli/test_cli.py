@@ -306,7 +306,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --dry-run --set network=bigger", "unknown network 'bigger'"),
         ("sample run", "Missing option '--out' / '-o'."),
         ("sample none -o a.png", "there is no model or run 'none'."),
-        ("sample full -o a.png", "full is neither a run folder"),
+        ("sample full -o a.png", "full is neither a run ("),
         ("sample model.pt -o a.png", "model.pt is a pickle"),
         ("sample broken -o a.png", "broken/config.json is damaged: it is not JSON"),
         ("sample run -o a.png", "no checkpoint yet"),

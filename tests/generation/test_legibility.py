@@ -233,13 +233,7 @@ def test_what_cannot_be_made_legible_is_told_once() -> None:
     assert issubclass(warning.category, InkganWarning)
     probability = written[0].probabilities[0]
     assert probability is not None
-    assert f"a 3 of 31 is read with a probability of {probability:.4f} only" in str(warning.message)
-
-
-def test_an_8_that_cannot_be_made_legible() -> None:
-    """The warning has the article of this digit."""
-    with pytest.warns(InkganWarning, match="^an 8 of 8 is read with a probability of "):
-        write_batch([("8", 0)], model=Unreadable(), legible=0.9999)
+    assert f"the 3 in 31 is read with a probability of {probability:.4f} only" in str(warning.message)
 
 
 def test_morphing_legibly() -> None:

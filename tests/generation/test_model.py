@@ -268,8 +268,8 @@ def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path)
     ("what", "said"),
     [
         ("none", "there is no model or run '"),
-        ("a file", "is a file, not a model folder of inkgan."),
-        ("empty folder", "is neither a run folder (it has no config.json) nor a model (no model.json)."),
+        ("a file", "is a file, not a model folder. Name a run"),
+        ("empty folder", "is neither a run (it has no config.json) nor a model (no model.json)."),
         ("foreign run", "unknown setting 'model_type'"),
         ("x" * 300, "file name too long."),
         ("a\nb", "there is no model or run '"),
@@ -305,7 +305,7 @@ def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pyte
 def test_a_model_has_one_state(tutorial_run: Path) -> None:
     """A checkpoint can be chosen from a run, but not from a model."""
     for model in ("fast", runs.newest(tutorial_run)):
-        with pytest.raises(CheckpointError, match="it has one state"):
+        with pytest.raises(CheckpointError, match="it has no checkpoint"):
             inkgan.load(model, which="999")
 
 
@@ -316,9 +316,9 @@ def test_a_model_has_one_state(tutorial_run: Path) -> None:
         (np.zeros(64, np.float32), [0], r"give float32 \[N, 64\]"),
         (np.zeros((0, 64), np.float32), [], r"give float32 \[N, 64\]"),
         (np.zeros((2, 64), np.int64), [0, 1], r"give float32 \[N, 64\]"),
-        (np.zeros((2, 64), np.float32), [0], "do not fit 2 images"),
+        (np.zeros((2, 64), np.float32), [0], "labels for 2 images"),
         (np.zeros((2, 64), np.float32), [0, 10], "there is no class 10"),
-        (np.zeros((2, 64), np.float32), None, "draws by labels"),
+        (np.zeros((2, 64), np.float32), None, "has labels: give each image a class"),
         ([[1.0], [2.0, 3.0]], [0, 1], "latents cannot be read as an array: .* Give a NumPy array"),
         (np.full((2, 64), np.nan), [0, 1], "latents hold numbers that are not finite"),
         (np.full((2, 64), 1e300), [0, 1], "latents hold numbers that are not finite"),

@@ -876,7 +876,7 @@ def test_the_patterns_of_the_guide_match_shards_alone(
         ({"split": [{"name": "train", "share": 0.5}]}, "split = 'train=0.5' .* add up to 1, and not to 0.5"),
         ({"split": [{"name": "a", "share": 80}]}, "split.1.share = 80 is not allowed: give 1 or less"),
         ({"split": [{"name": "a", "share": 0}]}, "split.1.share = 0 is not allowed: give more than 0"),
-        ({"split": [{"name": "a", "share": float("nan")}]}, "split.1.share = nan is not allowed: give more than 0"),
+        ({"split": [{"name": "a", "share": float("nan")}]}, "split.1.share = nan is not allowed: give a finite number"),
         ({"split": [{"name": "a/b", "share": 1}]}, "split.1.name = 'a/b' .* letters from a to z"),
         ({"split": [{"nam": "a", "share": 1}]}, r"no split\.1\.nam\. Did you mean 'name'\? It can have name, share\.$"),
         (

@@ -61,12 +61,8 @@ def _index_of(given: Any, by_name: Mapping[str, int], model: str) -> int:
     if 0 <= given < len(by_name):
         return int(given)
     name = as_given(int(given))
-    if name in by_name:
-        raise ConfigError(
-            f"{name} is the name of a class of {model}, but integers are indices, here 0 to {len(by_name) - 1}. Give "
-            f"the name as a string: {name!r}."
-        )
-    raise _unknown_class(name, "", by_name, model)
+    hint = f" Integers are indices, 0 to {len(by_name) - 1}; the name is {name!r}." if name in by_name else ""
+    raise _unknown_class(name, hint, by_name, model)
 
 
 def _unknown_class(given: str, hint: str, by_name: Mapping[str, int], model: str) -> ConfigError:

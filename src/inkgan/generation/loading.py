@@ -193,7 +193,7 @@ def _valid_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
     if len(given) != len(limits) or not all(
         type(size) is int and least <= size <= most for size, (least, most) in zip(given, limits, strict=True)
     ):
-        raise CheckpointError(f"{shown(folder)} is damaged: model.json gives sizes {shape!r} and {sizes!r}.")
+        raise CheckpointError(f"{shown(folder)} is damaged: model.json gives image_shape {shape!r}, sizes {sizes!r}.")
     return sizes
 
 

@@ -198,9 +198,12 @@ def refuse_runs_and_data_sets(path: Path) -> None:
     for folder in (whole, *whole.parents):
         inside = whole.relative_to(folder).parts
         if (not inside or inside[0] in contents.PARTS) and is_run(folder):
-            raise OutputError(f"{shown(folder)} is the folder of a run, and {shown(path)} is in it. Name another.")
+            raise OutputError(f"{shown(folder)} is the folder of a run, so nothing is written there. Name another.")
     if (path / "manifest.json").is_file() and holds_records(path):
-        raise OutputError(f"{shown(path)} is the folder of a data set in shards. Name another folder.")
+        raise OutputError(
+            f"{shown(path)} is the folder of a data set in shards, so nothing else is written there. Name another "
+            "folder; `inkgan write` with --shards makes shards that are missing."
+        )
 
 
 def holds_records(path: Path) -> bool:

@@ -37,7 +37,7 @@ class Share(Table):
     """A part of a data set, such as ``train``, and its share of the writers."""
 
     name: str
-    share: float = Field(gt=0, le=1)
+    share: float = Field(gt=0, le=1, allow_inf_nan=False)
 
     @field_validator("name")
     @classmethod

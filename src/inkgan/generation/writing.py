@@ -270,11 +270,10 @@ def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
     for writing in written:
         for character, probability in zip(writing.text, writing.probabilities, strict=False):
             if probability is not None and probability < legible:
-                article = "an" if character == "8" else "a"
                 warnings.warn(
-                    f"{article} {character} of {shown(writing.text)} is read with a probability of {probability:.4f} "
-                    "only, the best of all that were drawn. Labels have the probability of each digit; a lower "
-                    "--legible (legible=) accepts more digits.",
+                    f"the {character} in {shown(writing.text)} is read with a probability of {probability:.4f} only, "
+                    "the best of all that were drawn. Labels have the probability of each digit; a lower --legible "
+                    "(legible=) accepts more digits.",
                     InkganWarning,
                     stacklevel=3,
                 )
