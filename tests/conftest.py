@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,10 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+import typer
 
 import tiny_runs as runs
+from inkgan.data import loading
 from inkgan.generation import engines
 from inkgan.generation.engines import Shares, T, Task
 from stand_in_models import RealDigits
@@ -117,6 +120,14 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
     return folder
 
 
+@pytest.fixture(scope="module")
+def known_sets_read_once() -> Iterator[None]:
+    """Read a known set once for a module whose tests measure against it again and again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "read_known", functools.cache(loading.read_known))
+        yield
+
+
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the work of an engine in this process instead of others."""
@@ -142,6 +153,14 @@ def real_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 def only_embedded_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide this machine's data sets, except the embedded one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_built_once() -> Iterator[None]:
+    """Typer builds all commands anew for each call of ``run``, which takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
