@@ -13,13 +13,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from inkgan.serving.server import _listening
+from inkgan.errors import ConfigError
+from inkgan.exporting.saved import SavedModel
+from inkgan.serving.server import _listening, serve
 from refusals import command_refusal
 from waiting import SECONDS
 
@@ -143,8 +146,7 @@ def until_refused(address: str) -> None:
 
 @pytest.mark.linux
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT)])
 def test_it_ends_in_order(workers: int, number: signal.Signals) -> None:
     """Pending requests are answered, idle connections do not delay the end, and nothing listens afterwards."""
     with running("--access-log", "--workers", str(workers)) as (process, address), ExitStack() as stack:
@@ -165,34 +167,78 @@ def test_it_ends_in_order(workers: int, number: signal.Signals) -> None:
             socket.create_connection(place_of(address))
 
 
-@pytest.mark.slow
-def test_signals_are_heard_as_soon_as_the_address_is_told() -> None:
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """Restore what signals do after a server in this process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def serve_here(say: Callable[[str], None], workers: int = 1) -> None:
+    """Run a server of the model ``fast`` in this process until a signal; ``say`` gets its address."""
+    serve("fast", host="127.0.0.1", port=0, allow_hosts=[], workers=workers, access_log=True, say=say)
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_signals_are_heard_as_soon_as_the_address_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """Even two signals at once end the server cleanly and silently, because no answer is pending."""
-    code = (
-        "import signal\n"
-        "from inkgan.serving.server import serve\n"
-        "def stop(_): signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "serve('fast', host='127.0.0.1', port=0, allow_hosts=[], workers=2, access_log=False, say=stop)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+
+    def stop(_: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    serve_here(stop, workers=2)
+    assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
-def test_the_page_is_made_before_the_address_is_told() -> None:
+@pytest.mark.usefixtures("usual_signals")
+def test_the_page_is_made_before_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request waits for it; it would wait for longer the more requests there are, and be refused with 503."""
-    code = (
-        "import signal\n"
-        "from inkgan.serving import app\n"
-        "from inkgan.serving.server import serve\n"
-        "made, web_page = [], app.web_page\n"
-        "app.web_page = lambda saved: made.append(saved.name) or web_page(saved)\n"
-        "def stop(_): print(made); signal.raise_signal(signal.SIGINT)\n"
-        "serve('fast', host='127.0.0.1', port=0, allow_hosts=[], workers=1, access_log=False, say=stop)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert (done.returncode, done.stdout) == (0, "['fast']\n"), done.stderr
+    made: list[str] = []
+
+    def web_page(saved: SavedModel) -> bytes:
+        made.append(saved.name)
+        raise ConfigError("this network has no page")
+
+    monkeypatch.setattr("inkgan.serving.app.web_page", web_page)
+
+    def stop(_: str) -> None:
+        assert made == ["fast"]
+        signal.raise_signal(signal.SIGINT)
+
+    serve_here(stop)
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_a_client_cannot_choose_its_address(capfd: pytest.CaptureFixture[str]) -> None:
+    """A header could otherwise give each of its requests another address, and so escape their limit."""
+
+    def ask(address: str) -> None:
+        asked = urllib.request.Request(address + "healthz", headers={"X-Forwarded-For": "203.0.113.7"})
+        try:
+            urllib.request.urlopen(asked, timeout=SECONDS).close()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor() as clients:
+        asked: list[Future[None]] = []
+        serve_here(lambda address: asked.append(clients.submit(ask, address)))
+        asked[0].result()
+    assert json.loads(capfd.readouterr().err)["client"] == "127.0.0.1"
+
+
+@pytest.mark.linux
+@pytest.mark.usefixtures("usual_signals")
+def test_a_failure_after_the_start_is_not_one_of_the_port(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # it cannot write its buffer when it is closed, either
+        monkeypatch.setattr("sys.stdout", full)
+        said = command_refusal(capsys, "serve", "fast", "--port", "0", code=1)
+        assert said == "cannot write what this command prints: the disk is full."
 
 
 @pytest.mark.linux
@@ -226,27 +272,6 @@ def test_workers_die_with_the_server() -> None:
         process.communicate(timeout=SECONDS)  # its output ends when the last of them has ended
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(place_of(address))
-
-
-@pytest.mark.slow
-def test_a_client_cannot_choose_its_address() -> None:
-    """A header could otherwise give each of its requests another address, and so escape their limit."""
-    with running("--access-log") as (process, address):
-        asked = urllib.request.Request(address + "healthz", headers={"X-Forwarded-For": "203.0.113.7"})
-        urllib.request.urlopen(asked, timeout=SECONDS).close()
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=SECONDS)
-    assert json.loads(said)["client"] == "127.0.0.1"
-
-
-@pytest.mark.linux
-@pytest.mark.slow
-def test_a_failure_after_the_start_is_not_one_of_the_port() -> None:
-    """If the address cannot be printed, the error says so, with another exit code than a wrong option has."""
-    command = [sys.executable, "-m", "inkgan", "serve", "fast", "--port", "0"]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
-    assert (done.returncode, done.stderr) == (1, "inkgan: cannot write what this command prints: the disk is full.\n")
 
 
 def option_of_accepted(option: int) -> int:
