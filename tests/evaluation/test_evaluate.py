@@ -25,19 +25,20 @@ from inkgan.data import DataSet, Split, load
 from inkgan.errors import ConfigError, DataError, EvaluationError, InkganWarning
 from inkgan.evaluation import classification_accuracy, feature_training
 from inkgan.evaluation.evaluate import measure
+from inkgan.evaluation.features import load_features
 from inkgan.evaluation.metrics.intervals import binomial
-from inkgan.evaluation.reference import Reference, quick_measure, reference_for
+from inkgan.evaluation.reference import Reference, compute_statistics, quick_measure, training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_html import report_page
 from inkgan.evaluation.report_text import report_text
-from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, open_subject, real_images
+from inkgan.evaluation.subject import ImageSubject, ModelSubject, Sample, draw, open_subject, real_images
 from inkgan.generation.image_files import image_saver
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
 from inkgan.runs import checkpoint
 from refusals import command_refusal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_sets_read_once")]
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -191,7 +192,7 @@ def test_a_model_is_measured_against_what_it_learned_from(
 
 
 def test_the_seed_decides(tutorial_run: Path) -> None:
-    first, again, other = (inkgan.evaluate(tutorial_run, n=200, data="mnist", seed=seed) for seed in (0, 0, 1))
+    first, again, other = (inkgan.evaluate(tutorial_run, n=128, data="mnist", seed=seed) for seed in (0, 0, 1))
     assert again == first
     assert other.figures != first.figures
 
@@ -246,20 +247,33 @@ def test_wrong_labels_show_in_the_accuracy(tmp_path: Path, real: tuple[Images, L
     assert below(by_class["4"])
 
 
+@pytest.fixture(scope="module")
+def few(digits: DataSet) -> Reference:
+    """A reference of few real digits: the features of all of them in another network would take half a minute."""
+    test = digits.test[np.random.default_rng(6).permutation(len(digits.test))[:1500]]
+    data = replace(digits, train=digits.train[:3000], test=test, digest="f" * 64)
+    statistics = compute_statistics(data, load_features())
+    training = training_features(data, statistics.network)
+    return Reference(data, statistics, None, training, statistics.train, statistics.held_out_features)
+
+
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the classifier of the classification accuracy score in few and small steps."""
-    short = replace(classification_accuracy.SCORE_RECIPE, least_steps=100, batch_images=32, average_steps=10)
+    short = replace(classification_accuracy.SCORE_RECIPE, least_steps=90, batch_images=16, average_steps=10)
     monkeypatch.setattr(classification_accuracy, "SCORE_RECIPE", short)
 
 
 @pytest.mark.usefixtures("hurried")
 def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
-    tmp_path: Path, real: tuple[Images, Labels], digits: DataSet
+    few: Reference, real: tuple[Images, Labels]
 ) -> None:
     """Real images reach the ceiling of the accuracy score; copies under noise are found by their pixels."""
-    images, labels = real
-    fair = inkgan.evaluate(stored(tmp_path, images, labels), n=N, full=True)
+
+    def full_report(images: Images, labels: Labels | None) -> Report:
+        return measure(Sample(ImageSubject("images", "arrays", images, labels), 0, images, labels, ()), few, full=True)
+
+    fair = full_report(*real)
     score = fair["classification_accuracy"]
     assert (score.n, score.floor_n) == (N, N)
     assert score.floor > 0.6
@@ -274,8 +288,8 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert not above(fair["near_copies_pixels"])
 
     noise = np.random.default_rng(0).integers(-9, 10, (N, 28, 28, 1))
-    veiled = np.clip(digits.train.images[:N].astype(np.int64) + noise, 0, 255).astype(np.uint8)
-    copied = inkgan.evaluate(stored(tmp_path, veiled), n=N, full=True)
+    veiled = np.clip(few.data.train.images[:N].astype(np.int64) + noise, 0, 255).astype(np.uint8)
+    copied = full_report(veiled, None)
     assert copied["exact_copies"].value == 0
     assert copied["near_copies_pixels"].interval.low > 0.9
     assert below(copied["copying_z_pixels"])
@@ -286,29 +300,13 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     assert Report.from_json(copied.as_json()) == copied
 
 
-@pytest.mark.usefixtures("hurried")
-def test_a_model_draws_as_many_images_for_the_accuracy_score_as_there_are_training_images(
-    digits: DataSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The score and its ceiling use as many images as were drawn for it; these begin with those measured before."""
+def test_more_images_of_a_model_begin_with_those_measured_before(digits: DataSet) -> None:
+    """The accuracy score draws as many as there are training images."""
     sample = draw(open_subject("fast"), N, 3, digits)
     more, classes, _ = sample.subject.take(N + 40, 3, digits)
     assert len(more) == N + 40
     np.testing.assert_array_equal(more[:N], sample.images)
     np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
-
-    asked = []
-
-    def take(
-        _: ModelSubject, count: int, seed: int, data: DataSet, progress: object
-    ) -> tuple[Images, Labels | None, list[str]]:
-        asked.append((count, seed))
-        return more, classes, []
-
-    monkeypatch.setattr(ModelSubject, "take", take)
-    score = measure(sample, reference_for(digits), full=True)
-    assert asked == [(55_000, 3)]
-    assert score["classification_accuracy"].n == score["classification_accuracy"].floor_n == N + 40
 
 
 @pytest.mark.parametrize("count", [127, 128])
@@ -624,14 +622,14 @@ def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
 
 def test_arrays_and_loaded_models_are_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:
     """Arrays with and without a channel axis, fractions, NumPy's numbers and loaded models are taken."""
-    images, _ = real
-    plain = inkgan.evaluate(images, n=np.int64(N), seed=np.int64(0))  # type: ignore[arg-type]
+    images = real[0][:200]
+    plain = inkgan.evaluate(images, n=np.int64(200), seed=np.int64(0))  # type: ignore[arg-type]
     assert Report.from_json(plain.as_json()) == plain
     for same in (images[..., 0], images / 255):
         assert inkgan.evaluate(same).figures == plain.figures
-    drawn = inkgan.load("fast").sample(200)
+    drawn = inkgan.load("fast").sample(128)
     assert inkgan.evaluate(drawn).what == "array"
-    assert inkgan.evaluate(inkgan.load("fast"), n=200).figures == inkgan.evaluate("fast", n=200).figures
+    assert inkgan.evaluate(inkgan.load("fast"), n=128).figures == inkgan.evaluate("fast", n=128).figures
     with pytest.raises(DataError, match=r"images of shape \(28,\)"):
         inkgan.evaluate(images[0, :, 0, 0])
 
@@ -677,7 +675,9 @@ def test_what_sample_writes_is_evaluated_as_the_model_is(tmp_path: Path, kept: l
     assert any("inverted" in note for note in folder.notes)
 
 
-def test_settings_say_how_images_are_read(tmp_path: Path, digits: DataSet, real: tuple[Images, Labels]) -> None:
+def test_settings_say_how_images_are_read(
+    tmp_path: Path, digits: DataSet, real: tuple[Images, Labels], finished_run: Path
+) -> None:
     """The settings of ``data check --set`` work here, too, for the images to measure and for the real ones."""
     images, _ = real
     names = ("sheets", "Test", "9")
@@ -700,7 +700,7 @@ def test_settings_say_how_images_are_read(tmp_path: Path, digits: DataSet, real:
         real_images([open_subject("fast")], "mnist", None, {"ink": "dark"})
     read = real_images([subject], tmp_path, None, {"splits": "no", "resize": 12})
     assert read.image_shape == (12, 12, 1)
-    assert real_images([open_subject("fast")], None, None, {"resize": 14}).image_shape == (14, 14, 1)
+    assert real_images([open_subject(finished_run)], None, None, {"resize": 14}).image_shape == (14, 14, 1)
 
 
 @pytest.mark.parametrize("command", [["evaluate"], ["compare", "fast"]])

@@ -26,10 +26,9 @@ def expected(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(kept, image, 0).astype(np.uint8)
 
 
-@pytest.mark.slow
-def test_two_thousand_digits() -> None:
-    """The pixels equal the oracle's for clean and for dirty digits, all at once and one by one."""
-    digits = data.load("mnist").test.images[:2000, :, :, 0]
+def test_digits_lose_the_specks_that_they_lose_by_scipy() -> None:
+    """The pixels are equal for clean and for dirty digits, all at once and one by one."""
+    digits = data.load("mnist").test.images[:500, :, :, 0]
     rng = np.random.default_rng(0)
     dirty = np.maximum(digits, np.where(rng.random(digits.shape) < 0.02, 200, 0).astype(np.uint8))
     for images in (digits, dirty):

@@ -257,7 +257,7 @@ def test_loading_while_another_process_saves(tutorial_run: Path, tmp_path: Path)
     with subprocess.Popen(command) as process, warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            while len(loaded) < 40:
+            while len(loaded) < 15:
                 assert process.poll() is None
                 loaded.add(inkgan.load(folder)._folder)
         finally:

@@ -218,7 +218,9 @@ def test_two_processes(whole: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("waits", [1, 2])
-def test_a_killed_command(whole: Path, tmp_path: Path, waits: int) -> None:
+def test_a_killed_command(
+    whole: Path, tmp_path: Path, waits: int, capsys: pytest.CaptureFixture[str], no_workers: None
+) -> None:
     """After a command was killed as soon as its processes work, or after a shard, the same one completes the set."""
     out = tmp_path / "a"
     words = ["write", *TEXTS, "-n", "10", "--shards", "4", "--model", "fast", "--height", "24", "--seed", "7"]
@@ -238,8 +240,8 @@ def test_a_killed_command(whole: Path, tmp_path: Path, waits: int) -> None:
         assert killed.wait(SECONDS) == -signal.SIGKILL
         assert (out / "manifest.json").is_file()
         # The processes of the killed command may still work beside those of this one.
-        ended = subprocess.run([sys.executable, "-m", "inkgan", *words], check=True, capture_output=True, text=True)
-        assert ended.stdout.startswith("10 images, 4 shards")
+        assert run(words) == 0
+        assert capsys.readouterr().out.startswith("10 images, 4 shards")
         assert killed.stderr is not None
         errors = killed.stderr.read()  # it ends when the last of them has ended
     # A process that was ended at an unlucky moment leaves its temporary folder until the next command.
