@@ -91,6 +91,19 @@ def test_check_reports_what_was_skipped(tmp_path: Path) -> None:
     assert "too few test images to measure: evaluate and compare need 128, and it has 2; put" in output
 
 
+def test_check_counts_the_training_images_in_the_other_splits(tmp_path: Path) -> None:
+    """Measured on them, a memorised image looks new. Images held out of copies are told as well."""
+    images = pixels(60, 9, 9)
+    np.savez(tmp_path / "own.npz", x_train=images[:40], x_val=images[40:50], x_test=images[33:60])
+    output = run("check", tmp_path / "own.npz")
+    assert "note: 7 of the 27 test images are training images, too, so they are not held out" in output
+    assert "validation images are" not in output
+    np.savez(tmp_path / "twice.npz", images=np.tile(images[:10], (30, 1, 1)))
+    output = run("check", tmp_path / "twice.npz")
+    assert "note: 30 of the 30 validation images are training images, too" in output
+    assert "note: 30 of the 30 test images are training images, too" in output
+
+
 def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
     """The advice also fits a set that has the folder test/ already."""
     for split, count in (("train", 20), ("test", 5)):

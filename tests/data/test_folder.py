@@ -634,6 +634,18 @@ def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[st
     complaint(lambda: load(str(folder)), "the list of its class folders has a name twice")
 
 
+def test_names_that_look_alike_are_told_apart_in_the_message(folder: Path) -> None:
+    """The two look the same on the screen, so the message has their codes."""
+    named(folder, {"train/caf\u00e9": 9, "test/cafe\u0301": 5})
+    complaint(lambda: load(str(folder)), r"'caf\xe9', 'cafe\u0301', which look alike")
+
+
+def test_images_outside_the_class_folders_have_a_remedy_of_their_own(folder: Path) -> None:
+    """As on Kaggle, where only the training images have classes."""
+    named(folder, {"train/a": 9, "train/b": 9, "test": 6})
+    complaint(lambda: load(str(folder)), "6 outside the class folders", "Sort them into folders of their classes")
+
+
 def test_a_class_or_a_split_that_vanishes_stops(folder: Path) -> None:
     named(folder, {"train/a": 60, "train/b": 60, "test/a": 5})
     for number in range(2):

@@ -89,9 +89,10 @@ def check(
     The files of a known set are compared with the published checksums.
     It is downloaded first if it is not on this machine.
 
-    For your own images this says how many are used, and what is skipped and why, before you train.
+    For your own images this says how many are used, and what is skipped and why, before you train. It counts the images
+    for validation and test that are training images, too.
     """
-    from inkgan.data.inventory import verify
+    from inkgan.data.inventory import copies, verify
     from inkgan.data.pixels import size_text
     from inkgan.evaluation.subject import shortage
 
@@ -107,6 +108,10 @@ def check(
         typer.echo(f"  skipped {count}: {reason}")
     for note in data.notes:
         typer.echo(f"  note: {note}")
+    for title, count in copies(data).items():
+        if count:
+            many = f"{count:,} of the {len(data.splits[title]):,} {title} images"
+            typer.echo(f"  note: {many} are training images, too, so they are not held out: remove them from one split")
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")

@@ -42,6 +42,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".
 _OTHER_PICTURES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga")
 
 _OTHER_SIZE = "of another size"
+_NO_CLASS = "outside the class folders"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
 _READ_ALREADY = "folder that was read already (a link)"
@@ -170,7 +171,7 @@ def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skippe
     classified = [file for file in found if file.class_name]
     if not classified:
         return found
-    skipped.add("outside the class folders", *(file.path for file in found if not file.class_name))
+    skipped.add(_NO_CLASS, *(file.path for file in found if not file.class_name))
     return classified
 
 
@@ -330,8 +331,11 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
     complaints += [f"none of {as_given(name)}" for name in [*sorted(classes)[:3], *sorted(splits)[:3]]]
     lost = sum(map(len, skipped.images().values()))
     if classes or splits or 10 * lost >= len(used) + lost:
-        sizes = any(reason.startswith(_OTHER_SIZE) for reason in skipped)
-        remedy = "--resize 32 brings all to one size" if sizes else "Repair, convert, move or remove the others"
+        remedy = "Repair, convert, move or remove the others"
+        if any(reason.startswith(_OTHER_SIZE) for reason in skipped):
+            remedy = "--resize 32 brings all to one size"
+        elif [*skipped.images()] == [_NO_CLASS]:
+            remedy = "Sort them into folders of their classes, or move them elsewhere"
         raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
 
 

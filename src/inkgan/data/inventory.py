@@ -57,6 +57,16 @@ def inventory(directory: Path | None) -> list[Entry]:
     return listed
 
 
+def copies(data: DataSet) -> dict[str, int]:
+    """Return how many images of the validation and the test split are training images, too, pixel for pixel."""
+    known = {hash(image.tobytes()) for image in data.train.images}
+    return {
+        name: sum(hash(image.tobytes()) in known for image in split.images)
+        for name, split in data.splits.items()
+        if split is not data.train
+    }
+
+
 def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tuple[DataSet, dict[str, str]]:
     """Read a data set completely and compare the files of a known one with what was published.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import DataError, as_given, in_bytes, listed_names, look_of, printable, quantity, shortened
+from inkgan.errors import DataError, as_given, in_bytes, listed, listed_names, look_of, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -330,8 +330,11 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
     names = [printable(name) for name in given]
     alike = [name for name, count in Counter(map(look_of, names)).items() if count > 1]
     if alike or not all(names):
-        which = f": {as_given(alike[0])}" if alike else ""
-        raise DataError(f"{where} has a name twice, or an empty name{which}. Give each class its own.")
+        if not alike:
+            raise DataError(f"{where} has an empty name. Give each class its own.")
+        spellings = sorted({ascii(name) for name in names if look_of(name) == alike[0]})
+        which = as_given(alike[0]) if len(spellings) == 1 else f"{listed(spellings, 3)}, which look alike"
+        raise DataError(f"{where} has a name twice: {which}. Give each class its own.")
     return names
 
 
