@@ -71,8 +71,7 @@ class Probe:
         self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
         self._judged_as: Tensor | None = None
         if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
-            every = np.concatenate([self._labels, seen_labels, self._unseen_labels])
-            self._judged_as = to_device(every, device)
+            self._judged_as = to_device(np.concatenate([self._labels, seen_labels, self._unseen_labels]), device)
 
     @torch.no_grad()
     @np.errstate(over="ignore", invalid="ignore")  # of a run that diverges; what is not finite is left out
@@ -161,12 +160,12 @@ def _labels(classes: int) -> Labels | None:
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
     """Choose real images of the wanted classes, and return them with their labels."""
     places = np.arange(min(COUNT, len(images)))
-    if labels is None or wanted is None:
-        return as_floats(images[places]), None
-    found = in_turn(labels, wanted)
-    if len(found):  # a small held-out split may have none of these classes
-        places = found
-    return as_floats(images[places]), labels[places]
+    classes = None
+    if labels is not None and wanted is not None:
+        found = in_turn(labels, wanted)
+        places = found if len(found) else places  # a small held-out split may have none of these classes
+        classes = labels[places]
+    return np.asarray(images[places], np.float32) / np.float32(255), classes
 
 
 @contextlib.contextmanager
@@ -341,8 +340,3 @@ def in_turn(labels: Labels, wanted: Labels) -> NDArray[np.int64]:
     places = {label: itertools.cycle(np.flatnonzero(labels == label)) for label in np.unique(wanted)}
     found = [next(places[label], None) for label in wanted]
     return np.array([place for place in found if place is not None], np.int64)
-
-
-def as_floats(images: Images) -> NDArray[np.float32]:
-    """Return images uint8 as float32 in [0, 1]."""
-    return np.asarray(images, np.float32) / np.float32(255)
