@@ -127,13 +127,12 @@ def test_a_buffer_of_another_type_is_refused(tmp_path: Path, small_data: Path, m
 
 
 def test_the_best_measurement_is_kept() -> None:
-    """Only a lower value replaces it, and asking whether a step is the best changes nothing."""
+    """Only a lower value replaces it."""
     state = RunState(0)
     best = []
     for value in (math.inf, 3.0, 3.0, math.nan, 4.0, 2.0):
         state.step += 1
-        assert not state.is_best
         state.keep_best(value)
-        best.append((state.is_best, state.is_best, state.best_step, state.best_value))
-    kept, again = (False, False, 2, 3.0), (True, True)
-    assert best == [(False, False, None, math.inf), (*again, 2, 3.0), kept, kept, kept, (*again, 6, 2.0)]
+        best.append((state.best_step, state.best_value))
+    kept = (2, 3.0)
+    assert best == [(None, math.inf), kept, kept, kept, kept, (6, 2.0)]

@@ -195,7 +195,7 @@ def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, p
 
         resolved, folder = checked(complete_options(recipe, **options))
         require_here(resolved, options["device"])
-        typer.echo(f"# would run in {printable(folder)}\n{as_toml(resolved)}", nl=False)
+        typer.echo(f"# would run in {printable(folder.path)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for
     from inkgan.training import start

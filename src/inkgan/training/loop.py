@@ -127,7 +127,7 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
                     recorder.grid(state.step)
                 if is_due(state.step, watch.evaluate_every):
                     state.keep_best(recorder.quality(step))
-            if state.is_best or is_due(state.step, watch.save_every):
+            if state.step == state.best_step or is_due(state.step, watch.save_every):
                 _save(run, state, recorder, clock)
         if not state.is_saved:
             _save(run, state, recorder, clock)

@@ -104,7 +104,7 @@ def _illnesses(run: RunFolder) -> tuple[str, ...]:
     if not config.watch.doctor_every:
         return ()
     doctor = judged(config, metrics.read(run.metrics_file), run.class_names())
-    return tuple(one.rule.name for one in doctor.diagnoses() if one.state == "ill")
+    return tuple(finding.rule.name for finding in doctor.findings)
 
 
 def train_many(

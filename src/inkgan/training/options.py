@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def checked(given: Mapping[str, Any]) -> tuple[Config, Path]:
+def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
     """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
 
     Args:
@@ -120,7 +120,7 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, Path]:
     else:
         folder.require_free(force=given["force"])
         require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
-    return config, path
+    return config, folder
 
 
 def require_here(config: Config, device: str) -> None:

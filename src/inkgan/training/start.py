@@ -110,10 +110,9 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     Raises:
         InputError: an argument, an option or the data cannot be used.
     """
-    config, path = checked(given)
+    config, folder = checked(given)
     is_extended = given["extend"] is not None
     resume = given["resume"] or is_extended
-    folder = RunFolder(path)
 
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written

@@ -93,11 +93,6 @@ class RunState:
         """Whether there is a checkpoint of this step."""
         return self.step == self.saved_step
 
-    @property
-    def is_best(self) -> bool:
-        """Whether the quality was best at this step."""
-        return self.step == self.best_step
-
     def keep_best(self, value: float) -> None:
         """Remember a measurement of the quality at this step if it is better than all before."""
         if value < self.best_value:
