@@ -220,9 +220,8 @@ def _module_of(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:  # a script may end with sys.exit()
         if file is None:
             raise
-        raise CheckpointError(
-            f"cannot import the network {name!r} from {shown(file)}: {reason_in(name, error)}."
-        ) from error
+        reason = reason_in(name, error)
+        raise CheckpointError(f"cannot import the network {name!r} from {shown(file)}: {reason}.") from error
 
 
 def _executed(file: Path) -> ModuleType:

@@ -55,7 +55,10 @@ class Generator(tutorial.Generator):
         """Generate images [N, 28, 28, 1] in (0, 1) from latents [N, 100]."""
         # The next layer reads 2×2 blocks of the 56×56 map. Reordering the weights costs less than reordering the maps.
         x = F.linear(latents, _rows_by_block(self.w1), _rows_by_block(self.b1).squeeze(1))  # [N, 28·28·4]
-        mean, variance = whole_statistics(x)
+        flat = at_least_float32(x).flatten()
+        mean = flat.mean()
+        centred = flat - mean
+        variance = torch.dot(centred, centred) / len(flat)  # a dot product is 20 times as fast as var_mean here
         scale = torch.rsqrt(variance + EPSILON)
         x = F.relu(x * scale.to(x.dtype) + (self.beta1 - mean * scale).to(x.dtype))
         x = halving_patches(x.view(-1, 28, 28, 4))  # [N, 29, 29, 16]
@@ -237,14 +240,6 @@ def halving_patches(blocks: Tensor) -> Tensor:
 def _halving_taps(dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the matrix [9, 16] of zeros and ones that places the taps of a flat 3×3 kernel in a 4×4 patch."""
     return _kernel_to_depth(F.pad(torch.eye(9, dtype=dtype, device=device).view(9, 3, 3), (0, 1, 0, 1)))
-
-
-def whole_statistics(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and (biased) variance of one-channel maps of any shape, each a scalar, in at least float32."""
-    flat = at_least_float32(maps).flatten()
-    mean = flat.mean()
-    centred = flat - mean
-    return mean, torch.dot(centred, centred) / len(flat)  # a dot product is 20 times as fast as var_mean here
 
 
 def normalising_linear(patches: Tensor, weight: Tensor, bias: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:

@@ -187,12 +187,9 @@ class Compact(Recipe):
             generators = [rng(seed, Stream.INTERPOLATION, number) for number in numbers]
             shares = np.stack([one.random((count, 1, 1, 1), dtype=np.float32) for one in generators])
             mixing = to_device(shares, self._device)
-        return Batch(
-            real.to(self._dtype).reshape(len(numbers), count, *self._image_shape),
-            None if labels is None else labels.reshape(len(numbers), count),
-            to_device(z, self._device),
-            mixing,
-        )
+        images = real.to(self._dtype).reshape(len(numbers), count, *self._image_shape)
+        labels = None if labels is None else labels.reshape(len(numbers), count)
+        return Batch(images, labels, to_device(z, self._device), mixing)
 
     def _update_networks(
         self, numbers: range, penalties: Sequence[PenaltySettings | None], batches: Batch, *, with_generator: bool
@@ -317,13 +314,11 @@ class Compact(Recipe):
         Returns:
             The losses and figures of the whole batch, and the norm of the gradient.
         """
-        own = [
-            Contribution(
-                network.gradients(torch.stack(list(one.terms.values())).sum()),
-                {key: term.detach() for key, term in {**one.terms, **one.figures}.items()},
-            )
-            for one in computed
-        ]
+        own = []
+        for one in computed:
+            gradients = network.gradients(torch.stack(list(one.terms.values())).sum())
+            detached = {key: term.detach() for key, term in {**one.terms, **one.figures}.items()}
+            own.append(Contribution(gradients, detached))
         gradients, terms = mean_over_slices(self._team, own, self._config.slices)
         minimised = {key: terms[key] for key in computed[0].terms}
         norms = parameter_norms(gradients)

@@ -140,10 +140,8 @@ class Tutorial(Recipe):
     def model_extras(self) -> dict[str, Any]:
         """Return standing statistics, which make an image independent of the others in its batch."""
         weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.generator.state_dict().items()}
-        batches = [
-            latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM)
-            for i in range(_STANDING_BATCHES)
-        ]
+        numbers = range(_STANDING_BATCHES)
+        batches = [latents(self._seed, Stream.STANDING_LATENTS, i, self._batch_size, LATENT_DIM) for i in numbers]
         return measure_standing_statistics(weights, batches)
 
     def model_description(self) -> dict[str, Any]:
