@@ -194,8 +194,7 @@ class ManyProcesses(Team):
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
             raise LostProcessError(
-                f"another process of this run has ended, or did not answer within {self._limit:g} s. "
-                "Nothing that was saved is lost; --resume continues from the newest checkpoint."
+                f"another process of this run has ended, or did not answer within {self._limit:g} s. Use --resume."
             ) from error
 
 
@@ -208,10 +207,8 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> str | None:
     for rank, answer in enumerate(answers):
         for key, value in answer["identity"].items():
             if value != first[key]:
-                return (
-                    f"process {rank} differs from process 0: {key} is {value} there and {first[key]} here. "
-                    "Start every process with the same options, data and versions."
-                )
+                said = f"process {rank} differs from process 0: {key} is {value} there and {first[key]} here."
+                return f"{said} Start every process with the same options, data and versions."
     return None
 
 
@@ -273,8 +270,7 @@ def _reached_store(address: str, port: int, rank: int, seconds: float) -> Store:
             reason = "another program answers"
         if time.monotonic() >= until:
             raise ConfigError(
-                f"process {rank} cannot reach process 0 at {_place()}: {reason}. Start process 0, and give all "
-                "processes the address of its machine and a port that is free there."
+                f"process {rank} cannot reach process 0 at {_place()}: {reason}. Start process 0, on a free port."
             )
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
