@@ -837,9 +837,8 @@ def test_a_model_knows_its_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path) -> None:
     """The tutorial's scalars, images and graph have its names, and each step occurs once, even after resuming."""
-    monkeypatch.undo()
     folder = tmp_path / "run"
     runs.train(folder, tutorial_data, settings=runs.TUTORIAL, stop_at=3)
     with pytest.raises(_Killed):
@@ -860,12 +859,11 @@ def test_what_tensorboard_shows(tmp_path: Path, tutorial_data: Path, monkeypatch
     assert [event.step for event in events.Images("Generated_images/image/4")] == list(range(6))
 
 
-def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path) -> None:
     """Every tag of a compact recipe is in a group, pictures show ink on paper, and a page of charts names the tags.
 
     TensorBoard itself reads a run without measurements and without labels.
     """
-    monkeypatch.undo()
     settings = ["penalty.every=1", "loss=hinge"]
     runs.train(tmp_path / "run", small_data, settings=settings, steps=3)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"images": 0, "scalars": 0})

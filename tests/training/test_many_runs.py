@@ -419,7 +419,7 @@ def test_the_table_shows_a_folder_by_its_own_name(name: str) -> None:
     assert "complete, ill: [/] (inkgan doctor" in shown
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_workers")
 def test_a_run_that_ends_ill_is_not_called_complete_alone(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -436,7 +436,7 @@ def test_a_run_that_ends_ill_is_not_called_complete_alone(
     assert "ill" not in line.partition("complete")[2]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_workers")
 def test_a_run_that_was_healed_says_so(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its line says so, because the warnings are not shown and its settings have changed."""
     wild = ("pretraining_steps=0", "watch.save_every=2", "watch.doctor_every=1", "discriminator.learning_rate=10.0")

@@ -38,7 +38,7 @@ from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError, Team, is_restart, number_of_processes, team_of
 from inkgan.training.watching import Watcher
 from ports import bound_socket
-from refusals import refusal
+from refusals import command_refusal, refusal
 from waiting import SECONDS, wait_for_file
 
 SLICED = ("batch_size=8", "slices=4", "pretraining_steps=0")
@@ -356,15 +356,14 @@ def test_the_longer_wait_is_for_the_start_alone(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
-def test_a_run_that_cannot_begin_ends_at_once(tmp_path: Path, small_data: Path) -> None:
+def test_a_run_that_cannot_begin_ends_at_once(
+    tmp_path: Path, small_data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Errors that only the first process finds, such as another trainer in the folder, end the run at once."""
     folder = tmp_path / "run"
     with RunFolder(folder).locked():
-        words = command(folder, small_data, "--processes", 2, "--quiet")
-        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"inkgan: another process is training in {folder}.")
-    assert len(ended.stderr.splitlines()) == 1
+        words = runs.command(folder, small_data, "--processes", 2, "--quiet", settings=SAVING)
+        assert command_refusal(capfd, *words).startswith(f"another process is training in {folder}.")
 
 
 @pytest.mark.slow
