@@ -212,6 +212,9 @@ def test_any_callable_is_an_extractor() -> None:
     assert features.dtype == np.float32
     with pytest.raises(EvaluationError, match=r"give floats \[9, D\]"):
         extract(lambda given: given[:3].reshape(3, -1) / 255.0, images)
+    assert extract(lambda given: np.zeros((len(given), 2)), images, 2).shape == (9, 2)
+    with pytest.raises(EvaluationError, match=r"returned float64 \[9, 2\] for 9 images; give floats \[9, 3\]"):
+        extract(lambda given: np.zeros((len(given), 2)), images, 3)
     with pytest.raises(EvaluationError, match=r"returned float64 \[9, 0\]"):
         extract(lambda given: np.zeros((len(given), 0)), images)
     with pytest.raises(EvaluationError, match="returned uint8"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inkgan.data import DataSet, Split
+from inkgan.errors import EvaluationError
 from inkgan.evaluation import reference
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, load_card
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
@@ -71,6 +72,12 @@ def test_features_of_ones_own_replace_those_of_the_network_but_not_its_classes(
     nearest = np.sqrt(np.square(apart, dtype=np.float64).sum(2)).min(1)
     np.testing.assert_allclose(real.held_out_distances, nearest, rtol=1e-5)
     assert (real.features_title, real.features_digest) == ("own", "own extractor")
+
+
+def test_features_of_ones_own_must_be_of_one_space(data: DataSet) -> None:
+    """An extractor that chooses the number of features by the images gives features that cannot be compared."""
+    with pytest.raises(EvaluationError, match=r"returned float64 \[40, 40\] for 40 images; give floats \[40, 60\]"):
+        reference_for(data, lambda images: np.eye(len(images)))
 
 
 def test_data_without_labels_have_no_classes(data: DataSet) -> None:

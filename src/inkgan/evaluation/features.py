@@ -188,13 +188,14 @@ class FeatureNetwork:
         return load_features(folder)
 
 
-def extract(extractor: Extractor, images: Images) -> Features:
+def extract(extractor: Extractor, images: Images, num_features: int | None = None) -> Features:
     """Run an extractor and check what it returns.
 
     Args:
         extractor: a callable from uint8 images [N, H, W, C] to features [N, D]: a :class:`FeatureNetwork`, or
             your own, for instance an Inception network whose weights you have.
         images: uint8 [N, H, W, C], values 0-255.
+        num_features: D; by default any.
 
     Returns:
         Features, float32 [N, D].
@@ -204,10 +205,10 @@ def extract(extractor: Extractor, images: Images) -> Features:
     """
     features = as_array(extractor(images), "what the extractor returned", EvaluationError)
     is_table = features.ndim == 2 and len(features) == len(images) and features.shape[1] > 0
-    if not is_table or features.dtype.kind != "f":
+    if not is_table or features.dtype.kind != "f" or num_features not in (None, features.shape[1]):
         raise EvaluationError(
             f"the extractor returned {features.dtype} {list(features.shape)} for {quantity(len(images), 'image')}; "
-            f"give floats [{len(images)}, D]."
+            f"give floats [{len(images)}, {num_features or 'D'}]."
         )
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinity
         features = features.astype(np.float32)

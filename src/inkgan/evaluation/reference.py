@@ -163,13 +163,12 @@ class Reference:
 
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
         """Compute the features and predict the classes of images, uint8 [n, H, W, C]."""
-        if self.statistics is None:
-            assert self.extractor is not None
-            progress(doing, 0.0)
-            return ImageFeatures(extract(self.extractor, images), np.empty((len(images), 0), np.float32))
-        features, probabilities = self.statistics.network.extract(images, progress, doing)
+        progress(doing, 0.0)
+        probabilities = np.empty((len(images), 0), np.float32)
+        if self.statistics is not None:
+            features, probabilities = self.statistics.network.extract(images, progress, doing)
         if self.extractor is not None:
-            features = extract(self.extractor, images)
+            features = extract(self.extractor, images, self.training_features.shape[1])
         return ImageFeatures(features, probabilities)
 
     def held_out(self, n: int) -> Split:
@@ -200,7 +199,7 @@ def reference_for(data: DataSet, extractor: Extractor | None = None, progress: P
     with_classes = None if data.train.labels is None else statistics_for(data, progress)
     progress("real images", 0.0)
     training = extract(extractor, data.train.images)
-    nearest = nearest_neighbours(extract(extractor, data.test.images), training)
+    nearest = nearest_neighbours(extract(extractor, data.test.images, training.shape[1]), training)
     distances = nearest.distance.astype(np.float32)
     return Reference(data, with_classes, extractor, training, GaussianStatistics.of(training), distances)
 

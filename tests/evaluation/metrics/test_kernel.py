@@ -139,7 +139,3 @@ def test_refuses() -> None:
     x = normal(0, 99, 3)
     with pytest.raises(EvaluationError, match="at least 100 images"):
         kernel_estimate(x, normal(1, 200, 3), np.random.default_rng(0))
-    with pytest.raises(EvaluationError, match="one extractor"):
-        kernel_distance(x, x[:, :2])
-    with pytest.raises(EvaluationError, match="NaN or infinity"):
-        kernel_distance(x, np.where(x > 2, np.inf, x))

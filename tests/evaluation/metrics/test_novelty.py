@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm  # type: ignore[import-untyped]
 
-from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import binomial
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.metrics.novelty import Novelty, copying_z, novelty, pixels
@@ -136,11 +135,3 @@ def test_z_is_standard_normal_without_copying(monkeypatch: pytest.MonkeyPatch) -
     ]
     assert np.mean(z) == pytest.approx(0, abs=0.2)
     assert np.std(z) == pytest.approx(1, abs=0.15)
-
-
-def test_refuses() -> None:
-    x = normal(0, 50, 3)
-    with pytest.raises(EvaluationError, match="at least 1 images"):
-        nearest_neighbours(x, x[:0])
-    with pytest.raises(EvaluationError, match="one extractor"):
-        nearest_neighbours(x, x[:, :2])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.evaluation.metrics import Float64, Int64, require_features, require_same_size
+from inkgan.evaluation.metrics import Float64, Int64, require_images
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
 
 
@@ -35,20 +35,15 @@ class GaussianStatistics:
         """Return the statistics of features, floats [N, D].
 
         Raises:
-            EvaluationError: not [N, D], not finite, or N <= D: a covariance of D features from fewer than
-                D + 1 images is singular, and the distance would be far too large.
+            EvaluationError: N <= D: a covariance of D features from fewer than D + 1 images is singular, and the
+                distance would be far too large.
         """
-        require_features(features, "features", at_least=max(2, np.shape(features)[-1] + 1))
+        require_images(features, "features", at_least=features.shape[1] + 1)
         return _GroupSums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
 
 
 def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> float:
-    """Return the squared Fréchet distance between two Gaussians: at least 0, and 0 if they are equal.
-
-    Raises:
-        EvaluationError: the statistics have different numbers of features.
-    """
-    require_same_size(first.mean, second.mean)
+    """Return the squared Fréchet distance between two Gaussians: at least 0, and 0 if they are equal."""
     return _distance(first, second, _square_root(second.covariance))
 
 
@@ -86,7 +81,7 @@ def frechet_estimate(
         num_groups: G; each group that is left out costs one D x D eigenvalue problem.
 
     Raises:
-        EvaluationError: N < 2 G or N < 2 D, or the reference has another number of features.
+        EvaluationError: N < 2 G or N < 2 D.
     """
     value, left_out = frechet_distances(features, reference, rng, num_groups)
     return jackknife(value, left_out, len(features))
@@ -96,8 +91,7 @@ def frechet_distances(
     features: NDArray[Any], reference: GaussianStatistics, rng: np.random.Generator, num_groups: int
 ) -> tuple[float, Float64]:
     """Return the Fréchet distance of all images, and those without each group, [G]; see :func:`frechet_estimate`."""
-    require_features(features, "features", at_least=2 * max(num_groups, np.shape(features)[-1]))
-    require_same_size(features, reference.mean)
+    require_images(features, "features", at_least=2 * max(num_groups, features.shape[1]))
     x = features.astype(np.float64)
     sums = _GroupSums.of(x, groups(len(x), num_groups, rng), num_groups)
     root = _square_root(reference.covariance)

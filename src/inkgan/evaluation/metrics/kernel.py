@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.evaluation.metrics import Float64, require_features, require_same_size
+from inkgan.evaluation.metrics import Float64, require_images
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, student
 
 
@@ -47,11 +47,10 @@ def kernel_estimate(
         num_groups: G; N and M must be at least 2 G.
 
     Raises:
-        EvaluationError: too few images, different D, wrong shape or dtype, or values that are not finite.
+        EvaluationError: too few images.
     """
-    require_features(first, "features", 2 * num_groups)
-    require_features(second, "reference features", 2 * num_groups)
-    require_same_size(first, second)
+    require_images(first, "features", 2 * num_groups)
+    require_images(second, "reference features", 2 * num_groups)
     n, m = len(first), len(second)
     group_x, group_y = groups(n, num_groups, rng), groups(m, num_groups, rng)
     x = [first[group_x == g].astype(np.float64) for g in range(num_groups)]

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.evaluation.metrics import Float32, Float64, Int64, require_features, require_same_size
+from inkgan.evaluation.metrics import Float32, Float64, Int64, require_images
 from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
 from inkgan.images import slices
 
@@ -49,14 +49,8 @@ def nearest_neighbours(queries: NDArray[Any], references: NDArray[Any]) -> Neare
 
     Args:
         queries: floats [N, D]: features, or pixels.
-        references: floats [T, D].
-
-    Raises:
-        EvaluationError: no images, different D, wrong shape or dtype, or values that are not finite.
+        references: floats [T, D], T >= 1.
     """
-    require_features(queries, "queries", 1)
-    require_features(references, "references", 1)
-    require_same_size(queries, references)
     y, x = centred(references, queries)
     index = np.empty(len(x), np.int64)
     for block, distances in squared_distances(x, y):
@@ -117,12 +111,10 @@ def manifold_estimates(
         The four figures by name, each with its interval over generated samples of this size.
 
     Raises:
-        EvaluationError: fewer than 2 G generated or k + 1 images of either kind, different D, wrong shape or
-            dtype, or values that are not finite.
+        EvaluationError: fewer than 2 G generated or k + 1 images of either kind.
     """
-    require_features(real, "real features", k + 1)
-    require_features(generated, "generated features", max(k + 1, 2 * num_groups))
-    require_same_size(real, generated)
+    require_images(real, "real features", k + 1)
+    require_images(generated, "generated features", max(k + 1, 2 * num_groups))
     x, y = centred(real, generated)
     group = groups(len(y), num_groups, rng)
     order = np.argsort(group, kind="stable")
