@@ -168,7 +168,7 @@ def npy(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
         (npy((60_000, 6000, 6000), b""), "at most 2.1 GB"),
         (npy((1, 28, 28), bytes(150 * 2**20)), "promises 784 bytes"),
         (npy((-1, 28, 28), b""), "damaged"),
-        (b"\x93NUMPY\x02\x00" + (12 * 2**20).to_bytes(4, "little") + bytes(12 * 2**20), "a header of 12,582,912 bytes"),
+        (b"\x93NUMPY\x02\x00" + (12 * 2**20).to_bytes(4, "little") + bytes(12 * 2**20), "is damaged"),
     ],
 )
 def test_bombs_take_no_memory(file: Path, member: bytes, words: str) -> None:

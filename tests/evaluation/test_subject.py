@@ -53,10 +53,16 @@ def test_a_bundled_model_comes_before_a_folder_of_its_name(tmp_path: Path, monke
     assert isinstance(open_subject("fast"), ModelSubject)
 
 
-@pytest.mark.parametrize("name", ["", "gone", "x" * 5000])
+@pytest.mark.parametrize("name", ["", "gone", "x" * 5000, "nul\0byte"])
 def test_a_name_of_nothing_is_taken_for_that_of_a_model(name: str) -> None:
     """Even if the system refuses to look it up; the message says what else can be measured."""
     with pytest.raises(CheckpointError, match="or a folder of images can be measured, too"):
+        open_subject(name)
+
+
+@pytest.mark.parametrize("name", ["gone.npz", "x" * 5000 + ".npy"])
+def test_a_file_of_arrays_that_is_not_there(name: str) -> None:
+    with pytest.raises(DataError, match="is not a file"):
         open_subject(name)
 
 
@@ -93,7 +99,7 @@ def test_what_cannot_be_an_array() -> None:
         open_subject(torch.zeros(128, SIDE, SIDE, requires_grad=True))  # type: ignore[arg-type]
     with pytest.raises(EvaluationError, match="the array of labels cannot be read"):
         open_subject((images, [[1], [2, 3]] * 64))  # type: ignore[arg-type]
-    with pytest.raises(EvaluationError, match=r"labels have shape \(127,\); give \[128\], one for each image"):
+    with pytest.raises(DataError, match="the array: 127 labels for 128 images"):
         open_subject((images, np.repeat("a", 127)))
 
 

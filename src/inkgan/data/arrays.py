@@ -8,6 +8,7 @@ holds images.
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from inkgan.data.pixels import as_images, as_labels
 from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names, most_unpacked
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
+from inkgan.files import is_file
 
 #: The endings of files that hold a data set.
 ARRAY_SUFFIXES = (".npz", ".npy")
@@ -35,8 +37,8 @@ _ROLES = {
     **dict.fromkeys(("labels", "label", "y", "targets", "target"), "labels"),
 }
 _UNNAMED = {"arr_0": "images", "arr_1": "labels"}  # the names that numpy.savez gives to arrays without one
-_NUMBERS, _NUMBERS_OR_WORDS, _WORDS = "buif", "buifU", "U"  # NumPy's kinds of values
-_ALLOWED = {_NUMBERS: "numbers", _NUMBERS_OR_WORDS: "numbers and words", _WORDS: "words"}
+#: NumPy's kinds of the values that an array may hold.
+_KINDS = {"numbers": "buif", "numbers and words": "buifU", "words": "U"}
 _NEEDED = "an .npz file with an array `images` and, if there are labels, `labels`"
 _NAMES_READ = (
     "Names that are read: images, x, data, samples, pixels, arr_0; labels, y, targets, arr_1; and these for each "
@@ -67,7 +69,7 @@ def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
         roles, unused = _roles(members, source)
         images = {split: as_images(_read(members, keys["images"], source), source) for split, keys in roles.items()}
         labels = {
-            split: _read(members, keys["labels"], source, _NUMBERS_OR_WORDS)
+            split: _read(members, keys["labels"], source, "numbers and words")
             for split, keys in roles.items()
             if "labels" in keys
         }
@@ -98,7 +100,7 @@ def require_array_file(path: Path) -> None:
     if path.suffix.lower() not in ARRAY_SUFFIXES:
         what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
         raise DataError(f"{shown(path)} is a single file. {what}.")
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{shown(path)} is not a file. Give {_NEEDED}.")
     if not path.stat().st_size:
         raise DataError(f"{shown(path)} is empty. Give {_NEEDED}.")
@@ -162,7 +164,7 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     return roles, [key for key in unused if key != _CLASS_NAMES]
 
 
-def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _NUMBERS) -> NDArray[Any]:
+def _read(members: Mapping[str, _Member], key: str, source: str, allowed: str = "numbers") -> NDArray[Any]:
     """Read an array, after checking its header against the size of its member.
 
     Raises:
@@ -171,15 +173,15 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
     name = f"{source}: `{printable(key)}`"
     member = members[key]
     with member.open() as file:
-        shape, dtype = _header(file, name)
+        shape, dtype, offset = _header(file)
         needed = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in kinds:
-            remedy = "Save it with .astype(str)" if "U" in kinds else "Convert them"
-            raise DataError(f"{name} holds {dtype} values; only {_ALLOWED[kinds]} are read. {remedy}.")
+        if dtype.kind not in _KINDS[allowed]:
+            remedy = "Convert them" if allowed == "numbers" else "Save it with .astype(str)"
+            raise DataError(f"{name} holds {dtype} values; only {allowed} are read. {remedy}.")
         if needed > MAX_BYTES:
             limit = in_bytes(MAX_BYTES)
             raise DataError(f"{name} takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
-        if needed + file.tell() != member.size:
+        if needed + offset != member.size:
             promised = f"promises {in_bytes(needed)} but has {in_bytes(member.size)}"
             raise DataError(f"{name} {promised}. It is damaged; write it again.")
         if member.size > max(2**12, most_unpacked(member.packed)):
@@ -190,16 +192,13 @@ def _read(members: Mapping[str, _Member], key: str, source: str, kinds: str = _N
     return array
 
 
-def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the shape and the type of an array from the beginning of its file."""
-    version = np.lib.format.read_magic(file)
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Read the shape and the type of an array from the beginning of its file, and the number of bytes before it."""
+    start = io.BytesIO(file.read(_HEADER_LIMIT))  # NumPy would read a header of any length before it checks that
+    version = np.lib.format.read_magic(start)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-    if length > _HEADER_LIMIT:  # checked here, because NumPy reads the whole header before it checks
-        raise DataError(f"{name} has a header of {length:,} bytes. Write it with numpy.savez.")
-    file.seek(np.lib.format.MAGIC_LEN)
-    shape, _, dtype = read(file, max_header_size=_HEADER_LIMIT)
-    return shape, dtype
+    shape, _, dtype = read(start, max_header_size=_HEADER_LIMIT)
+    return shape, dtype, start.tell()
 
 
 def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
@@ -212,4 +211,4 @@ def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
     if _CLASS_NAMES not in members:
         return None
-    return distinct_names(_read(members, _CLASS_NAMES, source, _WORDS).ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")
+    return distinct_names(_read(members, _CLASS_NAMES, source, "words").ravel().tolist(), f"{source}: `{_CLASS_NAMES}`")

@@ -30,7 +30,7 @@ from inkgan.errors import (
     valid_path,
     whole_number,
 )
-from inkgan.files import Progress, is_folder, no_progress
+from inkgan.files import Progress, is_file, is_folder, no_progress
 from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
@@ -206,11 +206,8 @@ def _is_model(what: str | Path) -> bool:
     if is_bundled(what) or what == "":
         return True
     path = Path(what)
-    try:
-        if path.is_dir():
-            return (path / "model.json").is_file() or (path / "config.json").is_file()
-    except (OSError, ValueError):
-        return True
+    if is_folder(path):
+        return is_file(path / "model.json") or is_file(path / "config.json")
     return path.suffix.lower() not in ARRAY_SUFFIXES
 
 
@@ -238,11 +235,9 @@ def _of_arrays(what: Any) -> ImageSubject:
     given = as_array(labels, "the array of labels", EvaluationError)
     if given.dtype.kind != "U":
         given = as_labels(given, len(pixels), "the array")
-    if given.shape != (len(pixels),):
-        raise EvaluationError(f"labels have shape {given.shape}; give [{len(pixels)}], one for each image.")
     names, numbers = np.unique(given, return_inverse=True)
-    class_names = tuple(map(str, names.tolist()))
-    return ImageSubject("array", "arrays", pixels, numbers.astype(np.int64), class_names)
+    labels = as_labels(numbers.ravel(), len(pixels), "the array")  # of words, too
+    return ImageSubject("array", "arrays", pixels, labels, tuple(map(str, names.tolist())))
 
 
 def real_images(
