@@ -304,10 +304,10 @@ def test_links_in_circles_end(folder: Path) -> None:
     (folder / "other-a").symlink_to(folder / "a")
     data = load(str(folder))
     assert sum(map(len, data.splits.values())) == 12
-    assert data.skipped == {"folder that was read already (a link)": 3}
+    assert data.skipped == {"link to a folder that was read already": 3}
     assert data.class_names == ("a", "b")
     assert data.notes[0].startswith("nothing is read from ")
-    assert data.notes[0].endswith("other-a, links to folders that were read already")
+    assert data.notes[0].endswith("other-a (link to a folder that was read already)")
 
 
 def test_a_link_to_a_class_that_is_not_there_is_reported(folder: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_link_to_a_class_that_is_not_there_is_reported(folder: Path) -> None:
     (folder / "c").symlink_to("/not/mounted/c")
     data = load(str(folder))
     assert data.class_names == ("a", "b")
-    assert data.notes[0] == "nothing is read from c, a link to nothing"
+    assert data.notes[0] == "nothing is read from c (link to nothing)"
     assert data.skipped == {"link to nothing": 1}
 
 
@@ -338,7 +338,7 @@ def test_a_run_in_the_folder_of_its_images_is_not_read(folder: Path) -> None:
     (folder / "runs" / "first" / "config.json").write_text("{}", "utf-8")
     data = load(str(folder))
     assert (data.digest, data.class_names) == (digest, ("a", "b"))
-    assert data.notes[0] == "nothing is read from runs/first, the folder of a run"
+    assert data.notes[0] == "nothing is read from runs/first (folder of a run)"
     assert load(str(folder / "runs" / "first" / "pictures")).class_names == ()
 
 
@@ -587,7 +587,7 @@ def test_empty_folders_are_reported(folder: Path) -> None:
     (folder / "train" / "c" / ".gitkeep").touch()
     (folder / "val").mkdir()
     data = load(str(folder))
-    assert data.notes == ("nothing is read from train/c, val, which are empty",)
+    assert data.notes == ("nothing is read from train/c, val (empty folder)",)
     assert data.skipped == {"empty folder": 2}
 
 

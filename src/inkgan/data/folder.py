@@ -45,7 +45,7 @@ _OTHER_SIZE = "of another size"
 _NO_CLASS = "outside the class folders"
 _OUTSIDE = "outside the folders of the splits"
 _NOT_AN_IMAGE = "not an image by its name"
-_READ_ALREADY = "folder that was read already (a link)"
+_READ_ALREADY = "link to a folder that was read already"
 _BROKEN_LINK = "link to nothing"
 _RUN = "folder of a run"
 _HIDDEN = "hidden folder, whose name begins with a dot"
@@ -275,15 +275,10 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
     others = skipped.get(_NOT_AN_IMAGE, ())
     unread = [path for path in others if path.parent not in read]
     notes = []
-    for reason, one, many in (
-        (_EMPTY, "which is empty", "which are empty"),
-        (_BROKEN_LINK, "a link to nothing", "links to nothing"),
-        (_RUN, "the folder of a run", "the folders of runs"),
-        (_READ_ALREADY, "a link to a folder that was read already", "links to folders that were read already"),
-    ):
+    for reason in (_EMPTY, _BROKEN_LINK, _RUN, _READ_ALREADY):
         if paths := skipped.get(reason):
             places = listed([shown(path.relative_to(folder)) for path in paths], 3)
-            notes.append(f"nothing is read from {places}, {one if len(paths) == 1 else many}")
+            notes.append(f"nothing is read from {places} ({reason})")
     if unread:
         places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
         example = shown(unread[0].name)

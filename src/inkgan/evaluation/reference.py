@@ -102,8 +102,7 @@ class ReferenceStatistics:
         arrays["train_mean"] = self.train.mean
         arrays["train_covariance"] = self.train.covariance
         arrays["train_n"] = np.array([self.train.n])
-        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        write_bytes(folder / ARRAYS, safetensors.numpy.save(contiguous))
+        write_bytes(folder / ARRAYS, safetensors.numpy.save(arrays))
         card = {
             "format": FORMAT,
             "data_digest": self.data_digest,

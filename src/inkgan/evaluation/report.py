@@ -22,6 +22,10 @@ Better = Literal["lower", "higher", "like the floor"]
 
 _AS_MANY = "as many training images"
 _CLASSES = "the feature network's classes"
+_ALL_CLASSES = "classes of all training images"
+_MOMENTS = "mean and covariance of all training images"
+_NEAREST = "nearest of all training images, in features"
+_NEAREST_IN_PIXELS = "nearest of all training images, in pixels"
 _SCORE = "a classifier trained on the images and tested on all test images; the floor: on as many training images"
 
 
@@ -46,11 +50,9 @@ class Kind:
 
 #: All figures, in the order of a report: the most important come first.
 FIGURE_KINDS: dict[str, Kind] = {
-    "frechet_digit_distance": Kind("Fréchet digit distance", "lower", "mean and covariance of all training images"),
+    "frechet_digit_distance": Kind("Fréchet digit distance", "lower", _MOMENTS),
     "frechet_random_distance": Kind(
-        "Fréchet distance, random features",
-        "lower",
-        "mean and covariance of all training images, in features of an untrained network",
+        "Fréchet distance, random features", "lower", f"{_MOMENTS}, in features of an untrained network"
     ),
     "kernel_digit_distance": Kind("kernel digit distance", "lower", _AS_MANY, least=-math.inf),
     "accuracy": Kind("accuracy of the class asked for", "higher", _CLASSES, most=1.0),
@@ -63,26 +65,13 @@ FIGURE_KINDS: dict[str, Kind] = {
     "classes_covered": Kind(
         "classes covered", "higher", "a tenth of each class's share of the training images", most="classes"
     ),
-    "class_total_variation": Kind(
-        "class balance, total variation", "lower", "classes of all training images", most=1.0
-    ),
-    "class_kl": Kind("class balance, KL (nats)", "lower", "classes of all training images"),
+    "class_total_variation": Kind("class balance, total variation", "lower", _ALL_CLASSES, most=1.0),
+    "class_kl": Kind("class balance, KL (nats)", "lower", _ALL_CLASSES),
     "exact_copies": Kind("exact copies of training images", "lower", "all training images, pixel for pixel", most=1.0),
-    "near_copies": Kind(
-        "near-copies of training images", "like the floor", "nearest of all training images, in features", most=1.0
-    ),
-    "copying_z": Kind(
-        "copying z (below -2: closer)",
-        "like the floor",
-        "nearest of all training images, in features",
-        least=-math.inf,
-    ),
-    "near_copies_pixels": Kind(
-        "near-copies, in pixels", "like the floor", "nearest of all training images, in pixels", most=1.0
-    ),
-    "copying_z_pixels": Kind(
-        "copying z, in pixels", "like the floor", "nearest of all training images, in pixels", least=-math.inf
-    ),
+    "near_copies": Kind("near-copies of training images", "like the floor", _NEAREST, most=1.0),
+    "copying_z": Kind("copying z (below -2: closer)", "like the floor", _NEAREST, least=-math.inf),
+    "near_copies_pixels": Kind("near-copies, in pixels", "like the floor", _NEAREST_IN_PIXELS, most=1.0),
+    "copying_z_pixels": Kind("copying z, in pixels", "like the floor", _NEAREST_IN_PIXELS, least=-math.inf),
     "classification_accuracy": Kind("classification accuracy score", "higher", _SCORE, most=1.0),
     "classification_accuracy_by_teacher": Kind("accuracy score, teacher's labels", "higher", _SCORE, most=1.0),
 }

@@ -267,12 +267,8 @@ def _column(cells: Sequence[str]) -> list[str]:
 
 def _before_point(cell: str) -> int | None:
     """Return the number of characters before a number's point; None if the cell is not a number."""
-    first = cell.partition(" ")[0]
-    try:
-        float(first)
-    except ValueError:
-        return None
-    return len(first.partition(".")[0].partition("e")[0])
+    whole = re.match(r"-?\d+", cell)
+    return len(whole[0]) if whole else None
 
 
 def wrapped(text: str, columns: int) -> list[str]:
