@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,43 +119,23 @@ def manifold_estimates(
     group = groups(len(y), num_groups, rng)
     order = np.argsort(group, kind="stable")
     y, group = y[order], group[order]
-    found = _balls(x, y, group, k)
-    return {
-        "precision": binomial(int((found.around_y > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
-        "recall": _share_of_real(found.x_inside, len(y)),  # 1/n sum_i 1[x_i in some ball of Y]
-        "density": _mean_over_generated(found.around_y / k, group),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
-        "coverage": _share_of_real(found.y_inside, len(y)),  # 1/n sum_i 1[some y_j in ball of x_i]
-    }
-
-
-class _Balls(NamedTuple):
-    """Which images lie in which balls.
-
-    Attributes:
-        around_y: the number of real balls in which each generated image lies, [m].
-        y_inside: whether the ball of each real image holds a generated image of each group, [n, G].
-        x_inside: whether each real image lies in the ball of a generated image of each group, [n, G].
-    """
-
-    around_y: Int64
-    y_inside: Booleans
-    x_inside: Booleans
-
-
-def _balls(x: Float32, y: Float32, group: Int64, k: int) -> _Balls:
-    """Compare all distances between x [n, D] and y [m, D] with the radii; ``group`` [m] is in ascending order."""
     starts = np.flatnonzero(np.diff(group, prepend=-1))  # so a group is a range of columns
     radii_of_x, radii_of_y = squared_radii(x, k), squared_radii(y, k)
-    around_y = np.zeros(len(y), np.int64)
-    y_inside = np.empty((len(x), len(starts)), np.bool_)
-    x_inside = np.empty((len(x), len(starts)), np.bool_)
+    balls_around = np.zeros(len(y), np.int64)  # the number of balls of X in which each y_j lies
+    holds_y = np.empty((len(x), num_groups), np.bool_)  # whether the ball of x_i holds a y_j of each group
+    held_by_y = np.empty((len(x), num_groups), np.bool_)  # whether x_i lies in the ball of a y_j of each group
     for block, squared in squared_distances(x, y):
         radii = radii_of_x[block, None]
-        around_y += np.count_nonzero(squared <= radii, axis=0)  # |x_i - y_j| <= r_k(x_i)
-        y_inside[block] = np.minimum.reduceat(squared, starts, axis=1) <= radii
+        balls_around += np.count_nonzero(squared <= radii, axis=0)  # |x_i - y_j| <= r_k(x_i)
+        holds_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= radii
         np.subtract(squared, radii_of_y, out=squared)
-        x_inside[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
-    return _Balls(around_y, y_inside, x_inside)
+        held_by_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
+    return {
+        "precision": binomial(int((balls_around > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
+        "recall": _share_of_real(held_by_y, len(y)),  # 1/n sum_i 1[x_i in some ball of Y]
+        "density": _mean_over_generated(balls_around / k, group),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
+        "coverage": _share_of_real(holds_y, len(y)),  # 1/n sum_i 1[some y_j in ball of x_i]
+    }
 
 
 def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
