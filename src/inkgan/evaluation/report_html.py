@@ -11,18 +11,8 @@ import numpy as np
 from markupsafe import Markup
 
 from inkgan.data.sets import by_class
+from inkgan.evaluation import report_text
 from inkgan.evaluation.report import Figure, Report
-from inkgan.evaluation.report_text import (
-    comparison_explanations,
-    difference_cells,
-    difference_titles,
-    explanations,
-    interval_text,
-    number,
-    subject_lines,
-    summary,
-    verdict_line,
-)
 from inkgan.images import Images, png_bytes, sheet
 
 if TYPE_CHECKING:
@@ -40,8 +30,8 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["number"] = number
-_TEMPLATES.filters["interval"] = interval_text
+_TEMPLATES.filters["number"] = report_text.number
+_TEMPLATES.filters["interval"] = report_text.interval_text
 
 
 def report_page(report: Report) -> str:
@@ -63,8 +53,8 @@ def report_fragment(report: Report) -> str:
             rows = [(one.name, sheet) for one, sheet in zip(classes, sheets, strict=True)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
-        summary=summary(report),
-        explanations=explanations(report),
+        summary=report_text.summary(report),
+        explanations=report_text.explanations(report),
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
         by_class=rows,
@@ -76,11 +66,11 @@ def comparison_fragment(comparison: Comparison) -> str:
     """Return a comparison as HTML for use within another page."""
     return _TEMPLATES.get_template("comparison.html").render(
         comparison=comparison,
-        subjects=subject_lines(comparison),
-        explanations=comparison_explanations(comparison),
-        verdict_line=verdict_line,
-        titles=difference_titles,
-        cells=difference_cells,
+        subjects=report_text.subject_lines(comparison),
+        explanations=report_text.comparison_explanations(comparison),
+        verdict_line=report_text.verdict_line,
+        titles=report_text.difference_titles,
+        cells=report_text.difference_cells,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = 100
 #: The least room for the names of a table; if there is less, each name gets a line of its own.
 _NARROWEST_NAMES = 12
+_NOTE_INDENT = " " * len("note: ")
 #: Shortens a name or a path in a sentence.
 _short = partial(shortened, longest=34)
 
@@ -29,25 +30,21 @@ CLASS_TITLES = ("class", "images", "expected", "diversity", "floor", "accuracy",
 
 def report_text(report: Report, columns: int = COLUMNS) -> str:
     """Return a report as lines of at most so many characters."""
-    lines = [*wrapped(summary(report), columns), ""]
+    lines = [*wrapped([summary(report)], columns), ""]
     lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)], columns)
+    # The HTML report explains the columns below its charts.
+    of_verdicts, *others = explanations(report)
+    explained = [f"{of_verdicts} better: equal, where a value on either side of the floor is worse."]
     if any(one.diversity or one.accuracy for one in report.classes):
         lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)], columns)]
-    lines += ["", *(line for paragraph in _only_in_text(report) for line in wrapped(paragraph, columns))]
-    lines += _notes(report.notes, columns)
-    return "\n".join(lines)
-
-
-def _only_in_text(report: Report) -> list[str]:
-    """Return the explanations, including those of columns that the HTML report explains below its charts."""
-    first, *others = explanations(report)
-    lines = [f"{first} better: equal, where a value on either side of the floor is worse."]
-    if any(one.diversity or one.accuracy for one in report.classes):
-        lines.append(
+        explained.append(
             "images: those that the feature network assigns to the class. expected: as many as there would be in the "
             "proportions of the training images."
         )
-    return [*lines, *others, "`inkgan help metrics` says what each figure detects, and what it misses."]
+    explained += [*others, "`inkgan help metrics` says what each figure detects, and what it misses."]
+    lines += ["", *wrapped(explained, columns)]
+    lines += wrapped([f"note: {note}" for note in report.notes], columns, _NOTE_INDENT)
+    return "\n".join(lines)
 
 
 def summary(report: Report) -> str:
@@ -131,16 +128,15 @@ def class_cells(one: ClassFigures) -> tuple[str, ...]:
 
 def comparison_text(comparison: Comparison, columns: int = COLUMNS) -> str:
     """Return a comparison as lines of at most so many characters."""
-    lines = [line for one in subject_lines(comparison) for line in wrapped(one, columns)]
+    lines = wrapped(subject_lines(comparison), columns)
     for pair in comparison.pairs:
         rows = [difference_cells(one, pair) for one in pair.differences]
         # The table is wide, and the line below it names the data.
         rows = [(re.sub(r" \(.* features\)$", "", title), *cells) for title, *cells in rows]
-        lines += ["", *wrapped(verdict_line(pair), columns), "", *table([difference_titles(pair), *rows], columns)]
-        lines += [line for one in pair.settings for line in wrapped(f"setting: {one}", columns)]
-    explained = comparison_explanations(comparison)
-    lines += ["", *(line for paragraph in explained for line in wrapped(paragraph, columns))]
-    lines += _notes(comparison.notes, columns)
+        lines += ["", *wrapped([verdict_line(pair)], columns), "", *table([difference_titles(pair), *rows], columns)]
+        lines += wrapped([f"setting: {one}" for one in pair.settings], columns)
+    lines += ["", *wrapped(comparison_explanations(comparison), columns)]
+    lines += wrapped([f"note: {note}" for note in comparison.notes], columns, _NOTE_INDENT)
     return "\n".join(lines)
 
 
@@ -271,10 +267,7 @@ def _before_point(cell: str) -> int | None:
     return len(whole[0]) if whole else None
 
 
-def wrapped(text: str, columns: int) -> list[str]:
-    """Wrap a paragraph into lines of at most so many characters."""
-    return textwrap.wrap(text, columns, break_on_hyphens=False)
-
-
-def _notes(notes: Iterable[str], columns: int) -> list[str]:
-    return [line for note in notes for line in textwrap.wrap(f"note: {note}", columns, subsequent_indent="      ")]
+def wrapped(paragraphs: Iterable[str], columns: int, indent: str = "") -> list[str]:
+    """Wrap paragraphs into lines of at most so many characters, each but the first of a paragraph with an indent."""
+    wrapper = textwrap.TextWrapper(columns, subsequent_indent=indent, break_on_hyphens=False)
+    return [line for paragraph in paragraphs for line in wrapper.wrap(paragraph)]
