@@ -5,6 +5,7 @@ Shapes: N images, K classes, D features, G groups. Proportions and probabilities
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,24 +85,19 @@ def class_balance(labels: NDArray[Any], p: Float64, rng: np.random.Generator, re
     """
     n = len(labels)
     if n < len(p):
-        given = f"{quantity(n, 'image')} {'is' if n == 1 else 'are'} too few for {quantity(len(p), 'class')}"
+        given = f"{quantity(n, 'image')} for {quantity(len(p), 'class')}"
         raise EvaluationError(f"{given}; give at least as many images as classes.")
     counts = np.bincount(labels, minlength=len(p)).astype(np.int64)
+    share = counts / n
     # Leaving out any image of class c gives the same value, so there are only K values, the c-th counts[c] times.
     without = (counts - np.eye(len(p)))[counts > 0] / (n - 1)
+
+    def estimate(distance: Callable[[Float64, Float64], Float64]) -> Estimate:
+        return jackknife(float(distance(share, p)), np.repeat(distance(without, p), counts[counts > 0]), n)
+
     by_chance = _total_variation(rng.multinomial(n, p, resamples) / n, p)
-    chance = np.quantile(by_chance, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    share = counts / n
-    return ClassBalance(
-        total_variation=jackknife(
-            float(_total_variation(share, p)),
-            np.repeat(_total_variation(without, p), counts[counts > 0]),
-            n,
-        ),
-        kl=jackknife(float(_kl(share, p)), np.repeat(_kl(without, p), counts[counts > 0]), n),
-        chance_total_variation=Interval(float(chance[0]), float(chance[1])),
-        covered=_covered(counts, p),
-    )
+    low, high = np.quantile(by_chance, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]).tolist()
+    return ClassBalance(estimate(_total_variation), estimate(_kl), Interval(low, high), _covered(counts, p))
 
 
 def _covered(counts: Int64, p: Float64) -> Estimate:

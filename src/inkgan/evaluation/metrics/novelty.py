@@ -65,11 +65,8 @@ def novelty(
     g, h = generated.astype(np.float64), held_out.astype(np.float64)
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
-    return Novelty(
-        near_copies=binomial(int((g <= threshold).sum()), len(g), "exact"),
-        expected=float((h <= threshold).mean()),
-        z=z,
-    )
+    near_copies = binomial(int((g <= threshold).sum()), len(g), "exact")
+    return Novelty(near_copies, float((h <= threshold).mean()), z)
 
 
 def copying_z(generated: Float64, held_out: Float64) -> float:
