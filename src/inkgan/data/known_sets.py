@@ -161,10 +161,7 @@ def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, 
         test=test,
         first_label=first_label,
         transposed=True,
-        mirrors=(
-            "https://biometrics.nist.gov/cs_links/EMNIST/",
-            "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
-        ),
+        mirrors=("https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"),
         remotes=(zipped,),
         member="gzip",
     )
@@ -202,10 +199,8 @@ def unknown_set(given: str) -> DataError:
     """Return the error for a data set that is neither known nor a path, with the nearest known name as a hint."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
-    return DataError(
-        f"unknown data set {as_given(given)}.{hint} Give a name that `inkgan data` lists, or the path of a "
-        "folder or .npz file."
-    )
+    allowed = "a name that `inkgan data` lists, or the path of a folder or .npz file"
+    return DataError(f"unknown data set {as_given(given)}.{hint} Give {allowed}.")
 
 
 def locate(known: KnownSet, directory: Path | None) -> Path | None:

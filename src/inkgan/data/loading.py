@@ -10,20 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.data import idx
+from inkgan.data import idx, known_sets
 from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
 from inkgan.data.folder import holds_pictures, read_image_folder
-from inkgan.data.known_sets import (
-    KnownSet,
-    described,
-    find_file,
-    find_known,
-    identified,
-    known_files,
-    locate,
-    named_folder,
-    unknown_set,
-)
+from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
@@ -84,7 +74,7 @@ def locate_or_download(known: KnownSet, directory: Path | None, progress: Progre
         DataError: it is nowhere, and cannot be downloaded.
         OutputError: a download cannot be written.
     """
-    folder = locate(known, directory)
+    folder = known_sets.locate(known, directory)
     if folder is None:
         from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
 
@@ -112,12 +102,8 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
 
 def absolute_name(name: str, directory: Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
-    if find_known(name) is not None:
-        return name
-    path = _own_path(name, directory)
-    if path is None or path in _below(name, directory):
-        return name
-    return str(path.absolute())
+    path = None if find_known(name) else _own_path(name, directory)
+    return name if path is None or path in _below(name, directory) else str(path.absolute())
 
 
 def require_there(name: str, directory: Path | None) -> None:
@@ -135,7 +121,7 @@ def require_there(name: str, directory: Path | None) -> None:
         if not is_folder(path):
             require_array_file(path)
     elif directory is not None:
-        named_folder(directory, "--data-dir")
+        known_sets.named_folder(directory, "--data-dir")
 
 
 def require_images(settings: Mapping[str, Any]) -> None:
@@ -157,7 +143,7 @@ def _required_path(name: str, directory: Path | None) -> Path:
         return path
     if "/" in name or name.endswith(ARRAY_SUFFIXES):
         raise DataError(f"{shown(name)} does not exist. Give the path of a folder or of an .npz file.")
-    raise unknown_set(name)
+    raise known_sets.unknown_set(name)
 
 
 def _own_path(name: str, directory: Path | None) -> Path | None:
@@ -190,7 +176,7 @@ def _below(name: str, directory: Path | None) -> list[Path]:
     """Return the paths that a user's own set may have in a data folder."""
     if directory is None:
         return []
-    directory = named_folder(directory, "--data-dir")
+    directory = known_sets.named_folder(directory, "--data-dir")
     return [directory / name, directory / f"{name}.npz"]
 
 
@@ -211,8 +197,8 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
     if not files:
         return read_image_folder(path, name, reading, progress)
     folder = files[0].parent
-    known = identified(folder)
-    if known is not None and find_file(folder, known.files[0]) == files[0]:
+    known = known_sets.identified(folder)
+    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0]:
         return read_known(known, folder, reading)
     train, *test = map(_read_split, files)
     splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
@@ -230,14 +216,14 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
     Raises:
         DataError: a file is missing, damaged, or not of this set's kind.
     """
-    paths = known_files(known, folder)
+    paths = known_sets.known_files(known, folder)
     parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
         numbers = idx.read_labels(labels, len(pixels)) - known.first_label
         parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
     splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
-    return assemble(known.name, described(folder), splits, known.class_names, reading, published=True)
+    return assemble(known.name, known_sets.described(folder), splits, known.class_names, reading, published=True)
 
 
 def _read_split(file: Path) -> Split:
