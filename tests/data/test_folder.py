@@ -364,7 +364,7 @@ def test_nothing_that_can_be_used(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     complaint(lambda: load(str(folder)), "no image that can be used", "Put in PNG")
     (folder / "train.csv").touch()
-    complaint(lambda: load(str(folder)), "1 file is not an image by its name, such as train.csv", "Put in PNG")
+    complaint(lambda: load(str(folder)), "not images by their names: 1 file, such as train.csv", "Put in PNG")
     (folder / "train.csv").unlink()
     (folder / "a.png").touch()
     complaint(lambda: load(str(folder)), "1 empty, such as a.png")
@@ -610,14 +610,14 @@ def test_originals_beside_their_pictures_are_no_loss(folder: Path) -> None:
         (folder / "a" / f"{number}.heic").write_bytes(b"ftypheic")
     data = load(str(folder))
     assert data.skipped == {"not an image by its name": 10}
-    assert data.notes[0] == "10 files are not images by their names, such as a/0.heic"
+    assert data.notes[0] == "not images by their names: 10 files, such as a/0.heic"
 
 
 def test_images_without_an_ending_are_reported(folder: Path) -> None:
     named(folder, {"a": 10})
     for number in range(2):
         (folder / "a" / f"scan{number}").write_bytes((folder / "a" / "0.png").read_bytes())
-    assert load(str(folder)).notes[0] == "2 files are not images by their names, such as a/scan0"
+    assert load(str(folder)).notes[0] == "not images by their names: 2 files, such as a/scan0"
 
 
 @pytest.mark.parametrize("name", ["می\u200cروم", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"])

@@ -142,9 +142,9 @@ def test_few_levels_and_a_few_constant_images_are_reported() -> None:
     images = pixels(50, 8, 8, 1)
     assert require_content(images, "here") == []
     images[0] = 9
-    assert require_content(images, "here") == ["1 of 50 training images is constant, one value in all its pixels"]
+    assert require_content(images, "here") == ["constant training images, one value in all their pixels: 1 of 50"]
     images[:2] = 9
-    assert require_content(images, "here") == ["2 of 50 training images are constant, one value in all their pixels"]
+    assert require_content(images, "here") == ["constant training images, one value in all their pixels: 2 of 50"]
 
 
 # Sizes

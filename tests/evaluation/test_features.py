@@ -179,7 +179,7 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     content = bytearray((tmp_path / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (tmp_path / WEIGHTS).write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+    with pytest.raises(CheckpointError, match="was damaged or replaced"):
         load_features(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"none")
     edit_card(tmp_path, sha256=sha256_of(tmp_path / WEIGHTS))

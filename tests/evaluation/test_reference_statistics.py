@@ -151,13 +151,13 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     load_statistics(network, tmp_path)
     content = (tmp_path / ARRAYS).read_bytes()
     (tmp_path / ARRAYS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(CheckpointError, match="damaged or was replaced"):
+    with pytest.raises(CheckpointError, match="was damaged or replaced"):
         load_statistics(network, tmp_path)
     (tmp_path / ARRAYS).write_bytes(content)
     card = json.loads((tmp_path / CARD).read_bytes())
     for other in ({"sha256": "0" * 64}, {"features_sha256": "0" * 64}, {"format": 2}):
         (tmp_path / CARD).write_text(json.dumps({**card, **other}), "utf-8")
-        with pytest.raises(CheckpointError, match="damaged or was replaced"):
+        with pytest.raises(CheckpointError, match="was damaged or replaced"):
             load_statistics(network, tmp_path)
     for damaged in (b'{"format": 1}', b'{"format": "\xff"}', b"[" * 10**5):
         (tmp_path / CARD).write_bytes(damaged)

@@ -60,10 +60,8 @@ def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Prog
         except MirrorError as error:
             reasons.append(str(error))
     source = f"Debian's package {known.debian}" if known.debian else min(known.mirrors, key=len)
-    raise DataError(
-        f"cannot download {known.title}: {reasons[0][:60]}. "
-        f"Go online, or put the files of {source} into {shown(folder)}."
-    )
+    by_hand = f"put the files of {source} into {shown(folder)}"
+    raise DataError(f"cannot download {known.title}: {reasons[0][:60]}. Go online, or {by_hand}.")
 
 
 def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_progress) -> None:

@@ -285,8 +285,8 @@ def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str
         notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
     beside = [path for path in others if path.parent in read]
     if len(beside) > _MANY * len(used):
-        are = "file is not an image by its name" if len(beside) == 1 else "files are not images by their names"
-        notes.append(f"{len(beside):,} {are}, such as {shown(beside[0].relative_to(folder))}")
+        example = shown(beside[0].relative_to(folder))
+        notes.append(f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {example}")
     tables = [shown(path.relative_to(folder)) for path in others if path.suffix.lower() in _TABLES]
     if tables and used and not any(file.class_name for file in used):
         notes.append(f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder")
@@ -337,7 +337,5 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
 def _require_room(shape: tuple[int, int, int, int], source: str) -> None:
     """Raise a :class:`DataError` if images of shape [N, H, W, C] are too many to be read."""
     if (needed := math.prod(shape)) > MAX_BYTES:
-        raise DataError(
-            f"{source}: {shape[0]} images of {size_text(shape[1:])} take {in_bytes(needed)}; at most "
-            f"{in_bytes(MAX_BYTES)} are read. Use fewer or smaller images."
-        )
+        given = f"{shape[0]} images of {size_text(shape[1:])} take {in_bytes(needed)}"
+        raise DataError(f"{source}: {given}; at most {in_bytes(MAX_BYTES)} are read. Use fewer or smaller images.")

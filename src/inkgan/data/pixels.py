@@ -82,26 +82,22 @@ def _channels_last(array: NDArray[Any], source: str) -> NDArray[Any]:
     if not count:
         raise DataError(f"{source}: 0 images, in an array of shape {array.shape}. Add images.")
     if not 1 <= height <= MAX_SIDE or not 1 <= width <= MAX_SIDE:
-        raise DataError(
-            f"{source}: {quantity(count, 'image')} of {height}x{width} pixels; allowed are 1 to {MAX_SIDE} a side. "
-            "Resize them, or check that they are images."
-        )
+        given = f"{quantity(count, 'image')} of {height}x{width} pixels"
+        raise DataError(f"{source}: {given}; allowed are 1 to {MAX_SIDE} a side. Resize them.")
     return images
 
 
 def _full_ink(images: NDArray[Any], source: str) -> int:
     """Return the value of full ink in images: 255 for whole numbers, 1 for fractions; refuse other values."""
+    allowed = "allowed are whole numbers 0 to 255 or fractions 0 to 1"
     least, most = images.min(), images.max()
     if not np.isfinite([least, most]).all():
         bad = int((~np.isfinite(images)).sum())
-        raise DataError(
-            f"{source}: NaN or infinity in {quantity(bad, 'pixel')}; allowed are whole numbers 0 to 255 or fractions 0 "
-            "to 1. Replace them, or leave these images out."
-        )
+        raise DataError(f"{source}: NaN or infinity in {quantity(bad, 'pixel')}; {allowed}. Leave these images out.")
     full = 255 if images.dtype.kind in "iu" or (most > 1 and _are_whole(images)) else 1
     if least < 0 or most > full:
         given = f"{images.dtype} pixels from {least} to {most}"
-        raise DataError(f"{source}: {given}; allowed are whole numbers 0 to 255 or fractions 0 to 1. Scale them.")
+        raise DataError(f"{source}: {given}; {allowed}. Scale them.")
     return full
 
 
@@ -191,25 +187,16 @@ def require_content(images: Images, source: str) -> list[str]:
     constant = int((lows == highs).all(axis=1).sum())
     least, most = int(lows.min()), int(highs.max())
     if constant == len(images):
-        raise DataError(
-            f"{source}: every image is constant, one value in all its pixels (from {least} to {most}). There is no ink."
-        )
+        raise DataError(f"{source}: every image is constant, one value each ({least} to {most}). There is no ink.")
     if most - least < _LEAST_SPAN:
-        raise DataError(
-            f"{source}: all pixels lie between {least} and {most}, nearly one shade. Scale them to 0 to 255."
-        )
+        raise DataError(f"{source}: pixels are between {least} and {most}, nearly one shade. Scale them to 0 to 255.")
     levels = len(np.unique(_sample(images)))
     notes = []
     if levels < _FEW_LEVELS:
         notes.append(f"the pixels have only {levels} different values, from {least} to {most}")
     if constant:
-        notes.append(f"{constant:,} of {quantity(len(images), 'training image', ',')} {constant_text(constant)}")
+        notes.append(f"constant training images, one value in all their pixels: {constant:,} of {len(images):,}")
     return notes
-
-
-def constant_text(count: int) -> str:
-    """Return the rest of a sentence about a number of constant images."""
-    return "is constant, one value in all its pixels" if count == 1 else "are constant, one value in all their pixels"
 
 
 def resized(images: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

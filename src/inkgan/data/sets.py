@@ -259,10 +259,7 @@ def _with_class_names(
     allowed = MAX_CLASSES if given is None else len(given)
     for label in (every.min(), every.max()):
         if not 0 <= label < allowed:
-            raise DataError(
-                f"{source}: a label is {label}; labels go from 0 to {allowed - 1} here. Check that they are the labels "
-                "of these images."
-            )
+            raise DataError(f"{source}: a label is {label}; allowed are 0 to {allowed - 1}. Check what they are.")
     used = np.unique(every)
     names = tuple(str(label) if given is None else given[label] for label in used.tolist())
     if len(names) == (every.max() + 1 if given is None else len(given)):
@@ -287,16 +284,12 @@ def _require_short(names: Sequence[str], source: str) -> None:
     """Refuse names of classes that are too long: a model with such names could not be read again."""
     longest = max(names, key=len, default="")
     if len(longest) > LONGEST_CLASS_NAME:
-        raise DataError(
-            f"{source}: the class {shortened(longest, 30)!r} has a name of {len(longest)} characters; a model keeps up "
-            f"to {LONGEST_CLASS_NAME}. Give it a shorter one."
-        )
+        given = f"the class {shortened(longest, 30)!r} has a name of {len(longest)} characters"
+        raise DataError(f"{source}: {given}; a model keeps up to {LONGEST_CLASS_NAME}. Give it a shorter one.")
     size = len(json.dumps(names))
     if size > _LARGEST_CLASS_NAMES:
-        raise DataError(
-            f"{source}: the names of its {len(names):,} classes take {in_bytes(size)}; a model keeps up to "
-            f"{in_bytes(_LARGEST_CLASS_NAMES)}. Give shorter ones, such as numbers."
-        )
+        given = f"the names of its {len(names):,} classes take {in_bytes(size)}"
+        raise DataError(f"{source}: {given}; a model keeps up to {in_bytes(_LARGEST_CLASS_NAMES)}. Give shorter ones.")
 
 
 def _note_of_large_images(train: Split) -> list[str]:

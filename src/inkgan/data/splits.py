@@ -84,10 +84,8 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
     if not named:
         _refuse_splits_inside(places, tops, source)
         if splits == "yes":
-            raise DataError(
-                f"{source} has no folder that is named after a split, such as train or test, so data.splits=yes cannot "
-                "be followed. Rename the folders, or leave it out."
-            )
+            none = "no folder that is named after a split, such as train or test"
+            raise DataError(f"{source} has {none}. Rename the folders, or leave data.splits=yes out.")
         return {}
     if len(named) < len(tops) and splits == "auto":
         raise _question(source, tops, "are these classes, or are some of them splits?")

@@ -225,12 +225,8 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
     """
     card = load_card(folder)
     try:
-        digest = sha256_of(folder / WEIGHTS)
-        if digest != card.sha256:
-            raise CheckpointError(
-                f"{folder / WEIGHTS} has sha256 {digest[:12]}…, its card says {card.sha256[:12]}…: "
-                "it is damaged or was replaced. Install or train it again."
-            )
+        if sha256_of(folder / WEIGHTS) != card.sha256:
+            raise CheckpointError(f"{folder} was damaged or replaced: {WEIGHTS} does not fit its card. Train it again.")
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
         with building():
             layers = FeatureLayers(card)
@@ -257,10 +253,8 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _not_a_network(folder, error) from error
     if card.format != FORMAT:
-        raise CheckpointError(
-            f"{shown(folder)} is a feature network of format {card.format}; this version of inkgan reads format "
-            f"{FORMAT}. Train it again."
-        )
+        given = f"{shown(folder)} is a feature network of format {card.format}"
+        raise CheckpointError(f"{given}; this version of inkgan reads format {FORMAT}. Train it again.")
     return card
 
 

@@ -230,9 +230,8 @@ class Report:
         """
         found = {figure.name: figure for figure in self.figures}
         if name not in found:
-            raise KeyError(
-                f"there is no figure {name!r}.{did_you_mean(str(name), found)} There are: {', '.join(found)}."
-            )
+            names = ", ".join(found)
+            raise KeyError(f"there is no figure {name!r}.{did_you_mean(str(name), found)} There are: {names}.")
         return found[name]
 
     def __contains__(self, name: object) -> bool:

@@ -16,7 +16,7 @@ from inkgan.data import load as load_data
 from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
-from inkgan.data.pixels import as_images, as_labels, constant_text, parsed_size, size_text
+from inkgan.data.pixels import as_images, as_labels, parsed_size, size_text
 from inkgan.data.sets import Reading
 from inkgan.errors import (
     CheckpointError,
@@ -225,10 +225,8 @@ def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
 def _of_arrays(what: Any) -> ImageSubject:
     images, labels = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
     if not hasattr(images, "shape"):
-        raise EvaluationError(
-            f"a {type(what).__name__} cannot be measured; give a path, a model, an array of images [N, H, W] or "
-            "[N, H, W, C], or a pair (images, labels)."
-        )
+        allowed = "a path, a model, an array of images [N, H, W] or [N, H, W, C], or a pair (images, labels)"
+        raise EvaluationError(f"a {type(what).__name__} cannot be measured; give {allowed}.")
     pixels = as_images(as_array(images, "the array", EvaluationError), "the array")
     if labels is None:
         return ImageSubject("array", "arrays", pixels, None)
@@ -303,11 +301,9 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
         n = whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
     if len(data.test) < _FEWEST:
-        raise EvaluationError(
-            f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {_FEWEST} are needed. "
-            f"Name with --data a set that has more, such as a folder with {_FEWEST} images in test/ and the others in "
-            f"train/. A set without a test split needs {10 * _FEWEST:,} images, because a tenth is held out."
-        )
+        given = f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {_FEWEST} are needed"
+        larger = f"whose test split has as many, or of {10 * _FEWEST:,} images, of which a tenth is held out"
+        raise EvaluationError(f"{given}. Name a set with --data {larger}.")
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
         if subject.image_shape != data.image_shape:
@@ -348,7 +344,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
         notes += said
     if blank:
-        notes.append(f"{blank:,} of the images {constant_text(blank)}.")
+        notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(flat):,}.")
     usual = float(data.train.images[:1000].mean())
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
@@ -380,9 +376,8 @@ def _renumbered(
     used = {class_names[label] for label in np.unique(labels)}
     foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
     if foreign:
-        are_no = "is not a class" if len(foreign) == 1 else "are not classes"
-        note = f"the labels of {name} are not used, so there is no accuracy: {_quoted(foreign)} {are_no} of {data.name}"
-        return None, [f"{note} ({_quoted(data.class_names)})."]
+        note = f"the labels of {name} are not used, so there is no accuracy: {data.name} has no class"
+        return None, [f"{note} {_quoted(foreign)}, only {_quoted(data.class_names)}."]
     found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
     absent = [class_name for class_name in data.class_names if class_name not in class_names]
     rare = [class_name for class_name in class_names if class_name in numbers.keys() - used]
