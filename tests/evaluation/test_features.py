@@ -115,11 +115,11 @@ def test_any_size_with_one_or_three_channels(shape: tuple[int, int, int]) -> Non
 
 def test_folding_changes_nothing() -> None:
     torch.manual_seed(0)
-    trainee = feature_training._Trainee(card(), 0.3)
+    trainee = feature_training.layers_to_train(card(), 0.3)
     ink = to_ink(bars(64)[0])
     for _ in range(5):
         trainee(ink)
-    folded = trainee.folded()
+    folded = feature_training.folded(trainee)
     features, logits = trainee.eval()(ink)
     for ours, expected in zip(folded(ink), (features, logits), strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)

@@ -14,6 +14,7 @@ import hashlib
 import math
 import warnings
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -210,50 +211,39 @@ def train_features(
     with torch.random.fork_rng(devices=[]):
         # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.
         torch.default_generator.manual_seed(recipe.seed)
-        trainee = _Trainee(card, recipe.dropout)
-        trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = _fit(trainee, images, torch.from_numpy(labels), recipe, progress)
-    return FeatureNetwork(replace(card, recipe=asdict(recipe)), average.folded())
+        layers = layers_to_train(card, recipe.dropout)
+        layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = _fit(layers, images, torch.from_numpy(labels), recipe, progress)
+    return FeatureNetwork(replace(card, recipe=asdict(recipe)), folded(average))
 
 
-class _Trainee(nn.Module):
-    """The feature layers with batch normalisation, and with dropout on the features."""
-
-    def __init__(self, card: FeatureCard, dropout: float) -> None:
-        super().__init__()
-        self.layers = FeatureLayers(card)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in card.widths)
-        # Without scale and shift the features have zero mean and unit variance in each dimension.
-        self.feature_norm = nn.BatchNorm1d(card.num_features, affine=False)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, ink: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features [N, D] and logits [N, K]."""
-        x = shrink(ink)
-        for convolution, norm in zip(self.layers.convolutions, self.norms, strict=True):
-            x = F.relu(norm(convolution(x)), inplace=True)
-        x = F.adaptive_avg_pool2d(x, 4).flatten(1)
-        features: Tensor = self.feature_norm(self.layers.hidden(x))
-        logits: Tensor = self.layers.classes(self.dropout(F.relu(features)))
-        return features, logits
-
-    def folded(self) -> FeatureLayers:
-        """Return the layers for evaluation, with each normalisation folded into the layer before it."""
-        trainee = copy.deepcopy(self).eval()
-        layers = trainee.layers
-        layers.convolutions = nn.ModuleList(
-            fuse_conv_bn_eval(convolution, norm)
-            for convolution, norm in zip(layers.convolutions, trainee.norms, strict=True)
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        )
-        norm = trainee.feature_norm
-        norm.weight = nn.Parameter(torch.ones(norm.num_features))
-        norm.bias = nn.Parameter(torch.zeros(norm.num_features))
-        layers.hidden = fuse_linear_bn_eval(layers.hidden, norm)
-        return layers
+def layers_to_train(card: FeatureCard, dropout: float) -> FeatureLayers:
+    """Return new layers with batch normalisation, and with dropout on the features."""
+    layers = FeatureLayers(card)
+    for at, width in enumerate(card.widths):
+        layers.convolutions[at] = nn.Sequential(layers.convolutions[at], nn.BatchNorm2d(width))
+    # Without scale and shift the features have zero mean and unit variance in each dimension.
+    layers.hidden = nn.Sequential(layers.hidden, nn.BatchNorm1d(card.num_features, affine=False))
+    layers.classes = nn.Sequential(nn.Dropout(dropout), layers.classes)
+    return layers
 
 
-def _fit(trainee: _Trainee, images: Images, labels: Tensor, recipe: FeatureRecipe, progress: Progress) -> _Trainee:
+def folded(trained: FeatureLayers) -> FeatureLayers:
+    """Return the layers for evaluation, with each normalisation folded into the layer before it."""
+    layers: Any = copy.deepcopy(trained).eval()
+    for at, (convolution, norm) in enumerate(layers.convolutions):
+        layers.convolutions[at] = fuse_conv_bn_eval(convolution, norm)
+    hidden, norm = layers.hidden
+    norm.weight = nn.Parameter(torch.ones(norm.num_features))
+    norm.bias = nn.Parameter(torch.zeros(norm.num_features))
+    layers.hidden = fuse_linear_bn_eval(hidden, norm)
+    layers.classes = layers.classes[1]
+    return layers
+
+
+def _fit(
+    trainee: FeatureLayers, images: Images, labels: Tensor, recipe: FeatureRecipe, progress: Progress
+) -> FeatureLayers:
     """Train, and return the moving average of the weights."""
     average = copy.deepcopy(trainee)
     batches = len(images) // recipe.batch_images

@@ -88,8 +88,8 @@ class FeatureLayers(nn.Module):
             nn.Conv2d(before, after, 3, stride=2 if index in _HALVING else 1, padding=1)
             for index, (before, after) in enumerate(itertools.pairwise(channels))
         )
-        self.hidden = nn.Linear(channels[-1] * _GRID * _GRID, card.num_features)
-        self.classes = nn.Linear(card.num_features, len(card.class_names))
+        self.hidden: nn.Module = nn.Linear(channels[-1] * _GRID * _GRID, card.num_features)
+        self.classes: nn.Module = nn.Linear(card.num_features, len(card.class_names))
 
     def forward(self, ink: Tensor) -> tuple[Tensor, Tensor]:
         """Return features [N, D] and class logits [N, K] of images in [0, 1], float32 [N, C, H, W].
