@@ -1016,6 +1016,23 @@ def test_data_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     assert lines[0].split() == ["name", "images", "classes", "where"]
     assert 30 < max(map(len, lines)) <= 40
+    names = "".join(line.split()[0] for line in lines if not line.startswith(" "))
+    assert "emnist-balancedemnist-byclass" in names  # each is folded, none is cut off
+
+
+@pytest.mark.parametrize("width", ["1", "40", "63", "64"])
+def test_help_in_a_narrow_window(
+    width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A help page names every option and argument in full, however narrow the window."""
+    monkeypatch.setenv("COLUMNS", width)
+    command = typer.main.get_command(app)
+    for name in command.commands:  # type: ignore[attr-defined]
+        assert run([name, "--help"]) == 0
+        page = capsys.readouterr().out
+        for parameter in command.commands[name].params:  # type: ignore[attr-defined]
+            if parameter.param_type_name == "option":
+                assert parameter.opts[0] in page, (name, parameter.opts[0])
 
 
 def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:

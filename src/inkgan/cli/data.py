@@ -68,8 +68,10 @@ def list_sets(context: typer.Context, data_dir: DataDir = None) -> None:
 
     from inkgan.data.inventory import inventory
 
-    numbers = [Column(title, justify="right") for title in ("images", "classes")]
-    table = Table("name", *numbers, "where", box=None, header_style="bold", pad_edge=False)
+    # In a narrow window, columns fold: names that were cut off could be the same.
+    name, where = Column("name", overflow="fold"), Column("where", overflow="fold")
+    numbers = [Column(title, justify="right", overflow="fold") for title in ("images", "classes")]
+    table = Table(name, *numbers, where, box=None, header_style="bold", pad_edge=False)
     for entry in inventory(data_dir):
         images = "?" if entry.images is None else f"{entry.images:,}"
         classes = "?" if entry.classes is None else str(entry.classes)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import MarkupMode, TyperCommand, TyperGroup
 
 from inkgan.errors import ConfigError, shown
 
@@ -31,12 +31,18 @@ Settings = Annotated[
 ]
 
 
-class _StrictParsing:
-    """Refuses values that are probably a slip in the shell.
+#: In a narrower window, the tables of a help page would cut the names of options off.
+_NARROWEST_TABLE = 64
+
+
+class _Reliable:
+    """Refuses values that are probably a slip in the shell, and shows the help in a window of any width.
 
     If an option that takes one value is given twice, the last value would count, silently. An empty value comes from a
     variable that is not set; as a path, it would be the current folder.
     """
+
+    rich_markup_mode: MarkupMode
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command."""
@@ -53,12 +59,20 @@ class _StrictParsing:
                 raise ConfigError(f"{name} was given an empty value. Give one; a variable of the shell may be unset.")
         return rest
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, without tables if the window is too narrow for them."""
+        from rich.console import Console
 
-class Command(_StrictParsing, TyperCommand):
+        if Console().width < _NARROWEST_TABLE:
+            self.rich_markup_mode = None
+        super().format_help(ctx, formatter)  # type: ignore[misc]  # the command's
+
+
+class Command(_Reliable, TyperCommand):
     """A command."""
 
 
-class Group(_StrictParsing, TyperGroup):
+class Group(_Reliable, TyperGroup):
     """A group of commands."""
 
 
