@@ -170,13 +170,12 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason, advice = reason_of(error), "Choose a place that can be written."
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OutputError(
-                f"cannot write {shown(path)}: the disk is full. What was there is kept; free some space and try again."
-            ) from error
-        link = _link_to_nothing(path) if isinstance(error, FileExistsError) else None
-        reason = reason_of(error) if link is None else f"{shown(link)} is a link to nothing"
-        raise OutputError(f"cannot write {shown(path)}: {reason}. Choose a place that can be written.") from error
+            reason, advice = "the disk is full", "What was there is kept; free some space and try again."
+        elif isinstance(error, FileExistsError) and (link := _link_to_nothing(path)):
+            reason = f"{shown(link)} is a link to nothing"
+        raise OutputError(f"cannot write {shown(path)}: {reason}. {advice}") from error
 
 
 @contextlib.contextmanager
@@ -223,9 +222,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     if is_there:
         raise _taken(path)
     if path.is_symlink():
-        raise OutputError(
-            f"{shown(path)} is a link to nothing. Add --force to write through it, or name another output."
-        )
+        raise OutputError(f"{shown(path)} is a link to nothing. Add --force to write through it, or name another.")
 
 
 def _taken(path: Path) -> OutputError:

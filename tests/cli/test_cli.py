@@ -304,7 +304,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         ("doctor .", ". is not the folder of a run: it has no config.json, but holds the folders of runs, such as "),
         (
             "doctor full",
-            "full is not the folder of a run: it has no config.json. `inkgan train` prints the folder",
+            "full is not the folder of a run: it has no config.json. `inkgan train` prints it.",
         ),
         ("train --resume --force --out run", "--resume continues the run in --out, and --force replaces it"),
         ("train --extend 9 --force --out run", "--extend continues the run"),
@@ -348,7 +348,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         ("sample run -n x -o a.png", "'--count': 'x' is not a whole number."),
         ("sample run --columns 0 -o a.png", "'--columns': 0 is out of range."),
         ("data chek mnist", "Did you mean 'check'?"),
-        ("data check small.npz --set loss=hinge", "--set loss is for training"),
+        ("data check small.npz --set loss=hinge", "loss does not change how images are read. These do: data.ink"),
         ("data show small.npz --set data.name=mnist", "data.name was given 2 values"),
         ("data check small.npz --resize 8 --set data.resize=9", "data.resize was given 2 values"),
         ("data --data-dir full check small.npz --data-dir empty", "--data-dir was given 2 times"),

@@ -120,7 +120,7 @@ def test_a_run_of_a_newer_version_is_not_called_damaged(
     path = tmp_path / "run" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
     line = command_refusal(capsys, "doctor", folder)
-    assert "If a newer version of inkgan wrote it, use that version." in line
+    assert "If a newer inkgan wrote it, use that." in line
     assert "damaged" not in line
 
 

@@ -248,7 +248,7 @@ def test_a_misspelt_word_is_recognised() -> None:
 
 def test_slices_that_do_not_divide_the_batch() -> None:
     """The next larger batch that they divide is proposed."""
-    assert "Give --set batch_size=66, or a number of slices that divides 64" in complaint("batch_size=64", "slices=3")
+    assert "Give batch_size=66" in complaint("batch_size=64", "slices=3")
 
 
 NUMBERS = [key for key, value in flat(resolve().model_dump()).items() if type(value) in (int, float)]
@@ -266,13 +266,13 @@ def test_every_setting_that_is_a_number_takes_numbers_alone(key: str) -> None:
 def test_settings_that_say_how_images_are_read(given: Any) -> None:
     """They are found by their short names, from a list or a mapping; every other setting is refused."""
     assert reading_settings(given) == {"ink": "dark", "resize": "20x30"}
-    with pytest.raises(ConfigError, match=r"the setting loss does not change how images are read\. These do: data"):
+    with pytest.raises(ConfigError, match=r"^loss does not change how images are read\. These do: data"):
         reading_settings(["loss=hinge"])
 
 
 @pytest.mark.parametrize("given", ["loss=hinge", 5, None, [5], {5: "hinge"}])
 def test_settings_are_a_mapping_or_a_list_of_texts(given: Any) -> None:
-    with pytest.raises(ConfigError, match=r"^settings are a mapping, such as .*, or a list of texts, such as "):
+    with pytest.raises(ConfigError, match=r"^settings are a mapping, such as .*, or texts, such as "):
         require_settings(given)
 
 

@@ -725,9 +725,9 @@ def test_settings_are_options_of_both_commands(
     [
         (
             {"loss": "hinge"},
-            "the setting loss does not change how images are read. These do: data.ink, data.resize, data.s",
+            "loss does not change how images are read. These do: data.ink, data.resize, data.s",
         ),
-        (["data.name=mnist"], "the setting data.name does not change"),
+        (["data.name=mnist"], "data.name does not change"),
         ({"data": {"splits": "perhaps"}}, "data.splits='perhaps' is not allowed"),
         (["data.spltis=no"], r"unknown setting 'data\.spltis'\. Did you mean 'data\.splits'"),
         ("data.ink=dark", "data is not key=value|settings are a mapping"),

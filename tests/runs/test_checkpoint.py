@@ -634,7 +634,7 @@ def test_too_large_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     }
     for name, bytes_ in contents.items():
         (tmp_path / f"{name}.safetensors").write_bytes(bytes_)
-        complaint(lambda: checkpoint.read_arrays(tmp_path, name, {"w": (3, 4)}), "too large for the 1 arrays")  # noqa: B023
+        complaint(lambda: checkpoint.read_arrays(tmp_path, name, {"w": (3, 4)}), "too large for 1 arrays")  # noqa: B023
 
 
 def header(table: Any, data: bytes = b"\0" * 48) -> bytes:

@@ -335,11 +335,11 @@ def test_a_change_is_read_as_it_is_written(text: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "needed"),
     [
-        (["penalty.weight=1"], "a change is written like"),
-        (["x penalty.weight=1"], "a change is written like"),
-        (["3"], "a change is written like"),
-        ([""], "a change is written like"),
-        (["3 penalty.weight=heavy"], "a change is written like"),
+        (["penalty.weight=1"], "write a change like"),
+        (["x penalty.weight=1"], "write a change like"),
+        (["3"], "write a change like"),
+        ([""], "write a change like"),
+        (["3 penalty.weight=heavy"], "write a change like"),
         (["3 batch_size=9"], "can be of generator.learning_rate"),
         (["3 penalty.weight=-1"], "penalty.weight=-1.0 is not allowed"),
         (["3 penalty.weight=nan"], "penalty.weight=nan is not allowed"),

@@ -171,7 +171,7 @@ def test_a_launcher_of_several_machines_has_more_processes_than_one_could(monkey
         ),
         (
             {"settings": ["batch_size=9", "slices=2"]},
-            "slices=2 does not divide batch_size=9 into equal parts. Give --set batch_size=10, or",
+            "slices=2 must divide batch_size=9. Give batch_size=10",
         ),
         ({"settings": ["recipe=tutorial", "slices=2"]}, "the tutorial is fixed and has no slices"),
     ],

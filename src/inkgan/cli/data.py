@@ -11,7 +11,7 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, require_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity, shown
+from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -188,25 +188,16 @@ def _data_settings(
         ConfigError: a setting is not allowed, is given twice, or is not about how data are read.
     """
     from inkgan.config import resolve
-    from inkgan.config.sources import keys_of
+    from inkgan.config.sources import reading_settings
 
     if data_dir is not None and context.obj is not None:
         raise ConfigError("--data-dir was given 2 times. Give it once.")
     directory = data_dir or context.obj
-    given = {
-        "data.name": name,
-        "data.directory": None if directory is None else str(directory),
-        "data.resize": resize,
-    }
+    given = {"data.name": name, "data.directory": directory and str(directory), "data.resize": resize}
     settings = settings or ()
-    resolved = resolve(options=given, overrides=settings).data.model_dump()
     require_once(settings, "--set", given)
-    for key in keys_of(settings):
-        if not key.startswith("data."):
-            raise ConfigError(
-                f"--set {shown(key)} is for training. This command takes data.ink, data.resize and data.splits."
-            )
-    return resolved
+    reading_settings(settings)
+    return resolve(options=given, overrides=settings).data.model_dump()
 
 
 def _balance(data: DataSet, split: Split) -> str:

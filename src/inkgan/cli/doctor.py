@@ -59,10 +59,7 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
 
     folder = RunFolder(run)
     if is_bundled(str(run)) and not folder.is_run:
-        raise CheckpointError(
-            f"{run} is a bundled model, which has no log for the doctor to judge. Name the folder of a run; "
-            f"`inkgan evaluate {run}` measures the model."
-        )
+        raise CheckpointError(f"{run} is a bundled model without a log. Name a run, or type `inkgan evaluate {run}`.")
     config = folder.saved_config()
     lines = metrics.read(folder.metrics_file)
     last = max((line["step"] for line in lines), default=None)

@@ -141,9 +141,8 @@ def table(
         most: of more runs, those about the first one that has not ended are shown.
         before: the last step of each run before this command trained it (:func:`last_step`).
     """
-    shown = Table(title=f"{len(ended)} of {len(folders)} runs ended{left}", title_justify="left")
-    for column in ("seed", "run", "step", "state"):
-        shown.add_column(column)
+    title = f"{len(ended)} of {len(folders)} runs ended{left}"
+    shown = Table("seed", "run", "step", "state", title=title, title_justify="left")
     first_open = next((at for at, seed in enumerate(folders) if seed not in ended), len(folders))
     start = max(0, min(first_open - most // 2, len(folders) - most))
     for seed, folder in [*folders.items()][start : start + most]:

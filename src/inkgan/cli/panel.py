@@ -17,8 +17,6 @@ from inkgan.training.watching import SHORT_NAMES, StepProgress, as_figure
 
 #: The title of each term that is drawn over time.
 _CURVES = {**SHORT_NAMES, "margin": "margin"}
-_HEALTHY = "healthy so far"
-_NOT_ASKED = "off (watch.doctor_every=0)"
 #: The fewest lines of a window that shows pictures, and the fewest columns of one that shows the speed.
 _LOWEST_WITH_PICTURES = 10
 _NARROWEST_WITH_SPEED = 60
@@ -102,7 +100,7 @@ class Panel:
 
     def _doctor(self, width: int) -> Text:
         found = self.finding
-        otherwise = _HEALTHY if self.has_doctor else _NOT_ASKED
+        otherwise = "healthy so far" if self.has_doctor else "off (watch.doctor_every=0)"
         text = Text(f"doctor: {found or otherwise}", style="yellow" if found else "", no_wrap=True, overflow="ellipsis")
         text.truncate(width, overflow="ellipsis")
         return text

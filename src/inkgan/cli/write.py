@@ -314,9 +314,7 @@ def _default_output(text: str, number: int) -> str:
     """Name a picture by its text, with a minus for each character that a file name should not have."""
     name = re.sub(r"[^\w.,+-]", "-", text).strip(".")
     if number != 1 or not name:
-        raise ConfigError(
-            "there is no output. Name it with -o: a .png for one text, an .npz, or a folder ending with /."
-        )
+        raise ConfigError("there is no output. Name it with -o: FILE.png for one text, FILE.npz, or DIR/.")
     return f"{name}.png"
 
 

@@ -172,9 +172,7 @@ class Change(NamedTuple):
         except ValueError:
             values = {}
         if not values or not values.keys() <= set(CHANGEABLE):
-            raise ValueError(
-                f"a change is written like '400 generator.learning_rate=0.001', and can be of {', '.join(CHANGEABLE)}"
-            )
+            raise ValueError(f"write a change like '400 generator.learning_rate=0.001'; of {', '.join(CHANGEABLE)}")
         return cls(number, values, reason.strip())
 
     @property
@@ -269,10 +267,7 @@ class Config(_Settings):
             raise ValueError("give either steps or seconds, not both")
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
-            raise ValueError(
-                f"a run that was extended at step {self.extended_from[-1]} is longer than that, and its length is a "
-                "number of steps. Leave out steps and seconds: only `inkgan train --extend` changes its length"
-            )
+            raise ValueError(f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone")
         return self
 
     @model_validator(mode="after")
@@ -291,10 +286,7 @@ class Config(_Settings):
     def _slices_are_equal(self) -> Config:
         if self.batch_size % self.slices:
             size = -(-self.batch_size // self.slices) * self.slices
-            raise ValueError(
-                f"slices={self.slices} does not divide batch_size={self.batch_size} into equal parts. Give --set "
-                f"batch_size={size}, or a number of slices that divides {self.batch_size}"
-            )
+            raise ValueError(f"slices={self.slices} must divide batch_size={self.batch_size}. Give batch_size={size}")
         return self
 
     @model_validator(mode="after")
@@ -310,10 +302,7 @@ class Config(_Settings):
     @model_validator(mode="after")
     def _penalty_is_that_of_the_loss(self) -> Config:
         if self.loss == "wgan-gp" and self.penalty.on != "both":
-            raise ValueError(
-                f"penalty.on={self.penalty.on} has no effect with loss=wgan-gp, whose penalty is on images between "
-                "real and generated ones. Give penalty.on=both, or another loss"
-            )
+            raise ValueError("penalty.on=real has no effect with loss=wgan-gp. Give penalty.on=both, or another loss")
         return self
 
     def parsed_changes(self) -> list[Change]:

@@ -158,9 +158,7 @@ def reading_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]
     keys = keys_of(given)
     for key in keys:
         if key not in _READING:
-            raise ConfigError(
-                f"the setting {shown(key)} does not change how images are read. These do: {', '.join(_READING)}."
-            )
+            raise ConfigError(f"{shown(key)} does not change how images are read. These do: {', '.join(_READING)}.")
     return {key.removeprefix("data."): checked[key] for key in keys}
 
 
@@ -180,9 +178,7 @@ def require_settings(given: object) -> None:
         ConfigError: they are neither a mapping with texts as keys nor a list of texts.
     """
     if not (isinstance(given, Mapping | list | tuple) and all(isinstance(one, str) for one in given)):
-        raise ConfigError(
-            "settings are a mapping, such as {'loss': 'hinge'}, or a list of texts, such as ['loss=hinge']."
-        )
+        raise ConfigError("settings are a mapping, such as {'loss': 'hinge'}, or texts, such as ['loss=hinge'].")
 
 
 def read_json(path: Path) -> Config:
@@ -198,9 +194,7 @@ def read_json(path: Path) -> Config:
     try:
         return from_saved(given)
     except ConfigError as error:
-        raise ConfigError(
-            f"{shown(path)} cannot be used: {error} If a newer version of inkgan wrote it, use that version."
-        ) from None
+        raise ConfigError(f"{shown(path)} cannot be used: {error} If a newer inkgan wrote it, use that.") from None
 
 
 def _read_table(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -14,7 +15,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from inkgan.errors import InkganWarning, printable
-from inkgan.files import is_regular
+from inkgan.files import is_regular, read_regular
 from inkgan.generation import loading
 
 #: The file in a model's folder that holds its card.
@@ -101,13 +102,10 @@ def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _card_in(folder: Path) -> str | None:
     """Return the card that lies beside a model; None if there is none that can be read."""
-    path = folder / CARD
-    try:
-        if not is_regular(path) or path.stat().st_size > _LARGEST_CARD:
-            return None
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if is_regular(folder / CARD):
+            return read_regular(folder / CARD, _LARGEST_CARD).decode()
+    return None
 
 
 def _card_of(name: str, description: Mapping[str, Any]) -> str:

@@ -88,9 +88,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CheckpointError(
-            f"{shown(path)} cannot be read: {reason_of(error)}. Check its permissions and the disk."
-        ) from error
+        raise CheckpointError(f"{shown(path)} cannot be read: {reason_of(error)}. Check its permissions.") from error
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Arrays], documents: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -271,9 +269,7 @@ def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]])
         size = os.fstat(file.fileno()).st_size
         promised = int.from_bytes(file.read(8), "little")
     if promised > header or size > 8 + header + _BYTES_OF_LARGEST_TYPE * numbers:
-        raise CheckpointError(
-            f"{shown(path)} is damaged: it is too large for the {len(expected)} arrays of this model."
-        )
+        raise CheckpointError(f"{shown(path)} is damaged: it is too large for {len(expected)} arrays.")
 
 
 def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[int | None, list[CheckpointError]]:

@@ -96,8 +96,7 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):  # the latter on some network file systems
             raise OutputError(
-                f"another process is training in {shown(self.path)}. Wait for it, stop it, or name another folder with "
-                "--out."
+                f"another process is training in {shown(self.path)}. Wait for it, stop it, or name another --out."
             ) from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
@@ -125,9 +124,8 @@ class RunFolder:
             if self._own_lock is None or os.path.samestat(self._own_lock, found):
                 return
         raise OutputError(
-            f"{shown(self.path)} is no longer the folder in which this run trained: it, or the file lock in it, was "
-            "removed, renamed or replaced, so the run stops. If the folder is elsewhere now, continue the run there "
-            "with --resume; its checkpoints so far are kept."
+            f"{shown(self.path)}, or the file lock in it, was removed, renamed or replaced, so the run stops; its "
+            "checkpoints are kept. If the folder is elsewhere now, continue the run there with --resume."
         )
 
     def start(self, config: Config, *, force: bool) -> None:
@@ -141,8 +139,7 @@ class RunFolder:
             contents.remove(found, self.path)
         except OSError as error:
             raise OutputError(
-                f"cannot replace the run in {shown(self.path)}: {reason_of(error)}. Files may be gone already; "
-                "the same command removes the others, once they can be removed."
+                f"cannot replace the run in {shown(self.path)}: {reason_of(error)}. Files may be gone; try again."
             ) from error
         self.write_config(config)
 
@@ -180,10 +177,7 @@ class RunFolder:
         elif found.is_dir():
             found = next((path for path in found.rglob("*") if path.is_file()), found)
         name = found.relative_to(self.path)
-        raise OutputError(
-            f"{shown(self.path)} holds {shown(name)}, {reason}, so nothing in it is removed. "
-            "Move that away, or name another folder with --out."
-        )
+        raise OutputError(f"{shown(self.path)} holds {shown(name)}, {reason}. Move it, or name another --out.")
 
     def _has_settings(self) -> bool:
         """Whether the settings here are those of a run: a run saves all, and other programs at most have some."""
@@ -203,8 +197,7 @@ class RunFolder:
         """
         if not self.is_run:
             raise CheckpointError(
-                f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. `inkgan train` prints the folder "
-                "of its run."
+                f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. `inkgan train` prints it."
             )
         try:
             return read_json(self.config_file)
@@ -217,18 +210,13 @@ class RunFolder:
             return "it is a file"
         if not is_folder(self.path):
             return "there is no such folder"
-        found: list[Path] = []
         try:
-            found = sorted(self.path.iterdir())
-            self.config_file.stat()
-        except PermissionError as error:
+            inner = [path for path in sorted(self.path.iterdir()) if RunFolder(path).is_run]
+            with contextlib.suppress(FileNotFoundError):
+                self.config_file.stat()
+        except OSError as error:
             return f"it cannot be read ({reason_of(error)})"
-        except OSError:  # the file is missing
-            pass
-        inner = next((path for path in found if RunFolder(path).is_run), None)
-        if inner is not None:
-            return f"it has no config.json, but holds the folders of runs, such as {shown(inner)}"
-        return "it has no config.json"
+        return f"it has no config.json{f', but holds the folders of runs, such as {shown(inner[0])}' if inner else ''}"
 
     def precision_for(self, asked: Config) -> Precision:
         """Return the precision in which to resume: ``auto`` keeps the one in which the run began."""
@@ -413,10 +401,7 @@ class RunFolder:
         elif which == "best":
             best = self.best_step()
             if best is None:
-                raise CheckpointError(
-                    f"{shown(self.path)} measured no quality, so no checkpoint is the best. Use latest; "
-                    "`inkgan train --evaluate-every` measures it."
-                )
+                raise CheckpointError(f"{shown(self.path)} measured no quality: --evaluate-every does. Use latest.")
             step = best
         elif re.fullmatch(r"-?\d{1,12}", which) and int(which) in steps:
             step = int(which)
@@ -481,9 +466,7 @@ def newest_run(parent: Path, stem: str) -> Path:
     pattern = re.compile(re.escape(stem) + r"(-\d+)?")
     runs = [path for path in parent.glob("*") if pattern.fullmatch(path.name) and RunFolder(path).is_run]
     if not runs:
-        raise CheckpointError(
-            f"there is no run {shown(stem)} in {shown(parent)} to resume. Name its folder with --out."
-        )
+        raise CheckpointError(f"there is no run {shown(stem)} in {shown(parent)} to resume. Name one with --out.")
     return max(runs, key=_last_written)
 
 
