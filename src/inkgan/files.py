@@ -212,11 +212,9 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
         parent = next((place for place in path.parents if os.path.lexists(place)), Path())
         is_in_folder = parent.is_dir()
     if not is_in_folder:
-        what = "a file" if parent.exists() else "a link to nothing"
-        raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is {what}, not a folder. Name another output.")
+        raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is not a folder. Name another output.")
     if is_other:
-        what = "a folder" if path.is_dir() else "not a regular file"
-        raise OutputError(f"cannot write {shown(path)}: it is {what}. Name a file that does not exist yet.")
+        raise OutputError(f"cannot write {shown(path)}: it is not a file. Name one that does not exist yet.")
     if force:
         return
     if is_there:

@@ -335,12 +335,12 @@ def test_a_change_is_read_as_it_is_written(text: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "needed"),
     [
-        (["penalty.weight=1"], "write a change like"),
-        (["x penalty.weight=1"], "write a change like"),
-        (["3"], "write a change like"),
-        ([""], "write a change like"),
-        (["3 penalty.weight=heavy"], "write a change like"),
-        (["3 batch_size=9"], "can be of generator.learning_rate"),
+        (["penalty.weight=1"], "write changes of .* like '400 penalty.weight=2'"),
+        (["x penalty.weight=1"], "write changes of .* like '400 penalty.weight=2'"),
+        (["3"], "write changes of .* like '400 penalty.weight=2'"),
+        ([""], "write changes of .* like '400 penalty.weight=2'"),
+        (["3 penalty.weight=heavy"], "write changes of .* like '400 penalty.weight=2'"),
+        (["3 batch_size=9"], "write changes of generator.learning_rate"),
         (["3 penalty.weight=-1"], "penalty.weight=-1.0 is not allowed"),
         (["3 penalty.weight=nan"], "penalty.weight=nan is not allowed"),
         (["3 penalty.weight=-1", "5 penalty.weight=1"], "penalty.weight=-1.0 is not allowed"),

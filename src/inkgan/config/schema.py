@@ -172,7 +172,7 @@ class Change(NamedTuple):
         except ValueError:
             values = {}
         if not values or not values.keys() <= set(CHANGEABLE):
-            raise ValueError(f"write a change like '400 generator.learning_rate=0.001'; of {', '.join(CHANGEABLE)}")
+            raise ValueError(f"write changes of {', '.join(CHANGEABLE)} like '400 penalty.weight=2'")
         return cls(number, values, reason.strip())
 
     @property
