@@ -191,12 +191,10 @@ def _commit() -> str | None:
     """Return the commit of the source tree, if the package runs from one."""
     import subprocess
 
-    source = Path(__file__).parent
-    try:
-        command = ["git", "-C", str(source), "rev-parse", "HEAD"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        tracked = ["git", "-C", str(source), "ls-files", "--error-unmatch", __file__]
-        subprocess.run(tracked, capture_output=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
         return None
-    return found.stdout.strip()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    return None

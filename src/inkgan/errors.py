@@ -231,6 +231,7 @@ _INSTEAD = {
     "finite_number": "give a finite number",
     **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false"),
     "string_type": "give a text in quotes",
+    "string_unicode": "give a text in UTF-8",
     "string_too_short": "give {min_length} or more characters",
     "string_too_long": "give {max_length} or fewer characters",
     "string_pattern_mismatch": "give a text of the form {pattern}",

@@ -308,7 +308,7 @@ def test_a_setting_of_several_lines_is_one_value() -> None:
 
 
 def test_a_name_that_is_not_utf_8() -> None:
-    assert "it is not UTF-8, which a run could not write down. Rename it" in complaint("data.name=a\udcff")
+    assert "give a text in UTF-8" in complaint("data.name=a\udcff")
     assert "data.directory='' is not allowed" in complaint("data.directory=")
 
 

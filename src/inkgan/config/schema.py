@@ -454,8 +454,6 @@ def one_line(error: ValidationError) -> str:
         key = key.rpartition(".")[0]
     if not key:
         return f"{message}."
-    if first["type"] == "string_unicode":
-        message = "it is not UTF-8, which a run could not write down. Rename it"
     meaning = known_settings()[key].description
     hint = ""
     if first["type"] == "literal_error":

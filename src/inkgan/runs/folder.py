@@ -84,7 +84,9 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 file = stack.enter_context(open(self.path / contents.LOCK, "a", opener=_without_waiting))
                 self._lock(file.fileno())
-                self._own_lock = self._lasting_identity(file.fileno())
+                opened = os.fstat(file.fileno())
+                # A file system may make up another identity for each look at a file.
+                self._own_lock = opened if os.path.samestat(opened, (self.path / contents.LOCK).stat()) else None
             try:
                 yield
             finally:
@@ -106,11 +108,6 @@ class RunFolder:
                 InkganWarning,
                 stacklevel=4,
             )
-
-    def _lasting_identity(self, descriptor: int) -> os.stat_result | None:
-        """Return the identity of the open lock; None if the file system makes up another for each look at the file."""
-        identity = os.fstat(descriptor)
-        return identity if os.path.samestat(identity, (self.path / contents.LOCK).stat()) else None
 
     def require_own(self) -> None:
         """Make sure that this is still the folder that :meth:`locked` has locked, as far as the system can tell.
