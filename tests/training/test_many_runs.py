@@ -8,6 +8,7 @@ import io
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,10 @@ def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     """Two processes train three runs and print one line for each."""
     words = runs.command(tmp_path / "a", small_data, "--seeds", "0-1,5", "--jobs", 2, steps=2)
     assert run([*words, "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"# would run in {tmp_path}/a-{seed}" for seed in (0, 1, 5)]
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[:3] == [f"# would run in {tmp_path}/a-{seed}" for seed in (0, 1, 5)]
+    assert tomllib.loads(printed)["seed"] == 0
+    assert tomllib.loads(printed)["steps"] == 2
     assert list(tmp_path.iterdir()) == []
     assert run(words) == 0
     said = sorted(capsys.readouterr().out.splitlines())

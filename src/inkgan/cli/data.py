@@ -113,7 +113,7 @@ def check(
     for title, count in copies(data).items():
         if count:
             many = f"{count:,} of the {len(data.splits[title]):,} {title} images"
-            typer.echo(f"  note: {many} are training images, too, so they are not held out: remove them from one split")
+            typer.echo(f"  note: {many} are training images, too, so they are not held out: remove the copies")
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from inkgan.cli.progress import optional_output, time_left
 from inkgan.cli.window import Suspension, in_foreground
+from inkgan.config.sources import as_toml
 from inkgan.errors import CheckpointError, DivergenceError, printable, quantity
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
@@ -38,7 +39,7 @@ def train_seeds(
         seeds: the seeds.
         jobs: the number of runs at a time.
         engine: as for :func:`inkgan.training.many_runs.train_many`.
-        dry_run: only check the options, and print the folders.
+        dry_run: only check the options, and print the folders and the settings of the first seed.
         plain: show a line for each run that ends, also on a terminal.
         quiet: show nothing.
 
@@ -47,9 +48,11 @@ def train_seeds(
     """
     if dry_run:
         require_possible(task, seeds, jobs=jobs, engine=engine)
-        require_here(task.asked(seeds[0]), task.options.get("device", "auto"))
+        first = task.asked(seeds[0])
+        require_here(first, task.options.get("device", "auto"))
         for seed in seeds:
             typer.echo(f"# would run in {printable(task.folder(seed))}")
+        typer.echo(as_toml(first), nl=False)
         return
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
