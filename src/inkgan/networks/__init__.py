@@ -23,14 +23,16 @@ Importing this package does not import PyTorch; building a network does.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from inkgan.device import usual_arithmetic
@@ -225,20 +227,26 @@ def _module_of(name: str) -> ModuleType:
 
 
 def _executed(file: Path) -> ModuleType:
-    """Execute a file as a module. Like any import, one that fails leaves no module behind.
-
-    Python's own import has a cache, which would miss an edit that keeps the file's size and second.
-    """
-    module = ModuleType(f"inkgan_own_networks.{file.stem}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # dataclasses look there
+    """Execute a file as a module. Like any import, one that fails leaves no module behind."""
+    full_name = f"inkgan_own_networks.{file.stem}"
+    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[full_name] = module  # dataclasses look there
     try:
-        code = compile(read_regular(file), file, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - a file of the user's own, from the folder that the user named
+        spec.loader.exec_module(module)
     except BaseException:
-        sys.modules.pop(module.__name__, None)
+        sys.modules.pop(full_name, None)
         raise
     return module
+
+
+class _FromTheFile(SourceFileLoader):
+    """A loader that always reads the file. Python's cache would miss an edit that keeps the file's size and second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(read_regular(Path(self.path)), self.path)
 
 
 def reason_in(name: str, error: BaseException) -> str:
