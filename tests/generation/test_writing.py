@@ -268,7 +268,7 @@ def test_a_digit_without_ink() -> None:
         ("1", {"height": 23}, "a height of 23"),
         ("1", {"height": 513}, "24 to 512"),
         ("1", {"background": "whit"}, "Did you mean 'white'?"),
-        ("1", {"legible": 1}, "legible 1 is out of range"),
+        ("1", {"legible": 1}, "legible 1.0 is out of range"),
         ("1", {"legible": -0.1}, "0, which takes digits as they come, to 0.9999"),
     ],
 )

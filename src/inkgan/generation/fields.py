@@ -36,20 +36,6 @@ _TIME_DIRECTIVES = ("%H", "%-H", "%I", "%-I", "%M", "%S")
 #: The formats of amounts: the separator of thousands, and the separator of cents.
 _AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
 
-#: An argument of each field, for messages.
-_EXAMPLES = {
-    "date": "%d.%m.%Y in 1990-01-01..2029-12-31",
-    "time": "%H:%M in 08:00..17:30",
-    "int": "1..9999",
-    "digits": "3..8",
-    "amount": "1,234.56 in 1..50000",
-    "choice": "codes.txt",
-}
-
-
-class _NoInError(ConfigError):
-    """An argument has no " in " between its format and its range; the message is the argument with it."""
-
 
 @dataclass(frozen=True)
 class Piece:
@@ -86,30 +72,16 @@ def field(name: str, argument: str, source: str, folder: Path) -> Piece:
         "amount": _amount,
         "choice": lambda name: _choice(name, folder),
     }
-
-    def like(name: str, argument: str) -> str:
-        """Return a field that works: with this argument if that is valid, else an example."""
-        try:
-            makers[name](argument)
-        except ConfigError:
-            argument = _EXAMPLES[name]
-        return f"{{{name}:{shown(argument)}}}"
-
     given = f"{{{shown(name)}:{shown(argument)}}}" if argument else f"{{{shown(name)}}}"
     if name not in makers:
-        first, _, rest = name.partition(" ")
-        if first in makers:
-            meant = f"{rest}:{argument}" if argument else rest
-            meant = meant.removeprefix("in ").strip()
-            raise ConfigError(f"the field {given} has no colon behind its name. Write {like(first, meant)}.")
+        if name.partition(" ")[0] in makers:
+            raise ConfigError(f"the field {given} has no colon behind its name. A field looks like {{int:1..9999}}.")
         raise ConfigError(
             f"the template {as_given(source)} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
             f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
         )
     try:
         return makers[name](argument)
-    except _NoInError as error:
-        raise ConfigError(f"the field {given} needs ' in ' before its range. Write {like(name, str(error))}.") from None
     except ConfigError as error:
         raise ConfigError(f"the field {given}: {error}") from None
 
@@ -157,7 +129,7 @@ def _moments(form: str, directives: Sequence[str], start: datetime, count: int, 
 
 def _integer(argument: str) -> Piece:
     """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
-    first, last = _range(argument or "0..9999", _EXAMPLES["int"])
+    first, last = _range(argument or "0..9999", "1..9999")
     if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
         raise ConfigError(f"its range takes whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
     least, most = int(first), int(last)
@@ -168,7 +140,7 @@ def _integer(argument: str) -> Piece:
 
 def _digits(argument: str) -> Piece:
     """``{digits:6}`` or ``{digits:3..8}``: a number of digits, each equally likely to be 0 to 9."""
-    first, last = _range(argument, _EXAMPLES["digits"]) if ".." in argument else (argument.strip() or "6",) * 2
+    first, last = _range(argument, "3..8") if ".." in argument else (argument.strip() or "6",) * 2
     if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
         raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
     least, most = int(first), int(last)
@@ -216,10 +188,8 @@ def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[st
     own_form, separator, limits = f" {argument}".partition(" in ")
     own_form = own_form.removeprefix(" ")
     if not separator and ".." in argument:  # a range alone
-        before, space, _ = argument.partition("..")[0].strip().rpartition(" ")
-        if space:
-            limits = argument.strip().removeprefix(before).strip()
-            raise _NoInError(f"{before} in {limits}")
+        if " " in argument.partition("..")[0].strip():
+            raise ConfigError(f"it needs ' in ' before its range, such as {form} in {first}..{last}.")
         own_form, limits = "", argument
     if limits:
         first, last = _range(limits, f"{first}..{last}")
