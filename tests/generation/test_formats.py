@@ -249,7 +249,7 @@ def test_lmdb_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
         raise lmdb.DiskError("mdb_txn_commit: No space left on device")
 
     monkeypatch.setattr(lmdb, "open", fail)
-    with pytest.raises(OutputError, match=r"cannot make a database in /.*: no space left on device\. Set TMPDIR to"):
+    with pytest.raises(OutputError, match=r"cannot write in /.*: no space left on device\. Set TMPDIR to"):
         packer("lmdb")("0", SAMPLES)
 
 

@@ -60,8 +60,11 @@ def test_mistakes_on_the_command_line(
     monkeypatch.chdir(tmp_path)
     for words, said in (
         (["--look", "scam"], "Did you mean 'scan'?"),
-        (["--look", "photo", "--background", "transparent"], "the look photo has paper"),
-        (["--knob", "blur=1", "--background", "transparent", "--shards", "1"], "the look has paper"),
+        (
+            ["--look", "photo", "--background", "transparent"],
+            "a look with paper cannot have the background transparent",
+        ),
+        (["--knob", "blur=1", "--background", "transparent", "--shards", "1"], "a look with paper cannot"),
         (["--knob", "blur"], "--knob blur is not NAME=VALUE. Write it like blur=0.5..2."),
     ):
         assert run(["write", "1", *words, "-o", "b/"]) == 2
@@ -206,7 +209,7 @@ def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
     assert again == pickle.loads(pickle.dumps(own)) == own
     first_shards = [make_shard(spec, sources_of(spec), 0) for spec in (again, own, named)]
     assert first_shards[0] == first_shards[1] != first_shards[2]
-    with pytest.raises(ConfigError, match="has paper"):
+    with pytest.raises(ConfigError, match="a look with paper cannot"):
         inkgan.Spec(**OPTIONS, look="photo", background="transparent")
 
 

@@ -379,9 +379,9 @@ def test_a_failure_at_any_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     ("count", "shards_asked", "told"),
     [
-        (10**12, 1, "images do not fit into 1 shard: .* or more; a data set has at most 99,999, so larger"),
+        (10**12, 1, "images do not fit into 1 shard of .* or more; the most are 99,999."),
         (10**12, 99_999, "images do not fit into 99,999 shards"),
-        (2 * 10**6 + 1, 2, r"2,000,001 images do not fit into 2 shards: .* up to 1,000,000\. Give --shards 3 or more"),
+        (2 * 10**6 + 1, 2, r"2,000,001 images do not fit into 2 shards of up to 1,000,000\. Give --shards 3 or more"),
     ],
 )
 def test_a_shard_that_would_not_fit_into_memory_is_refused(
@@ -579,7 +579,7 @@ def test_a_folder_with_a_foreign_file(tmp_path: Path) -> None:
     assert write_shards(small, tmp_path / "a") == (1, 1)
     (tmp_path / "a/.00000.sha256").unlink()
     (tmp_path / "a/00000/notes.txt").write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
+    with pytest.raises(OutputError, match=r"notes.txt was not written by inkgan"):
         write_shards(small, tmp_path / "a")
     assert (tmp_path / "a/00000/notes.txt").read_text("utf-8") == "mine"
 
@@ -594,7 +594,7 @@ def test_what_is_in_the_place_of_a_shard(tmp_path: Path, form: str, name: str, s
     place.rename(at_first)
     place.mkdir() if said == "folder" else place.write_text("mine", "utf-8")
     for _ in range(2):
-        with pytest.raises(OutputError, match=rf"{name} is a {said}, which inkgan did not write. Move it away.$"):
+        with pytest.raises(OutputError, match=rf"{name} was not written by inkgan. Move it away.$"):
             write_shards(small, tmp_path / "a")
         assert place.is_dir() == (said == "folder")
     place.rmdir() if said == "folder" else place.unlink()
@@ -654,7 +654,7 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, given_files: Files) -> None:
     assert [write_shards(split, tmp_path), write_shards(split, tmp_path)] == [(1, 0), (0, 1)]
     (tmp_path / ".00000.sha256").unlink()
     (tmp_path / "train/00000/notes.txt").write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match=r"notes.txt, which inkgan did not write"):
+    with pytest.raises(OutputError, match=r"notes.txt was not written by inkgan"):
         write_shards(split, tmp_path)
 
 
@@ -986,7 +986,7 @@ def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
     out, end = os.pipe()
     os.write(end, b"2026\n")
     os.close(end)
-    with pytest.raises(ConfigError, match=r"/dev/fd/\d+ again: not a regular file\. Put the texts"):
+    with pytest.raises(ConfigError, match=r"/dev/fd/\d+ again: not a regular file\. Put texts"):
         write_shards(spec(texts=(), texts_file=f"/dev/fd/{out}"), tmp_path / "a")
     os.close(out)
     assert list(tmp_path.iterdir()) == []

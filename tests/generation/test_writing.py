@@ -257,7 +257,7 @@ def test_a_digit_without_ink() -> None:
         ("1" * 65, {}, "', 65 characters. Write 1 to 64"),
         ("12 June", {}, "cannot write 'June'. Write digits, . , - : / + and space"),
         ("1\n2", {}, r"'\n'"),
-        ("{digits:6}", {}, "cannot write '{digits:6}': fields in braces are filled only in"),
+        ("{digits:6}", {}, "cannot write '{digits:6}': fields in braces are for commands"),
         ("١", {}, "cannot write"),
         ("1", {"seed": -1}, "the seed -1"),
         ("1", {"seed": 2**63}, "2^63 - 1"),
@@ -323,7 +323,7 @@ def test_defaults_of_many_lines_are_those_of_write() -> None:
         ({"legible": 1}, "legible"),
         ({"background": "whte"}, "Did you mean 'white'"),
         ({"look": "scann"}, "Did you mean 'scan'"),
-        ({"look": "scan", "background": "transparent"}, "its background cannot be transparent"),
+        ({"look": "scan", "background": "transparent"}, "cannot have the background transparent"),
     ],
 )
 def test_options_are_checked_before_anything_else(option: dict[str, Any], said: str) -> None:

@@ -259,7 +259,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=1&format=exe", 400, "format=exe: give 'png' or 'json'."),
         ("/v1/write?text=1&look=scam", 400, "look=scam: give 'clean', 'scan', 'photo' or 'field'."),
         ("/v1/write?text=1&look=my.toml", 400, "look=my.toml: give 'clean',"),
-        ("/v1/write?text=1&look=scan&background=transparent", 400, "the look scan has paper, so its background cannot"),
+        ("/v1/write?text=1&look=scan&background=transparent", 400, "a look with paper cannot have the background"),
         (
             f"/v1/write?text={'1' * 64}&look=scan&height=257", 400,
             "this image would have 2,113,568 pixels; a text with look=scan may have at most 2,097,152. Ask for fewer.",

@@ -128,17 +128,10 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
 def _warn_of_killed(number: int, killed: int, exit_code: int | None) -> None:
     """Warn that a process ended while it worked on a number; after the last attempt, raise an error instead."""
     reason = "the system kills processes when memory runs out" if exit_code == -signal.SIGKILL else "it crashed"
+    message = f"the process working on number {number} ended (exit code {exit_code}: {reason})"
     if killed >= _ATTEMPTS:
-        raise InkganError(
-            f"the process working on number {number} ended {killed} times (exit code {exit_code}: {reason}). Finished "
-            "work is kept. Run the same command again, with fewer --jobs."
-        )
-    warnings.warn(
-        f"the process working on number {number} ended (exit code {exit_code}: {reason}). Another process repeats this "
-        "number; if this happens often, try fewer --jobs.",
-        InkganWarning,
-        stacklevel=3,
-    )
+        raise InkganError(f"{message}, {killed} times. Finished work is kept. Run the same command with fewer --jobs.")
+    warnings.warn(f"{message}. Another one repeats it; fewer --jobs may help.", InkganWarning, stacklevel=3)
 
 
 class _Answer(NamedTuple):

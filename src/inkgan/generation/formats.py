@@ -158,9 +158,7 @@ def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
                     transaction.put(key, value)
         except library.Error as error:  # of its own kind, also for those of the system
             reason = str(error).rpartition(": ")[2].lower()
-            raise OutputError(
-                f"cannot make a database in {shown(place)}: {reason}. Set TMPDIR to a folder with more room."
-            ) from None
+            raise OutputError(f"cannot write in {shown(place)}: {reason}. Set TMPDIR to a larger folder.") from None
         return {f"{stem}/data.mdb": Path(folder, "data.mdb").read_bytes()}
 
 

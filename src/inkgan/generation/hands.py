@@ -141,8 +141,6 @@ def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int
     steps = whole_number(steps, f"cannot morph in {{}} steps. Ask for 1 to {MOST_HANDS:,}.", 1, MOST_HANDS)
     hands = (len(seeds) - 1) * steps + 1
     if not len(seeds) or hands > MOST_HANDS:
-        raise ConfigError(
-            f"cannot show {quantity(len(seeds), 'writer')} in {quantity(steps, 'step')} each. Ask for 1 writer or "
-            f"more, and at most {MOST_HANDS:,} hands in all."
-        )
+        writers = quantity(len(seeds), "writer")
+        raise ConfigError(f"cannot morph {writers} in {steps:,} steps. Ask for 1 to {MOST_HANDS:,} hands in all.")
     return hands

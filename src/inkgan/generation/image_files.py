@@ -59,10 +59,7 @@ def output_kind_of(name: str | Path, allowed: Sequence[OutputKind] = IMAGE_FILES
         is_folder = path.is_dir()
     if is_folder:
         if path.suffix.lower().removeprefix(".") in get_args(OutputKind):
-            raise OutputError(
-                f"{shown(text)} is a folder, and its name ends like that of a file. End it with a slash to write into "
-                "the folder, or name a file."
-            )
+            raise OutputError(f"{shown(text)} is a folder. End its name with a slash to write into it, or name a file.")
         return "folder"
     for kind in allowed:
         if path.suffix.lower() == f".{kind}":
@@ -129,6 +126,8 @@ def image_saver(
         OutputError: the place cannot be written to, a sheet cannot hold this many images, or a class has a name that
             no folder can have.
     """
+    from inkgan.data.splits import read_as_splits
+
     path = Path(name)
     kind = check_output(name, count, force=force)
     if kind == "npz":
@@ -137,8 +136,10 @@ def image_saver(
         side = columns or math.ceil(math.sqrt(count))
         return lambda images: save_png(sheet(images, side, scale=2), path, force=force)
     names = names_in_folder(count, labels, class_names)
-    if labels is not None:
-        _refuse_splits(path, [class_names[label] for label in np.unique(labels).tolist()])
+    used = [] if labels is None else [class_names[label] for label in np.unique(labels).tolist()]
+    if read_as_splits(used):
+        classes = ", ".join(used)
+        raise OutputError(f"the classes {classes} would be read as the splits of a data set. Write to an .npz file.")
     output = OutputFolder(path, names, force=force)
 
     def write(images: Images) -> None:
@@ -186,21 +187,8 @@ def _folder_name(name: str) -> str:
     forbidden = "/" in name or "\\" in name or name.startswith(".") or not name.strip()
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
     if forbidden or too_long or name != printable(name):
-        raise OutputError(
-            f"the class {as_given(name)} cannot have a folder of that name. Write to an .npz file, which keeps names."
-        )
+        raise OutputError(f"the class {as_given(name)} cannot have a folder of that name. Write to an .npz file.")
     return name
-
-
-def _refuse_splits(path: Path, names: Sequence[str]) -> None:
-    """Refuse folders of classes that would be read back as splits of a data set."""
-    from inkgan.data.splits import read_as_splits
-
-    if read_as_splits(names):
-        raise OutputError(
-            f"the classes {', '.join(names)} in {shown(path)} would be read as the splits of a data set. "
-            "Write to an .npz file, which keeps names."
-        )
 
 
 def _make_folder(folder: Path) -> None:
@@ -213,7 +201,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir()
     except FileExistsError:
         raise OutputError(
-            f"the class {folder.name!r} and another one would share a folder on this disk. Write to an .npz file."
+            f"another class has the folder {folder.name!r} on this disk. Write to an .npz file."
         ) from None
 
 
@@ -273,10 +261,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
     if labels:
         refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
         if os.path.lexists(beside) and not is_ours:
-            raise OutputError(
-                f"{shown(beside)} was not written by inkgan with {shown(path.name)}, or was changed since, so it is "
-                "not replaced. Name another output."
-            )
+            raise OutputError(f"{shown(beside)} was not written by inkgan, or was changed since. Name another output.")
     writing = next(writings)
     label = _label(writing, path.name).encode()
     notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None

@@ -168,10 +168,8 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     numpy_form = NUMPY_NETWORKS.get(network) if isinstance(network, str) else None
     if numpy_form is None:
         if not networks.is_known(network):
-            raise CheckpointError(
-                f"{shown(folder)} holds a network of another kind: {as_given(network)}. "
-                f"{networks.how_to_add_one(network)}"
-            )
+            advice = networks.how_to_add_one(network)
+            raise CheckpointError(f"{shown(folder)} holds a network of another kind: {as_given(network)}. {advice}")
         _valid_sizes(description, ("num_classes", "latent_dim"), folder)
         layout = torch_networks.layout_of(networks.build_generator, description)
         return checkpoint.read_arrays(folder, "generator", *layout)
@@ -212,10 +210,8 @@ def class_names_of(description: Mapping[str, Any], folder: Path | str) -> tuple[
     if names is None or not count:
         return tuple(map(str, range(count)))
     if not isinstance(names, list) or len(names) != count or not all(map(_is_name, names)) or len(set(names)) != count:
-        raise CheckpointError(
-            f"{shown(folder)} is damaged: class_names in model.json is not a list of {count} different names of "
-            f"1 to {LONGEST_CLASS_NAME} characters."
-        )
+        needed = f"a list of {count} different names of 1 to {LONGEST_CLASS_NAME} characters"
+        raise CheckpointError(f"{shown(folder)} is damaged: class_names in model.json is not {needed}.")
     return tuple(names)
 
 

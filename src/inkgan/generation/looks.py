@@ -116,9 +116,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
         look = _of_table(given if isinstance(given, Mapping) else {"look": given})
     look = _with_knobs(look, knobs or {})
     if look != LOOKS["clean"] and background != "white":
-        name = name_of(look)
-        called = f"the look {name}" if isinstance(name, str) else "the look"
-        raise ConfigError(f"{called} has paper, so its background cannot be {background}. Leave one of them out.")
+        raise ConfigError(f"a look with paper cannot have the background {background}. Leave one of them out.")
     return look
 
 

@@ -220,10 +220,7 @@ class Model:
         """
         digits = [DIGITS.find(name) if len(name) == 1 else -1 for name in self.class_names]
         if labels is None or min(digits) < 0 or self.image_shape[2] != 1 or statistics != "standing":
-            raise ConfigError(
-                f"{self.name} cannot draw legibly: that is for grey images whose classes are digits, 0 to 9. "
-                "Leave legible at 0."
-            )
+            raise ConfigError(f"{self.name} cannot draw legibly: that is for grey digits, 0 to 9. Leave legible at 0.")
         return np.array(digits)[labels]
 
     def draw(self, latents: NDArray[np.floating], labels: Classes | None = None) -> Samples:
@@ -242,10 +239,8 @@ class Model:
         """
         latents = as_array(latents, "latents", ConfigError)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or latents.dtype.kind != "f" or not len(latents):
-            raise ConfigError(
-                f"latents {list(latents.shape)} of {latents.dtype} are not for {self.name}: give float32 "
-                f"[N, {self.latent_dim}] with N of 1 or more."
-            )
+            given = f"{latents.dtype} {list(latents.shape)}"
+            raise ConfigError(f"latents are {given}: give float32 [N, {self.latent_dim}] with N of 1 or more.")
         asked = self._class_of_each(len(latents), labels)
         with np.errstate(over="ignore"):
             latents = latents.astype(np.float32)
@@ -271,11 +266,8 @@ class Model:
         """
         given = with_channels(as_array(images, "images", ConfigError))
         if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.image_shape or not len(given):
-            height, width, channels = self.image_shape
-            raise ConfigError(
-                f"images {list(given.shape)} of {given.dtype} are not for {self.name}: give uint8 "
-                f"[N, {height}, {width}, {channels}]."
-            )
+            shape = ", ".join(map(str, self.image_shape))
+            raise ConfigError(f"images are {given.dtype} {list(given.shape)}: give uint8 [N, {shape}].")
         asked = self._class_of_each(len(given), labels)
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")

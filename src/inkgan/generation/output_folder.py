@@ -125,10 +125,8 @@ class OutputFolder:
                 raise OutputError(f"{shown(place)} is a link or a file, not a folder of images. Name another folder.")
         for name in self._names:
             if name not in ours and os.path.lexists(self._path / name):
-                raise OutputError(
-                    f"{shown(self._path / name)} was not written by inkgan, or was changed since, so it is not "
-                    "replaced. Name another folder."
-                )
+                file = shown(self._path / name)
+                raise OutputError(f"{file} was not written by inkgan, or was changed since. Name another folder.")
 
     def _move_in(self, new: Path, aside: Path) -> None:
         """Put the new files in the place of those of earlier writes; on any error, put everything back."""
@@ -262,10 +260,7 @@ def _read_manifest(folder: Path) -> list[Entry]:
     except (OSError, ValueError, LookupError, TypeError):
         is_ours = False
     if not is_ours:
-        raise OutputError(
-            f"{shown(path)} was not written by inkgan, or is damaged, so inkgan cannot tell which files here are its "
-            "own. Name another folder."
-        )
+        raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
     return entries
 
 

@@ -142,9 +142,8 @@ def require_moderate_shards(spec: Spec) -> None:
     """
     if spec.count > spec.shards * MOST_IN_SHARD:
         raise ConfigError(
-            f"{spec.count:,} images do not fit into {quantity(spec.shards, 'shard', ',')}: a shard holds up to "
-            f"{MOST_IN_SHARD:,}. Give --shards {-(-spec.count // MOST_IN_SHARD)} or more; a data set has at most "
-            f"{MOST_SHARDS:,}, so larger ones need several folders and seeds."
+            f"{spec.count:,} images do not fit into {quantity(spec.shards, 'shard', ',')} of up to {MOST_IN_SHARD:,}. "
+            f"Give --shards {-(-spec.count // MOST_IN_SHARD)} or more; the most are {MOST_SHARDS:,}."
         )
 
 
@@ -328,9 +327,7 @@ def digests_of(spec: Spec, sources: Sources) -> dict[str, str]:
             name = "./model" if str(path) == "model" else str(path)  # the name of the model's own digest
             files[name] = sha256_of(path)
         except OSError as error:
-            raise ConfigError(
-                f"cannot read {shown(path)} again: {reason_of(error)}. Put the texts of a data set into a file."
-            ) from None
+            raise ConfigError(f"cannot read {shown(path)} again: {reason_of(error)}. Put texts into a file.") from None
     return {"model": sources.model.weights_digest, **files}
 
 
@@ -378,13 +375,12 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
     """Move a file or a folder of a shard to its place; it replaces the remains of the same shard there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.is_dir() != source.is_dir():
-        kind = "folder" if target.is_dir() else "file"
-        raise OutputError(f"{shown(target)} is a {kind}, which inkgan did not write. Move it away.")
+        raise OutputError(f"{shown(target)} was not written by inkgan. Move it away.")
     if source.is_dir() and target.exists():
         found = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
         foreign = sorted(set(found) - ours)
         if foreign:
-            raise OutputError(f"{shown(target)} holds {shown(foreign[0])}, which inkgan did not write. Move it away.")
+            raise OutputError(f"{shown(target / foreign[0])} was not written by inkgan. Move it away.")
         with contextlib.suppress(FileNotFoundError):  # another process moved it
             target.rename(source.with_name(f"{source.name}.old"))
     try:

@@ -73,10 +73,8 @@ class Mixture:
         for template in self._templates:
             draws = rng(0, Stream.TEXT, 0)
             if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
-                raise ConfigError(
-                    f"the template {as_given(template.source)} makes no text of {self._shortest} to {self._longest} "
-                    f"characters in {_ATTEMPTS:,} attempts. Change it, or `lengths`."
-                )
+                length = f"{self._shortest} to {self._longest} characters"
+                raise ConfigError(f"{as_given(template.source)} makes no text of {length}. Change it, or `lengths`.")
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""

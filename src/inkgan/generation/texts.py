@@ -44,14 +44,11 @@ def valid_text(text: str) -> str:
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if not {"{", "}"}.isdisjoint(strange):
         raise ConfigError(
-            f"cannot write {as_given(text)}: fields in braces are filled only in the texts of a command, in the "
-            "templates of a .toml, and in the texts of inkgan.Spec for inkgan.write_many."
+            f"cannot write {as_given(text)}: fields in braces are for commands, .toml files and inkgan.Spec."
         )
     if strange:
-        raise ConfigError(
-            f"cannot write {as_given(''.join(strange))}. Write digits, {' '.join(SEPARATORS)} and space; "
-            f"{WILDCARD} stands for any digit."
-        )
+        allowed = f"digits, {' '.join(SEPARATORS)} and space; {WILDCARD} stands for any digit"
+        raise ConfigError(f"cannot write {as_given(''.join(strange))}. Write {allowed}.")
     if not text.strip() or len(text) > LONGEST_TEXT:
         count = quantity(len(text), "character")
         raise ConfigError(f"cannot write {as_given(text)}, {count}. Write 1 to {LONGEST_TEXT}, not only spaces.")
@@ -84,9 +81,7 @@ class TextFile:
             self._file = copy or file
             self.count, self._starts = self._scan(file, copy)
         except OSError as error:
-            raise ConfigError(
-                f"cannot read {self._name}: {reason_of(error)}. Name a file with a text on each line."
-            ) from None
+            raise ConfigError(f"cannot read {self._name}: {reason_of(error)}. Name a file of texts.") from None
         self._block = -1
         self._texts: list[str] = []
 

@@ -211,9 +211,8 @@ def write_batch(
     generator = load_for_writing(model)
     seeds = seed if isinstance(seed, Sequence) else [seed] * len(lines)
     if len(seeds) != len(lines):
-        raise ConfigError(
-            f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}: give one for all, or one for each."
-        )
+        given = f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}"
+        raise ConfigError(f"{given}: give one for all, or one for each.")
     seeded = [(text, writer, one) for (text, writer), one in zip(lines, seeds, strict=True)]
     written = _written(seeded, generator, checked) if seeded else []
     _warn_of_illegible(written, checked.legible)
