@@ -474,7 +474,7 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
     (other / "manifest.json").write_text("{}", "utf-8")
     with pytest.raises(OutputError, match="was not written by inkgan"):
         write_shards(spec(), other)
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match="is not a folder"):
         write_shards(spec(), other / "mine.txt")
     newer = json.loads((whole / "manifest.json").read_text("utf-8"))
     newer["spec"]["paper"] = "lined"
