@@ -728,12 +728,11 @@ def test_closed_streams(tmp_path: Path, arguments: str, closing: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closing", [">&-", "<&- >&- 2>&-"])
-def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path, closing: str) -> None:
+def test_a_run_with_closed_streams(tmp_path: Path, small_data: Path) -> None:
     """What a run prints to a closed stream is lost: it does not land in a file that got the stream's number."""
     command = shlex.join([sys.executable, "-m", "inkgan", *runs.command(tmp_path / "run", small_data)])
-    done = program("bash", "-c", f"{command} {closing}")
-    assert (done.returncode, done.stderr) == (0, "" if "2>&-" in closing else TOO_FEW)
+    done = program("bash", "-c", f"{command} <&- >&- 2>&-")
+    assert (done.returncode, done.stderr) == (0, "")
     assert runs.steps_saved(tmp_path / "run")[-1] == runs.STEPS
     assert [line["step"] for line in runs.metrics(tmp_path / "run")] == [-2, -1, 0, 1, 2, 3, 4, 5]
     assert (tmp_path / "run" / "lock").stat().st_size == 0

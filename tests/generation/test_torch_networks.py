@@ -159,15 +159,16 @@ def test_without_pytorch(tiny: tuple[Path, Tiny], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_judging(tutorial_run: Path, tutorial_data: Path) -> None:
+def test_judging(tutorial_run: Path, tutorial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The logits are those of the run's own discriminator, for images with or without a channel axis."""
     model = inkgan.load(tutorial_run)
-    images = model.sample(300, seed=1)
+    monkeypatch.setattr("inkgan.generation.torch_networks._AT_ONCE", 16)
+    images = model.sample(40, seed=1)
     logits = model.logits(images)
     assert logits.dtype == np.float32
-    assert logits.shape == (300,)
+    assert logits.shape == (40,)
     np.testing.assert_array_equal(model.logits(images[..., None]), logits)
-    np.testing.assert_allclose(model.logits(np.asarray(images)[100:110]), logits[100:110], atol=1e-5)
+    np.testing.assert_allclose(model.logits(np.asarray(images)[10:20]), logits[10:20], atol=1e-5)
     network = networks.build_discriminator(model.description)
     folder = runs.newest(tutorial_run)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
