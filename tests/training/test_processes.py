@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.distributed import HashStore  # type: ignore[attr-defined]
+from torch.distributed import HashStore, TCPStore  # type: ignore[attr-defined]
 
 import tiny_runs as runs
 from inkgan.config import resolve
@@ -540,13 +540,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[st
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
-@pytest.mark.parametrize("processes", [2, 4])
-def test_the_bits_do_not_depend_on_the_processes(
-    tmp_path: Path, small_data: Path, alone: dict[str, Any], processes: int
-) -> None:
-    """Weights, optimisers, metrics and pictures are the same."""
-    options = {"processes": processes, "settings": SAVING}
-    assert runs.train(tmp_path / "run", small_data, **options).complete
+def test_the_bits_do_not_depend_on_the_processes(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """Weights, optimisers, metrics and pictures of four processes are those of one."""
+    assert runs.train(tmp_path / "run", small_data, processes=4, settings=SAVING).complete
     assert runs.learned(tmp_path / "run") == alone
 
 
@@ -561,36 +557,27 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("marked")
-def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Processes of torchrun are recognised by the environment variables that it sets."""
-    words = [*TORCHRUN, *command(tmp_path / "run", small_data, steps=runs.STEPS)[1:]]
-    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
-    assert runs.learned(tmp_path / "run") == alone
-
-
-@pytest.mark.slow
 def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data: Path, port: int) -> None:
     """It ends with exit code 3, and PyTorch's traces of C++ code do not fill the terminal."""
-    first = (
-        "import os\n"
-        "from torch.distributed import TCPStore\n"
-        f"store = TCPStore('127.0.0.1', {port}, is_master=True, wait_for_workers=False)\n"
-        "store.wait(['inkgan-0-0/answer-1-1'])\n"
-        "os._exit(0)\n"
-    )
+
+    def lead() -> None:
+        """Provide the store until the other process waits there for the first answer."""
+        TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False).wait(["inkgan-0-0/answer-1-1"])
+
     place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     words = command(tmp_path / "run", small_data)
-    with subprocess.Popen([sys.executable, "-c", first]):
+    with ThreadPoolExecutor() as pool:
+        leading = pool.submit(lead)
         ended = subprocess.run(
             words, env=os.environ | place, capture_output=True, text=True, check=False, timeout=SECONDS
         )
+        leading.result(SECONDS)
     assert (ended.returncode, ended.stderr) == (3, "")
 
 
 @pytest.mark.slow
-def test_several_runs_in_the_same_processes(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """A script under torchrun may train one run after another; none sees what an earlier one exchanged."""
+def test_torchrun_trains_one_run_after_another(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """Processes know torchrun by its variables, and a run does not see what an earlier one exchanged."""
     script = tmp_path / "sweep.py"
     script.write_text(
         "import sys, inkgan, tiny_runs as runs\n"
