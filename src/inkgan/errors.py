@@ -32,6 +32,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+T = TypeVar("T")
 Number = TypeVar("Number", int, float)
 
 
@@ -360,6 +361,17 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
     if not is_possible:
         raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
     return path
+
+
+def one_of(value: T, what: str, allowed: Iterable[str]) -> T:
+    """Return a caller's value if it is one of these words.
+
+    Raises:
+        ConfigError: it is another word, or is not a string; the message lists the words.
+    """
+    if not is_one_of(value, allowed):
+        raise ConfigError(f"{unknown(what, value, allowed)} Choose from {', '.join(allowed)}.")
+    return value
 
 
 def is_one_of(value: Any, allowed: Iterable[str]) -> bool:

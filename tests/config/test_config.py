@@ -295,7 +295,7 @@ def test_nearest_key(given: str, hint: str) -> None:
 
 def test_an_unknown_recipe() -> None:
     """The error for an unknown recipe suggests the nearest one and lists them all."""
-    assert "unknown recipe 'totorial'. Did you mean 'tutorial'? Recipes are: fast, best, tutorial" in complaint(
+    assert "unknown recipe 'totorial'. Did you mean 'tutorial'? Choose from fast, best, tutorial" in complaint(
         "recipe=totorial"
     )
     assert "unknown recipe 5" in complaint("recipe=5")

@@ -533,7 +533,7 @@ def test_a_first_process_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_names() -> None:
     """An engine has one of two names."""
-    with pytest.raises(ConfigError, match=r"unknown engine 'rey'. Did you mean 'ray'\? Use processes or ray\."):
+    with pytest.raises(ConfigError, match=r"unknown engine 'rey'. Did you mean 'ray'\? Choose from processes, ray\."):
         engines.checked_jobs(1, "rey")
 
 

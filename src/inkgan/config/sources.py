@@ -28,7 +28,7 @@ from inkgan.config.schema import (
     one_line,
     tables,
 )
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, reason_of, shown, unknown
+from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, one_of, reason_of, shown
 from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
@@ -112,9 +112,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(given: Mapping[str, Any]) -> Config:
     """Fill in what the recipe and the loss preset, and check every value."""
-    recipe = given.get("recipe", RECIPES[0])
-    if not is_one_of(recipe, RECIPES):
-        raise ConfigError(f"{unknown('recipe', recipe, RECIPES)} Recipes are: {', '.join(RECIPES)}.")
+    recipe = one_of(given.get("recipe", RECIPES[0]), "recipe", RECIPES)
     for key, value in given.items():
         _require_known(key, value)
     usual = flat(PRESETS[recipe])

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from inkgan.device import cores
-from inkgan.errors import ConfigError, InkganError, InkganWarning, import_extra, quantity, unknown, whole_number
+from inkgan.errors import InkganError, InkganWarning, import_extra, one_of, quantity, whole_number
 
 T = TypeVar("T")
 #: A task and its results must be picklable; a task may be a partial of a module-level function.
@@ -73,8 +73,7 @@ def checked_jobs(jobs: int | None, engine: str) -> int:
     Raises:
         ConfigError: there is no such engine, or the number is below 1, or above 16 for each core with ``processes``.
     """
-    if engine not in ENGINES:
-        raise ConfigError(f"{unknown('engine', engine, ENGINES)} Use {' or '.join(ENGINES)}.")
+    engine = one_of(engine, "engine", ENGINES)
     most = _JOBS_PER_CORE * cores() if engine == "processes" else _MOST_ON_RAY
     complaint = f"cannot run {{}} jobs on {quantity(cores(), 'core')}. Ask for 1 to {most:,}."
     return whole_number(cores() if jobs is None else jobs, complaint, 1, most)

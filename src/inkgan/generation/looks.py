@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, is_one_of, shown, unknown
+from inkgan.errors import ConfigError, as_given, one_of, shown, unknown
 from inkgan.files import read_toml
 
 #: The least and the greatest value of a random choice.
@@ -144,9 +144,7 @@ def _with_knobs(look: Look, knobs: Mapping[str, Any]) -> Look:
 def _valid_knob(name: str, given: Any) -> Any:
     """Return the value of a knob, if it is allowed, in the form that a look keeps."""
     if name == "form":
-        if not is_one_of(given, FORMS):
-            raise ConfigError(f"{unknown('form', given, FORMS)} Choose from {', '.join(FORMS)}.")
-        return given
+        return one_of(given, "form", FORMS)
     if name in {"pen", "tint"}:
         return _colours(name, given)
     least, most, meaning = LIMITS[name]

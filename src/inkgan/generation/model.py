@@ -17,16 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inkgan import networks
-from inkgan.errors import (
-    CheckpointError,
-    ConfigError,
-    InkganWarning,
-    is_one_of,
-    quantity,
-    require_function,
-    unknown,
-    whole_number,
-)
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, one_of, quantity, require_function, whole_number
 from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.classes import Classes, indices_of, shown_classes
@@ -187,8 +178,7 @@ class Model:
             ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
         """
         require_function(progress, "progress", "doing", "done")
-        if not is_one_of(statistics, STATISTICS):
-            raise ConfigError(f"{unknown('statistics', statistics, STATISTICS)} Use standing or batch.")
+        statistics = one_of(statistics, "statistics", STATISTICS)
         n = _valid_count(n)
         asked = self.labels_for(n, labels)
         seed = valid_seed(seed)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import ConfigError, InkganWarning, is_one_of, number_between, quantity, shown, unknown, whole_number
+from inkgan.errors import ConfigError, InkganWarning, number_between, one_of, quantity, shown, whole_number
 from inkgan.generation import ink
 from inkgan.generation.hands import DEFAULT_MODEL, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
@@ -78,8 +78,7 @@ class _CheckedOptions:
         self.slant = number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
         self.height = whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS)
         self.legible = valid_legible(self.legible)
-        if not is_one_of(self.background, BACKGROUNDS):
-            raise ConfigError(f"{unknown('background', self.background, BACKGROUNDS)} Use white or transparent.")
+        self.background = one_of(self.background, "background", BACKGROUNDS)
         self.look = look_of(self.look, background=self.background)
 
 
