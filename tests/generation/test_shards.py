@@ -519,7 +519,7 @@ def test_a_file_of_texts_that_is_called_model(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     Path("model").write_text("7\n", "utf-8")
     named = spec(texts=(), texts_file="model", count=1, shards=1)
-    digests = digests_of(named, sources_of(named))
+    digests = digests_of(sources_of(named))
     assert digests == {"model": inkgan.load(named.model).weights_digest, "./model": sha256_of(Path("model"))}
 
 
@@ -737,7 +737,7 @@ def test_a_worker_that_reads_other_texts_does_not_go_on(
     out = copied(whole, tmp_path / "a")
     (out / ".00002.sha256").unlink()
     before = visible(out)
-    task = partial(shards.put_shard, spec(), out, digests_of(spec(), sources_of(spec())))
+    task = partial(shards.put_shard, spec(), out, digests_of(sources_of(spec())))
     monkeypatch.setattr(shards, "digests_of", lambda *_: {"model": "another"})
     assert not task(1)
     with pytest.raises(OutputError, match=r"texts of .*/a changed while it was written. Name another folder"):
@@ -785,7 +785,7 @@ def test_shards_are_made_on_all_cores(
 def test_a_folder_that_another_command_took_over(whole: Path, tmp_path: Path) -> None:
     """A command whose folder was removed, or removed and begun anew with another spec, adds nothing to it."""
     out = copied(whole, tmp_path / "a")
-    task = partial(shards.put_shard, spec(), out, digests_of(spec(), sources_of(spec())))
+    task = partial(shards.put_shard, spec(), out, digests_of(sources_of(spec())))
     shutil.rmtree(out)
     with pytest.raises(OutputError, match="was removed while it was written"):
         task(2)

@@ -99,7 +99,7 @@ def write_shards(
     if is_new:  # earlier versions allowed larger shards, and what they began can go on
         require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
-    digests = digests_of(spec, sources_of(spec))
+    digests = digests_of(sources_of(spec))
     _begin(folder, spec, digests)
     shares = np.zeros(spec.shards)
     made = 0
@@ -172,7 +172,7 @@ def _unchanged_sources(spec: Spec, out: Path, digests: tuple[tuple[str, str], ..
         OutputError: they have other digests than at the beginning.
     """
     sources = sources_of(spec)
-    if digests_of(spec, sources) != dict(digests):
+    if digests_of(sources) != dict(digests):
         raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
     return sources
 
@@ -318,11 +318,10 @@ def versions_for(form: str) -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
-def digests_of(spec: Spec, sources: Sources) -> dict[str, str]:
+def digests_of(sources: Sources) -> dict[str, str]:
     """Return the SHA-256 of the model's weights and of each file that texts come from."""
     files = {}
-    lines = [] if spec.texts_file is None else [Path(spec.texts_file)]
-    for path in lines + sources.texts.files:
+    for path in sources.texts.files:
         try:
             name = "./model" if str(path) == "model" else str(path)  # the name of the model's own digest
             files[name] = sha256_of(path)

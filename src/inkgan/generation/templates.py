@@ -55,19 +55,19 @@ class Mixture:
 
     Args:
         given: the content of the TOML file; see :func:`read_texts`.
-        folder: the folder in which the files of ``{choice:FILE}`` are.
+        path: the TOML file; the files of ``{choice:FILE}`` are beside it.
     """
 
-    def __init__(self, given: dict[str, Any], folder: Path) -> None:
+    def __init__(self, given: dict[str, Any], path: Path) -> None:
         from inkgan.generation.tables import MixtureFile
 
         file = MixtureFile(**given)
         self._shortest, self._longest = file.lengths
         if self._longest < self._shortest:
             raise ConfigError(f"lengths = {list(file.lengths)} runs backwards. Give the smaller length first.")
-        self._templates = [read_template(text.template, folder) for text in file.texts]
+        self._templates = [read_template(text.template, path.parent) for text in file.texts]
         self.count = None
-        self.files = [path for template in self._templates for path in template.files]
+        self.files = [path, *(file for template in self._templates for file in template.files)]
         weights = np.cumsum([text.weight for text in file.texts])
         self._upto = weights / weights[-1]
         for template in self._templates:
@@ -90,7 +90,7 @@ class Mixture:
 
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
-#: the ``files`` that their choices come from.
+#: the ``files`` that they come from.
 Texts = Templates | TextFile | Mixture
 
 
@@ -110,7 +110,7 @@ def read_texts(source: str | Path) -> TextFile | Mixture:
         return TextFile(source)
     given = read_toml(path)
     try:
-        return Mixture(given, path.parent)
+        return Mixture(given, path)
     except ConfigError as error:
         raise ConfigError(f"{shown(path)}: {error}") from None
 

@@ -68,8 +68,8 @@ class TextFile:
     """
 
     def __init__(self, source: str | Path) -> None:
-        self.files: list[Path] = []
         path = valid_path(source, "the file of texts")
+        self.files = [path]
         self._name = "standard input" if source == "-" else shown(path)
         if source == "-" and sys.stdin is None:
             raise ConfigError("standard input is closed. Name a file with --texts.")
