@@ -46,7 +46,7 @@ def test_one_process(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_process(tmp_path: Path) -> None:
     """Another process takes over the work of a process that was killed."""
-    with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another process repeats") as told:
+    with pytest.warns(InkganWarning, match=r"number 2 ended \(exit code -9: .*\)\. Another one repeats") as told:
         done = sorted(processes(RecordingTask(tmp_path, deadly=2, kills=2), range(6), 2))
     assert len(told) == 2
     assert done == SQUARES
