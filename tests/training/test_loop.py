@@ -655,7 +655,7 @@ def failing(error: Exception) -> Callable[..., Any]:
     [
         ("recorder.save_png", OSError(errno.ENOSPC, "No space left on device"), ["a picture", "no space left"]),
         ("recorder.save_animation", ValueError("no frames"), ["the animation", "no frames"]),
-        ("recorder.graph_of", RuntimeError("cannot trace"), ["the graph", "cannot trace"]),
+        ("tensorboard.graph_of", RuntimeError("cannot trace"), ["the graph", "cannot trace"]),
         ("tensorboard._event_of", OSError(errno.EIO, "Input/output error"), ["TensorBoard", "input/output error"]),
         ("tensorboard.EventFile._open", ImportError("No module named 'tensorboard'"), ["TensorBoard", "No module"]),
     ],
