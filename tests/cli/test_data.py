@@ -152,7 +152,7 @@ def test_show_draws_a_row_for_each_class(tmp_path: Path) -> None:
     images[:, 0, 0] = 255
     np.savez(tmp_path / "own.npz", images=images, labels=numbers(90, 3))
     output = run("show", "own.npz", "-o", "sheet.png", "--columns", 5)
-    assert output.startswith("sheet.png: train images of own, a row for each of 3 classes\n")
+    assert output.startswith("sheet.png: train images of own, a row for 3 of 3 classes\n")
     rows = np.repeat(np.array([0, 100, 200], np.uint8), 5 * 16).reshape(15, 4, 4, 1)
     rows[:, 0, 0] = 255
     with Image.open("sheet.png") as picture:

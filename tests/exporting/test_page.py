@@ -192,7 +192,7 @@ def test_a_page_of_a_folder_with_any_name() -> None:
             ["best", "-o", "page.png"],
             "the name page.png does not say what to write. End it with .html, .onnx, or /",
         ),
-        (["tutorial", "-o", "p.html"], "a page draws only the networks of fast and best, and"),
+        (["tutorial", "-o", "p.html"], "a page draws the networks of fast and best, not tutorial. Export to DIR/"),
         (["bset", "-o", "p.html"], "there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p.onnx"], "there is no model or run 'bset'. Did you mean 'best'?"),
         (["bset", "-o", "p/"], "there is no model or run 'bset'. Did you mean 'best'?"),

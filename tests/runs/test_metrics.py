@@ -105,24 +105,24 @@ def test_cutting_a_damaged_file(tmp_path: Path) -> None:
     said = metrics.cut(path, 7, first_step=0, every=2)
     assert said == (
         f"{path} has 2 damaged lines (the damaged file is kept as metrics.jsonl.damaged) "
-        "and lacks 2 of the 4 steps that were logged before step 7."
+        "and lacks 2 of 4 steps logged before step 7."
     )
     assert metrics.cut(tmp_path / "no.jsonl", 1, first_step=0, every=2) == (
-        f"{tmp_path / 'no.jsonl'} lacks the step that was logged before step 1."
+        f"{tmp_path / 'no.jsonl'} lacks 1 of 1 step logged before step 1."
     )
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == damaged
     assert steps_in(path) == [0, 6]
     path.write_bytes(b"\n")
     said = metrics.cut(path, 0, first_step=0, every=2)
-    assert said == f"{path} has a damaged line (the damaged file is kept as metrics.jsonl.damaged-2)."
+    assert said == f"{path} has 1 damaged line (the damaged file is kept as metrics.jsonl.damaged-2)."
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == damaged
 
 
 @pytest.mark.parametrize(
     ("kept", "first_step", "every", "needed"),
     [
-        ([], 0, 1, "lacks 9 of the 9 steps"),
-        ([0, 5], -10, 5, "lacks 2 of the 4 steps"),
+        ([], 0, 1, "lacks 9 of 9 steps"),
+        ([0, 5], -10, 5, "lacks 2 of 4 steps"),
         ([-10, -5, 0, 5], -10, 5, None),
         ([], 0, 0, None),
     ],

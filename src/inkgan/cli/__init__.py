@@ -166,13 +166,7 @@ def _of_wrong_words(error: typer.TyperException) -> str:
     option: str = getattr(error, "option_name", "")
     if not option[1:2].isdigit():
         return f"{sentence} Type `{command} --help`."
-    # It was meant as a negative number, or as a text with a minus.
-    meant = (
-        "Seeds run from 0 to 2^63 - 1."
-        if command == "inkgan morph"
-        else "Put -- before a text that begins with a minus."
-    )
-    return f"{sentence} {meant}"
+    return f"{sentence} Put -- before a text that begins with a minus."
 
 
 def _is_out_of_memory(error: Exception) -> bool:

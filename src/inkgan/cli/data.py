@@ -156,9 +156,7 @@ def show(
     images = data.examples(split, columns)
     _save(sheet(images, columns), output, force=force)
     rows, classes = len(images) // columns, len(data.class_names)
-    note = f"the first {len(images)}"
-    if classes:
-        note = "a row for " + (f"{rows} of {classes} classes" if rows < classes else f"each of {classes} classes")
+    note = f"a row for {rows} of {classes} classes" if classes else f"the first {len(images)}"
     typer.echo(f"{printable(output)}: {split} images of {data.name}, {note}")
     for note in data.notes:
         typer.echo(f"  note: {note}")

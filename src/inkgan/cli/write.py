@@ -230,10 +230,7 @@ def _write_data_set(
     if out is None:
         raise ConfigError("a data set needs a folder. Name it with -o.")
     if out.lower().endswith(_FILE_ENDINGS):
-        raise ConfigError(
-            f"{shown(out)} is the name of a file, and a data set in shards is a folder. End its name with a slash, or "
-            "leave out --format, --shards, --split, --shard, --jobs and --engine."
-        )
+        raise ConfigError(f"{shown(out)} is the name of a file, but a data set in shards is a folder. End it with /.")
     if force:
         raise ConfigError("--force does not replace a data set. Name a folder that does not exist yet.")
     with progress_line() as progress:

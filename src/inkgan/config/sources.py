@@ -128,15 +128,12 @@ def _checked(given: Mapping[str, Any]) -> Config:
 def _require_known(key: str, value: Any) -> None:
     """Refuse the key of no setting, with the nearest one as a hint."""
     known = known_settings()
-    parent = key.partition(".")[0]
     if key in known:
         return
     if key in tables():
         raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={as_given(value)}.")
     if key in _RENAMED:
         raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
-    if parent in known:
-        raise ConfigError(f"{parent} is not a table of settings: {as_given(key)} is unknown. Give {parent}=VALUE.")
     spelt = re.sub(r"\blr\b", "learning_rate", key)  # what people type
     hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
     raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")

@@ -65,10 +65,8 @@ def build(saved: SavedModel) -> bytes:
     """
     draw = NETWORKS.get(saved.network)
     if draw is None:
-        raise CheckpointError(
-            f"ONNX files are made of networks of {' and '.join(NETWORKS)}, and that of {shown(saved.name)} is "
-            f"{shown(saved.network)}. Export to a folder (ends with a slash) instead."
-        )
+        known = " and ".join(NETWORKS)
+        raise CheckpointError(f"ONNX is for networks of {known}, not {shown(saved.network)}. Export to DIR/ instead.")
     import_extra("onnx")
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
 

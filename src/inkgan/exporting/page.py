@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from inkgan import data
 from inkgan.errors import CheckpointError, OutputError, shown
-from inkgan.exporting import onnx_file
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation.legibility import CLASSIFIER, weights_of
 from inkgan.images import Images, Labels
@@ -66,11 +65,8 @@ def web_page(saved: SavedModel) -> bytes:
         OutputError: the page would be too large.
     """
     if saved.network != "compact":
-        other = ".onnx" if saved.network in onnx_file.NETWORKS else "a folder (ends with a slash)"
-        raise CheckpointError(
-            f"a page draws only the networks of fast and best, and {shown(saved.name)} has the network "
-            f"{shown(saved.network)}. Export another model, or this one to {other}."
-        )
+        wanted = "the networks of fast and best"
+        raise CheckpointError(f"a page draws {wanted}, not {shown(saved.network)}. Export to DIR/ instead.")
     about = {"name": saved.own_name, "class_names": saved.class_names, "slope": slope_of(saved.description)}
     about |= {key: saved.description[key] for key in _DESCRIPTION_KEYS}
     described = json.dumps(about, ensure_ascii=False).replace("<", "\\u003c")  # no name can close its script block
@@ -87,10 +83,8 @@ def web_page(saved: SavedModel) -> bytes:
         ]
     content = TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks)).encode()
     if len(content) > LARGEST_BYTES:
-        raise OutputError(
-            f"the page would have {len(content):,} bytes, {len(content) - LARGEST_BYTES:,} more than a page may. "
-            "Train with fewer channels: --set generator.channels=64."
-        )
+        more = f"{len(content):,} bytes, {len(content) - LARGEST_BYTES:,} more than a page may"
+        raise OutputError(f"the page would have {more}. Train with --set generator.channels=64.")
     return content
 
 

@@ -315,8 +315,7 @@ def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
     for error in errors:
         if isinstance(error.__cause__, OSError):
             raise CheckpointError(
-                f"{error} The checkpoint may be whole, so nothing was changed. Try again; if it stays unreadable, "
-                f"move it out of {shown(folder)} to resume from the one before it."
+                f"{error} It may be whole, so nothing was changed. Try again, or move it out of {shown(folder)}."
             ) from error.__cause__
     return step, errors
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import CheckpointError, reason_of, shown
+from inkgan.errors import CheckpointError, quantity, reason_of, shown
 from inkgan.files import from_json, open_regular, output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
@@ -112,13 +112,11 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         if damaged:
             copy = path_aside(path)
             write_bytes(copy, content)
-            lines = "a damaged line" if damaged == 1 else f"{damaged} damaged lines"
-            wrong.append(f"has {lines} (the damaged file is kept as {copy.name})")
+            wrong.append(f"has {quantity(damaged, 'damaged line')} (the damaged file is kept as {copy.name})")
         due = [number for number in range(first_step, step) if every and number % every == 0]
         missing = len(set(due) - set(steps))
         if missing:
-            steps_due = "the step that was" if len(due) == 1 else f"{missing} of the {len(due)} steps that were"
-            wrong.append(f"lacks {steps_due} logged before step {step}")
+            wrong.append(f"lacks {missing} of {quantity(len(due), 'step')} logged before step {step}")
         kept = b"".join(text for text, at in zip(texts, steps, strict=True) if at is not None and at < step)
         if kept != content:
             write_bytes(path, kept)
