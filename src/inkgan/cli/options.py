@@ -63,9 +63,11 @@ class _Reliable:
         """Write the help, without tables if the window is too narrow for them."""
         from rich.console import Console
 
+        usual = self.rich_markup_mode
         if Console().width < _NARROWEST_TABLE:
             self.rich_markup_mode = None
         super().format_help(ctx, formatter)  # type: ignore[misc]  # the command's
+        self.rich_markup_mode = usual
 
 
 class Command(_Reliable, TyperCommand):
