@@ -233,7 +233,7 @@ def test_a_run_that_cannot_be_removed_stays_whole(tmp_path: Path, monkeypatch: p
     before = runs.listing(run.path)
     true = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != run.path / place and true(path, mode))
-    refusal(lambda: run.start(resolve(), force=True), str(run.path / place), "so the run stays as it is.")
+    refusal(lambda: run.start(resolve(), force=True), str(run.path / place), "is read-only")
     assert runs.listing(run.path) == before
 
 
@@ -407,7 +407,7 @@ def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, sa
     edited = run.saved_config()
     refusal(
         lambda: run.require_same(edited, str(STATE["digest"])),
-        f"{run.config_file} was edited after step-0000002 was saved: {said}.", "Change it back",
+        f"{run.config_file} was edited after step-0000002 was saved: {said}. Change it back.",
         kind=ConfigError,
     )  # fmt: skip
 
@@ -430,7 +430,7 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
     """The images must be those that the run learned from."""
     run = made(tmp_path / "run")
     saved = run.saved_config()
-    refusal(lambda: run.require_same(saved, "e" * 64), "other images", "digest", kind=CheckpointError)
+    refusal(lambda: run.require_same(saved, "e" * 64), "other images", kind=CheckpointError)
     moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
     refusal(lambda: run.require_same(moved, "e" * 64), "other images", "/elsewhere/x.npz", kind=CheckpointError)
     inverted = moved.model_copy(update={"data": moved.data.model_copy(update={"ink": "dark"})})

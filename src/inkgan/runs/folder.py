@@ -157,14 +157,12 @@ class RunFolder:
             self._refuse(found.files[0], "but no config.json of a run")
         if found.files and not force:
             raise OutputError(
-                f"{shown(self.path)} already holds a run. Continue it with --resume, replace it with --force, "
-                "or name another folder with --out."
+                f"{shown(self.path)} already holds a run. Continue it with --resume, or replace it with --force."
             )
         for folder in (self.path, *found.folders) if found.files else ():
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise OutputError(
-                    f"cannot replace the run in {shown(self.path)}: nothing can be removed from {shown(folder)}, so "
-                    "the run stays as it is. Change the permissions, or name another folder with --out."
+                    f"cannot replace the run in {shown(self.path)}: {shown(folder)} is read-only. Name another --out."
                 )
         return found
 
@@ -248,26 +246,22 @@ class RunFolder:
         newest, state = self._newest_state()
         if newest:
             self._require_unedited(saved, newest, state)
-        other_digest = digest if newest and state.get("digest", digest) != digest else None
+        has_other_images = digest not in {None, state.get("digest", digest)}
         if digest is None or state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
-        elif other_digest is not None:  # say that the images differ, and not that they have another name
+        elif has_other_images:  # say that the images differ, and not that they have another name
             place = {"name": asked.data.name, "directory": asked.data.directory}
             saved = saved.model_copy(update={"data": saved.data.model_copy(update=place)})
         if saved.precision == "auto" and state.get("precision") == asked.precision:
             saved = saved.model_copy(update={"precision": asked.precision})
-        changed = differences(saved, asked)
+        changed = "; ".join(differences(saved, asked))
         if changed:
-            longer = " --extend makes a complete run longer." if asked.steps != saved.steps else ""
-            raise ConfigError(
-                f"{shown(self.path)} was started with other settings: {'; '.join(changed)}. "
-                f"Resume without these options, or start a new run with --out.{longer}"
-            )
-        if newest and other_digest is not None:
+            longer = asked.steps != saved.steps
+            advice = "--extend makes a complete run longer" if longer else "Leave them out, or name another folder"
+            raise ConfigError(f"{shown(self.path)} was started with other settings: {changed}. {advice}.")
+        if has_other_images:
             raise CheckpointError(
-                f"{shown(newest)} learned from other images than {asked.data.name!r} holds now: their digest was "
-                f"{str(state['digest'])[:16]}, now it is {other_digest[:16]}. Put back the images, or start a new "
-                "run with --out."
+                f"{shown(self.path)} learned from other images than {asked.data.name!r} holds. Put those back."
             )
 
     def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
@@ -285,11 +279,10 @@ class RunFolder:
         if saved.extended_from and saved.extended_from[-1] == trained.steps == step:
             saved = saved.before_extension()  # the run was complete, and was extended later
         # Changes of settings after this step have had no effect yet.
-        edited = differences(trained.before(step), saved.before(step))
+        edited = "; ".join(differences(trained.before(step), saved.before(step)))
         if edited:
             raise ConfigError(
-                f"{shown(self.config_file)} was edited after {newest.name} was saved: {'; '.join(edited)}. "
-                "Change it back to resume, or start a new run with --out."
+                f"{shown(self.config_file)} was edited after {newest.name} was saved: {edited}. Change it back."
             )
 
     def save_changed_settings(self, asked: Config) -> None:
