@@ -603,7 +603,7 @@ def test_classes_of_other_names_are_reported_and_not_guessed() -> None:
     assert "accuracy" not in report
     (note,) = [note for note in report.notes if "not used" in note]
     assert "'a', 'b', 'c'" in note
-    assert ", only '0', '1', " in note
+    assert "(only '0', '1', " in note
 
 
 def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
@@ -617,7 +617,7 @@ def test_labels_of_arrays_are_names_too(real: tuple[Images, Labels]) -> None:
     assert texts.figures == right.figures
     foreign = inkgan.evaluate((images, labels + 1))
     assert "accuracy" not in foreign
-    assert any("mnist has no class '10', only" in note for note in foreign.notes)
+    assert any("mnist has no class '10' (only" in note for note in foreign.notes)
 
 
 def test_arrays_and_loaded_models_are_evaluated(tmp_path: Path, real: tuple[Images, Labels], digits: DataSet) -> None:

@@ -177,8 +177,8 @@ def test_names_that_look_alike_are_one_class() -> None:
 def test_labels_of_other_classes_are_not_used() -> None:
     subject = open_subject((strokes(128), np.arange(128) % 2))
     for real, said in (
-        (data(), "so there is no accuracy: strokes has no class '0', '1', only 'a', 'b'."),
-        (data(class_names=("0", "2")), "so there is no accuracy: strokes has no class '1', only '0', '2'."),
+        (data(), "so there is no accuracy: strokes has no class '0', '1' (only 'a', 'b')."),
+        (data(class_names=("0", "2")), "so there is no accuracy: strokes has no class '1' (only '0', '2')."),
         (data(class_names=()), "the labels of array are not used: strokes has none."),
     ):
         sample = draw(subject, 128, 0, real)

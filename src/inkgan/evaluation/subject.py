@@ -377,7 +377,7 @@ def _renumbered(
     foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
     if foreign:
         note = f"the labels of {name} are not used, so there is no accuracy: {data.name} has no class"
-        return None, [f"{note} {_quoted(foreign)}, only {_quoted(data.class_names)}."]
+        return None, [f"{note} {_quoted(foreign)} (only {_quoted(data.class_names)})."]
     found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
     absent = [class_name for class_name in data.class_names if class_name not in class_names]
     rare = [class_name for class_name in class_names if class_name in numbers.keys() - used]
