@@ -185,7 +185,7 @@ def test_a_partly_downloaded_set_is_completed(server: Server, monkeypatch: pytes
     _use(monkeypatch, known)
     missing = known.remotes[-1].name
     content = server.files.pop(missing)
-    complaint(lambda: load("kmnist"), "cannot download KMNIST", "404", server.url, "KMNIST/raw")
+    complaint(lambda: load("kmnist"), "cannot download kmnist", "404", server.url, "KMNIST/raw")
     server.files[missing] = content
     server.asked.clear()
     assert len(load("kmnist").test) == 6
@@ -215,10 +215,10 @@ def test_a_foreign_archive_is_refused(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / known.folders[0]
     folder.mkdir(parents=True)
     (folder / "gzip.zip").write_bytes(b"PK no")
-    complaint(lambda: fetch_known(known, tmp_path), "is damaged or not the archive of EMNIST digits")
+    complaint(lambda: fetch_known(known, tmp_path), "is damaged or not the archive of emnist-digits")
     with zipfile.ZipFile(folder / "gzip.zip", "w") as archive:
         archive.writestr("other", b"")
-    complaint(lambda: fetch_known(known, tmp_path), "is damaged or not the archive of EMNIST digits")
+    complaint(lambda: fetch_known(known, tmp_path), "is damaged or not the archive of emnist-digits")
 
 
 def test_a_place_that_cannot_be_written(server: Server, tmp_path: Path) -> None:

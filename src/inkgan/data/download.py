@@ -61,7 +61,7 @@ def _from_a_mirror(known: KnownSet, remote: Remote, folder: Path, progress: Prog
             reasons.append(str(error))
     source = f"Debian's package {known.debian}" if known.debian else min(known.mirrors, key=len)
     by_hand = f"put the files of {source} into {shown(folder)}"
-    raise DataError(f"cannot download {known.title}: {reasons[0][:60]}. Go online, or {by_hand}.")
+    raise DataError(f"cannot download {known.name}: {reasons[0][:60]}. Go online, or {by_hand}.")
 
 
 def fetch(mirror: str, remote: Remote, folder: Path, progress: Progress = no_progress) -> None:
@@ -125,7 +125,7 @@ class _Bar:
 def _unpack(archive: Path, known: KnownSet) -> None:
     """Take the four files of a known set out of its zip archive, each whole or not at all."""
     if sha256_of(archive) != known.remotes[0].sha256:
-        raise DataError(f"{shown(archive)} is damaged or not the archive of {known.title}. Delete it, then try again.")
+        raise DataError(f"{shown(archive)} is damaged or not the archive of {known.name}. Delete it, then try again.")
     with zipfile.ZipFile(archive) as opened:
         for name in known.files:
             write_bytes(archive.with_name(f"{name}.gz"), opened.read(f"{known.member}/{name}.gz"))

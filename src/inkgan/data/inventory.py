@@ -95,6 +95,6 @@ def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tup
         verdicts[path.name] = "SHA-256 as published" if verdict else "readable; no checksum is published for this form"
     given = (len(data.train) + len(data.validation), len(data.test))
     if given != (known.train, known.test):
-        wanted = f"{known.title} has {known.train} and {known.test}"
+        wanted = f"{known.name} has {known.train} and {known.test}"
         raise DataError(f"{shown(folder)}: {given[0]} train and {given[1]} test images; {wanted}. Download it again.")
     return data, verdicts

@@ -48,7 +48,6 @@ class KnownSet:
 
     Attributes:
         name: as in ``--data NAME``.
-        title: as people write it.
         folders: where its files lie below a data folder; the first is torchvision's and the cache's.
         class_names: the name of each label.
         files: the names of its train images, train labels, test images and test labels, without ``.gz``.
@@ -64,7 +63,6 @@ class KnownSet:
     """
 
     name: str
-    title: str
     folders: tuple[str, ...]
     class_names: tuple[str, ...]
     files: tuple[str, ...] = _FILES
@@ -90,7 +88,6 @@ _UPPER = tuple(string.ascii_uppercase)
 # CC BY-SA 3.0, and embedded.
 _MNIST = KnownSet(
     name="mnist",
-    title="MNIST",
     folders=("MNIST/raw", "mnist", "MNIST"),
     class_names=_DIGITS,
     sha256=(
@@ -104,7 +101,6 @@ _MNIST = KnownSet(
 # MIT licence.
 _FASHION = KnownSet(
     name="fashion-mnist",
-    title="Fashion-MNIST",
     folders=("FashionMNIST/raw", "fashion-mnist", "FashionMNIST", "fashion"),
     class_names=(
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -132,7 +128,6 @@ _FASHION = KnownSet(
 # CC BY-SA 4.0.
 _KMNIST = KnownSet(
     name="kmnist",
-    title="KMNIST",
     folders=("KMNIST/raw", "kmnist", "KMNIST"),
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
@@ -153,7 +148,6 @@ def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, 
     zipped = Remote("gzip.zip", 561_753_746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e")
     return KnownSet(
         name=f"emnist-{split}",
-        title=f"EMNIST {split}",
         folders=("EMNIST/raw", "EMNIST/raw/gzip", "emnist", "emnist/gzip", "gzip", "EMNIST"),
         class_names=class_names,
         files=_files(f"emnist-{split}-train", f"emnist-{split}-test"),
@@ -256,7 +250,7 @@ def known_files(known: KnownSet, folder: Path) -> list[Path]:
     for name in known.files:
         path = find_file(folder, name)
         if path is None:
-            raise DataError(f"{shown(folder)} holds a part of {known.title}: {name}[.gz] is missing. Put it there.")
+            raise DataError(f"{shown(folder)} holds a part of {known.name}: {name}[.gz] is missing. Put it there.")
         paths.append(path)
     return paths
 
