@@ -167,7 +167,7 @@ def edit_card(folder: Path, **changes: object) -> None:
 def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
     network.save(tmp_path)
     edit_card(tmp_path, num_features=15)
-    with pytest.raises(CheckpointError, match="does not fit its card"):
+    with pytest.raises(CheckpointError, match="is not a feature network"):
         load_features(tmp_path)
     edit_card(tmp_path, format=2)
     with pytest.raises(CheckpointError, match="format 2"):
@@ -183,7 +183,7 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
         load_features(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"none")
     edit_card(tmp_path, sha256=sha256_of(tmp_path / WEIGHTS))
-    with pytest.raises(CheckpointError, match="does not fit its card"):
+    with pytest.raises(CheckpointError, match="is not a feature network"):
         load_features(tmp_path)
     (tmp_path / CARD).unlink()
     with pytest.raises(CheckpointError, match="is not a feature network"):

@@ -105,13 +105,11 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
         with output_errors(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             locked.enter_context(one_at_a_time(folder.with_suffix(".lock")))  # two evaluations at once train it once
-        is_kept = (folder / CARD).exists()
-        if is_kept:
-            with contextlib.suppress(CheckpointError):
-                kept = load_features(folder)
-                if kept.card.image_shape == data.image_shape:  # weights fit any height and width
-                    return kept
-        state = "damaged" if is_kept else "not kept yet"
+        with contextlib.suppress(CheckpointError):
+            kept = load_features(folder)
+            if kept.card.image_shape == data.image_shape:  # weights fit any height and width
+                return kept
+        state = "damaged" if (folder / CARD).exists() else "not kept yet"
         warnings.warn(_announcement(state, data, recipe, widths), InkganWarning, stacklevel=2)
         return train_feature_network(data, recipe, progress, widths).save(folder)
 

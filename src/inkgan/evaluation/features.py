@@ -13,9 +13,10 @@ Shapes: N images, H rows, W columns, C channels (1 or 3), D features, K classes.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -224,18 +225,13 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
     card = load_card(folder)
-    try:
+    with _reading(folder):
         if sha256_of(folder / WEIGHTS) != card.sha256:
-            raise CheckpointError(f"{folder} was damaged or replaced: {WEIGHTS} does not fit its card. Train it again.")
+            raise ValueError(f"{WEIGHTS} was damaged or replaced")
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
         with building():
             layers = FeatureLayers(card)
         layers.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except OSError as error:
-        raise _not_a_network(folder, error) from error
-    except (RuntimeError, TypeError, ValueError, safetensors.SafetensorError) as error:  # sizes of any kind in the card
-        reason = str(error).replace("\n", " ")
-        raise CheckpointError(f"{folder / WEIGHTS} does not fit its card: {reason}. Train it again.") from error
     return FeatureNetwork(card, layers)
 
 
@@ -245,18 +241,21 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
     Raises:
         CheckpointError: it is missing, damaged or of another format.
     """
-    try:
+    with _reading(folder):
         fields = from_json(read_regular(folder / CARD))
         height, width, channels = fields["image_shape"]
         lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
         card = FeatureCard(**{**fields, **lists, "image_shape": (height, width, channels)})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _not_a_network(folder, error) from error
-    if card.format != FORMAT:
-        given = f"{shown(folder)} is a feature network of format {card.format}"
-        raise CheckpointError(f"{given}; this version of inkgan reads format {FORMAT}. Train it again.")
+        if card.format != FORMAT:
+            raise ValueError(f"it has format {card.format}, and this version of inkgan reads format {FORMAT}")
     return card
 
 
-def _not_a_network(folder: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{shown(folder)} is not a feature network: {error}. Train it again.")
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn an error of reading a feature network, whose card may state any sizes, into a :class:`CheckpointError`."""
+    try:
+        yield
+    except (OSError, RuntimeError, TypeError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{shown(folder)} is not a feature network: {reason}. Train it again.") from error
