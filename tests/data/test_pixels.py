@@ -195,10 +195,7 @@ def test_large_images_are_reported_with_the_time_they_take(tmp_path: Path) -> No
     np.savez(tmp_path / "large.npz", images=images)
     (note,) = load(tmp_path / "large.npz").notes
     assert "140×112 take about 20 times as long" in note
-    assert "20 minutes" in note
     assert "--resize 64" in note
-    np.savez(tmp_path / "larger.npz", images=pixels(5, 240, 240))  # 73 times as many pixels
-    assert "a run of a minute takes 1.2 hours" in load(tmp_path / "larger.npz").notes[0]
     np.savez(tmp_path / "long.npz", images=pixels(5, 2, 200))  # half as many pixels as an image of MNIST
     assert load(tmp_path / "long.npz").notes == ()
     assert load(tmp_path / "large.npz", resize=128).notes == ()

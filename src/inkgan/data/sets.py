@@ -293,17 +293,13 @@ def _require_short(names: Sequence[str], source: str) -> None:
 
 
 def _note_of_large_images(train: Split) -> list[str]:
-    """Return a note that says how long training on large images takes; none for others."""
+    """Return a note that says how much longer training on large images takes; none for others."""
     height, width = train.images.shape[1:3]
     times = height * width / _MNIST_PIXELS
     if max(height, width) <= _LARGE_SIDE or times < _LONG:
         return []
-    duration = f"{times:.0f} minutes" if times < 60 else f"{times / 60:.1f} hours"
-    note = (
-        f"images of {height}×{width} take about {times:,.0f} times as long to train on as MNIST's 28×28: a run of a "
-        f"minute takes {duration}; --resize 64 makes them smaller"
-    )
-    return [note]
+    longer = f"about {times:,.0f} times as long to train on as MNIST's 28×28"
+    return [f"images of {height}×{width} take {longer}; --resize 64 makes them smaller"]
 
 
 def _note_of_equal_channels(train: Split) -> list[str]:

@@ -178,8 +178,7 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     """
     count = len(everything)
     if count <= parts:
-        needed = "1 is needed" if parts == 0 else f"at least {parts + 1} are needed"
-        raise DataError(f"{source}: {quantity(count, 'usable image')}; {needed}. Add images.")
+        raise DataError(f"{source}: {quantity(count, 'usable image')}; at least {parts + 1} needed. Add images.")
     if not parts:
         return [everything]
     tenth = max(1, count // 10)

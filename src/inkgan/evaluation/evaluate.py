@@ -297,11 +297,8 @@ def _classes(
         for label in range(len(names))
     )
     small = [one.name for one in classes if one.diversity is None]
-    if not small:
-        return classes, []
-    return classes, [
-        f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {listed(small, 12)}."
-    ]
+    note = f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {listed(small, 12)}."
+    return classes, [note] if small else []
 
 
 def _closest(order: Labels, predicted: Labels) -> Labels:

@@ -10,7 +10,7 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-from inkgan.errors import shortened
+from inkgan.errors import quantity, shortened
 
 if TYPE_CHECKING:
     from inkgan.evaluation.compare import Comparison, Difference, Pair
@@ -84,9 +84,7 @@ def explanations(report: Report) -> list[str]:
     """Return paragraphs that explain the figures and the features of a report."""
     floor = "floor: the same figure of held-out real images, at the same n."
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
-    distances = ("frechet_digit_distance", "frechet_random_distance")
-    below = [name for name in distances if name in report and report[name].against_floor == "better"]
-    if "frechet_digit_distance" in below:
+    if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
         lines.append(
             "A distance may be below its floor: generated images imitate the training images, the very images that the "
             "feature network learned from; held-out images are different ones."
@@ -95,7 +93,6 @@ def explanations(report: Report) -> list[str]:
         lines.append(
             "Fréchet distance, random features: the same distance in features of a network of random weights. It "
             "learned from no image, so it cannot favour the training images."
-            + (" In these features, too, the distance is below its floor." if len(below) == 2 else "")
         )
     if _copying(report):
         lines.append(
@@ -179,14 +176,11 @@ def comparison_explanations(comparison: Comparison) -> list[str]:
     wider = [one.simultaneous.width / one.interval.width for one in every if one.interval.width]
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
     wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
-    behind = "The interval behind the verdict is the one shown."
-    if len(every) > 1:
-        together = "both" if len(every) == 2 else f"all {len(every)}"
-        behind = f"The intervals behind the verdicts hold for {together} differences at once (Bonferroni){wide}."
+    together = f"the intervals behind it hold for {quantity(len(every), 'difference')} at once (Bonferroni){wide}"
     measured = f"{comparison.n:,} images of each against {_short(comparison.data)}, seed {comparison.seed}"
     return [
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
-        f"verdict: - for indistinguishable. {behind}",
+        f"verdict: - for indistinguishable; {together}.",
         _directions(every),
     ]
 

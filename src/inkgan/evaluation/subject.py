@@ -300,10 +300,8 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
     if n is not None:
         complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
         n = whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
-    if len(data.test) < _FEWEST:
-        given = f"{data.name} has {quantity(len(data.test), 'held-out image')}; at least {_FEWEST} are needed"
-        larger = f"whose test split has as many, or of {10 * _FEWEST:,} images, of which a tenth is held out"
-        raise EvaluationError(f"{given}. Name a set with --data {larger}.")
+    if missing := shortage(data):
+        raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
         if subject.image_shape != data.image_shape:
