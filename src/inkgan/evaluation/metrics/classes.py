@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics import Float64, Int64
-from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, groups, jackknife
+from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, jackknife, jackknife_of_sums
 
 
 def classifier_score(probabilities: NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
@@ -29,19 +29,12 @@ def classifier_score(probabilities: NDArray[Any], rng: np.random.Generator, num_
         num_groups: G.
     """
     p = probabilities.astype(np.float64)
-    group = groups(len(p), num_groups, rng)
-    size = np.bincount(group, minlength=num_groups)
-    certainty = np.bincount(group, _entropy_terms(p).sum(axis=1), num_groups)  # [G]
-    share = np.stack([p[group == g].sum(axis=0) for g in range(num_groups)])  # [G, K]
 
     def score(n: Float64, negative_entropy: Float64, total: Float64) -> Float64:
         # E KL(p(y|x) || p(y)) = E sum_y p log p - sum_y m log m, with m = E p
         return np.exp(negative_entropy / n - _entropy_terms(total / n[..., None]).sum(axis=-1))
 
-    n = np.asarray(len(p), np.float64)
-    whole = float(score(n, certainty.sum(axis=0), share.sum(axis=0)))
-    left_out = score(n - size, certainty.sum() - certainty, share.sum(axis=0) - share)
-    return jackknife(whole, left_out, len(p))
+    return jackknife_of_sums(score, rng, num_groups, _entropy_terms(p).sum(axis=1), p)
 
 
 def _entropy_terms(p: Float64) -> Float64:
@@ -152,17 +145,10 @@ def diversity(features: NDArray[Any], rng: np.random.Generator, num_groups: int 
     """
     x = features.astype(np.float64)
     x -= x.mean(axis=0)  # distances stay the same, and the sums of squares do not cancel
-    group = groups(len(x), num_groups, rng)
-    size = np.bincount(group, minlength=num_groups)
-    squares = np.bincount(group, (x * x).sum(axis=1), num_groups)
-    total = np.stack([x[group == g].sum(axis=0) for g in range(num_groups)])
 
-    def spread(n: Float64, square: Float64, mean: Float64) -> Float64:
+    def spread(n: Float64, squares: Float64, total: Float64) -> Float64:
+        mean = total / n[..., None]
         # 2 tr(C) = 2 (sum_i |x_i|^2 - n |m|^2) / (n - 1), with m = 1/n sum_i x_i
-        return 2 * (square - n * (mean * mean).sum(axis=-1)) / (n - 1)
+        return 2 * (squares - n * (mean * mean).sum(axis=-1)) / (n - 1)
 
-    n = np.asarray(len(x), np.float64)
-    whole = float(spread(n, squares.sum(axis=0), total.sum(axis=0) / n))
-    kept = n - size
-    left_out = spread(kept, squares.sum() - squares, (total.sum(axis=0) - total) / kept[:, None])
-    return jackknife(whole, left_out, len(x))
+    return jackknife_of_sums(spread, rng, num_groups, (x * x).sum(axis=1), x)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,6 +103,28 @@ def jackknife(value: float, left_out: Float64, n: int) -> Estimate:
     count = len(left_out)
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
     return student(value, error, count - 1, n)
+
+
+def jackknife_of_sums(
+    statistic: Callable[..., Float64], rng: np.random.Generator, num_groups: int, *values: Float64
+) -> Estimate:
+    """Estimate a figure that depends on sums over the images, with its interval by the delete-a-group jackknife.
+
+    Args:
+        statistic: the figure as a function of the number of images, float64 [] or [G], and of each sum, [...] or
+            [G, ...].
+        rng: assigns the images to groups.
+        num_groups: G.
+        values: what to sum, float64 [n] or [n, ...].
+    """
+    n = np.asarray(len(values[0]), np.float64)
+    group = groups(len(values[0]), num_groups, rng)
+    sums = [np.zeros((num_groups, *value.shape[1:])) for value in values]
+    for by_group, value in zip(sums, values, strict=True):
+        np.add.at(by_group, group, value)
+    whole = statistic(n, *(by_group.sum(axis=0) for by_group in sums))
+    left_out = statistic(n - np.bincount(group), *(by_group.sum(axis=0) - by_group for by_group in sums))
+    return jackknife(float(whole), left_out, len(values[0]))
 
 
 def mean_over_repeats(values: Float64) -> Estimate:
