@@ -321,9 +321,7 @@ def _verdict(a: float, b: float, difference: Interval, figure: Figure) -> Verdic
 
 
 def _overall(found: Sequence[Difference]) -> Verdict:
-    verdicts = {one.verdict for one in found} - {"indistinguishable"}
-    if not verdicts:
-        return "indistinguishable"
+    verdicts: set[Verdict] = {one.verdict for one in found} - {"indistinguishable"} or {"indistinguishable"}
     return verdicts.pop() if len(verdicts) == 1 else "mixed"
 
 
@@ -343,19 +341,14 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
         changed = [one for one in changed if not one.startswith("seed: ")]
     before_steps, after_steps = _trained_steps(before), _trained_steps(after)
     if before_steps != after_steps:
-        changed = [*changed, f"trained steps: {_range_text(before_steps)} -> {_range_text(after_steps)}"]
+        changed = [*changed, f"trained steps: {before_steps} -> {after_steps}"]
     return tuple(changed)
 
 
-def _trained_steps(runs: Sequence[RunFolder]) -> tuple[int, int]:
-    """Return the fewest and the most steps for which runs were trained, by their newest whole checkpoints."""
+def _trained_steps(runs: Sequence[RunFolder]) -> str:
+    """Return for how many steps runs were trained, by their newest whole checkpoints: ``300``, or ``200 to 300``."""
     steps = [checkpoint.newest_whole(run.checkpoints, PARTS)[0] or 0 for run in runs]
-    return min(steps), max(steps)
-
-
-def _range_text(ends: tuple[int, int]) -> str:
-    low, high = ends
-    return f"{low}" if low == high else f"{low} to {high}"
+    return " to ".join(str(step) for step in sorted({min(steps), max(steps)}))
 
 
 def _notes(
@@ -392,11 +385,11 @@ def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
         yield f"the runs of {name} differ in more than their seed: {which}"
     elif len({first.seed, *(other.seed for other in others)}) < len(runs):
         yield f"runs of {name} share a seed: they are not independent repeats."
-    fewest, most = _trained_steps(runs)
-    if fewest < most:
+    steps = _trained_steps(runs)
+    if not steps.isdigit():  # a range
         yield (
-            f"the runs of {name} were trained for {_range_text((fewest, most))} steps, which adds to the spread "
-            "between them. Runs of --steps, unlike those of --seconds, all end at the same step."
+            f"the runs of {name} were trained for {steps} steps, which adds to the spread between them. Runs of "
+            "--steps, unlike those of --seconds, all end at the same step."
         )
 
 
