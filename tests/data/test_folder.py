@@ -384,7 +384,7 @@ def test_sets_too_large_for_memory_are_refused_before_they_are_read(folder: Path
     (folder / "0.png").write_bytes(image)
     for number in range(1, 140):
         (folder / f"{number}.png").hardlink_to(folder / "0.png")
-    complaint(lambda: load(str(folder)), "140 images of 4096x4096x1 take 2.3 GB", "at most 2.1 GB")
+    complaint(lambda: load(str(folder)), "takes 2.3 GB", "at most 2.1 GB")
 
 
 @pytest.mark.slow

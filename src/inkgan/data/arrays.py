@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names, most_unpacked
+from inkgan.data.sets import DataSet, Reading, assemble, distinct_names, most_unpacked, require_room
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 from inkgan.files import is_file
@@ -178,9 +178,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, allowed: str = 
         if dtype.kind not in _KINDS[allowed]:
             remedy = "Convert them" if allowed == "numbers" else "Save it with .astype(str)"
             raise DataError(f"{name} holds {dtype} values; only {allowed} are read. {remedy}.")
-        if needed > MAX_BYTES:
-            limit = in_bytes(MAX_BYTES)
-            raise DataError(f"{name} takes {in_bytes(needed)}; at most {limit} are read. Use less, or uint8.")
+        require_room(needed, name)
         if needed + offset != member.size:
             promised = f"promises {in_bytes(needed)} but has {in_bytes(member.size)}"
             raise DataError(f"{name} {promised}. It is damaged; write it again.")

@@ -29,10 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
-from inkgan.data.pixels import resized, size_text
-from inkgan.data.sets import MAX_BYTES, DataSet, Reading, assemble, distinct_names
+from inkgan.data.pixels import resized
+from inkgan.data.sets import DataSet, Reading, assemble, distinct_names, require_room
 from inkgan.data.splits import Split, split_from_name, splits_among
-from inkgan.errors import DataError, as_given, in_bytes, listed, quantity, reason_of, shown
+from inkgan.errors import DataError, as_given, listed, quantity, reason_of, shown
 from inkgan.files import Progress, is_run
 from inkgan.images import Images
 
@@ -213,7 +213,7 @@ def _decode(
     Raises:
         DataError: they would take more than ``MAX_BYTES``.
     """
-    _require_room((len(files), *size, 1), shown(folder))
+    require_room(len(files) * math.prod(size), shown(folder))
     images: NDArray[Any] = np.empty((len(files), *size, 1), np.uint8)
     used: list[_Found] = []
     deep: list[int] = []
@@ -245,7 +245,7 @@ def _decode(
 def _with_room_for(pixels: NDArray[Any], images: NDArray[Any], source: str) -> NDArray[Any]:
     """Return the images with three channels if these pixels have three, and with 16 bits if these have."""
     if pixels.shape[2] > images.shape[3]:
-        _require_room((*images.shape[:3], 3), source)
+        require_room(3 * images.size, source)
         images = np.repeat(images, 3, axis=3)
     return images.astype(np.uint16, copy=False) if pixels.dtype == np.uint16 else images
 
@@ -332,10 +332,3 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
         elif [*skipped.images()] == [_NO_CLASS]:
             remedy = "Sort them into folders of their classes, or move them elsewhere"
         raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
-
-
-def _require_room(shape: tuple[int, int, int, int], source: str) -> None:
-    """Raise a :class:`DataError` if images of shape [N, H, W, C] are too many to be read."""
-    if (needed := math.prod(shape)) > MAX_BYTES:
-        given = f"{shape[0]} images of {size_text(shape[1:])} take {in_bytes(needed)}"
-        raise DataError(f"{source}: {given}; at most {in_bytes(MAX_BYTES)} are read. Use fewer or smaller images.")

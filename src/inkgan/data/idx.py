@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from inkgan.data.pixels import as_images, as_labels, size_text
-from inkgan.data.sets import MAX_BYTES, most_unpacked
+from inkgan.data.sets import most_unpacked, require_room
 from inkgan.errors import DataError, in_bytes, reason_of, shown
 from inkgan.images import Images, Labels
 
@@ -119,8 +119,7 @@ def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:
     size = path.stat().st_size
     if not needed:
         raise DataError(f"{shown(path)} is empty: its header promises {size_text(shape)} numbers. Check what it is.")
-    if needed > MAX_BYTES:
-        raise DataError(f"{shown(path)} claims {in_bytes(needed)}; at most {in_bytes(MAX_BYTES)} are read. Use less.")
+    require_room(needed, shown(path))
     if needed > (most_unpacked(size) if isinstance(file, gzip.GzipFile) else size):
         raise DataError(_damaged(path, f"cannot be whole with {in_bytes(size)}", shape))
     return shape

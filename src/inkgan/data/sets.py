@@ -339,6 +339,13 @@ def digest_of(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
+def require_room(needed: int, what: str) -> None:
+    """Refuse what takes more than ``MAX_BYTES``, before memory is taken for it."""
+    if needed > MAX_BYTES:
+        limit = f"at most {in_bytes(MAX_BYTES)} are read"
+        raise DataError(f"{what} takes {in_bytes(needed)}; {limit}. Use fewer or smaller images, as uint8.")
+
+
 def most_unpacked(packed: int) -> int:
     """Return the largest plausible size in bytes of images that are compressed to ``packed`` bytes.
 
