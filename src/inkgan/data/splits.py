@@ -122,23 +122,20 @@ def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
 def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str], source: str) -> None:
     """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
     # The folders in all class folders together, and those in each folder: not every class may be divided in this way.
-    folders: dict[tuple[str, ...], list[str]] = {(): [place[1] for place in places if len(place) > 1]}
+    inside: dict[tuple[str, ...], list[str]] = {(): [place[1] for place in places if len(place) > 1]}
     for place in places:
         for depth in range(1, len(place)):
-            folders.setdefault(place[:depth], []).append(place[depth])
-    inside = {outer: list(dict.fromkeys(names)) for outer, names in folders.items()}
-    outer = next((outer for outer, names in inside.items() if _divide(_named(names), names)), None)
-    if outer is None:
-        return
-    inner = inside[outer]
-    remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
-    if len(tops) == 1:
-        remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
-    raise DataError(
-        f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the folders "
-        f"{printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with --set data.splits=no (they "
-        "are not splits)."
-    )
+            inside.setdefault(place[:depth], []).append(place[depth])
+    for outer, names in inside.items():
+        inner = list(dict.fromkeys(names))
+        if _divide(_named(inner), inner):
+            remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
+            if len(tops) == 1:
+                remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
+            would = f"{printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}"
+            but = f"but inside are the folders {printable(listed(inner, 5))}, which look like splits"
+            answer = "or answer with --set data.splits=no (they are not splits)"
+            raise DataError(f"{source}: {would}, {but}. {remedy}, {answer}.")
 
 
 def _question(source: str, folders: Sequence[str], question: str) -> DataError:
