@@ -194,7 +194,8 @@ class ManyProcesses(Team):
             if not self.leads:
                 raise DismissedError(LostProcessError.exit_code) from error
             raise LostProcessError(
-                f"another process of this run has ended, or did not answer within {self._limit:g} s. Use --resume."
+                f"another process of this run has ended, or did not answer within {self._limit:g} s. "
+                "--resume continues from the newest checkpoint."
             ) from error
 
 

@@ -30,9 +30,10 @@ def read_thresholds(file: Path = THRESHOLDS) -> Mapping[str, float]:
             return found
         reason = f"the threshold {wrong[0]} is not a number"
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = repr(error)
+        reason = f"it is damaged or missing ({error})"
     raise ConfigError(
-        f"no thresholds of the doctor in {shown(file)}: {reason}. Install inkgan again, or --set watch.doctor_every=0"
+        f"the doctor's thresholds cannot be read from {shown(file)}: {reason}. Install inkgan again, or train without "
+        "the doctor: --set watch.doctor_every=0"
     )
 
 
