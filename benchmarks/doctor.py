@@ -149,26 +149,20 @@ def worst(rule: Rule, run: Run) -> float | None:
     The rule is ill on the run if and only if this value is beyond the threshold.
     """
     values: list[float] = []
-    doctor = _Listening(run.config, rule, values)
+
+    def noted(line: Mapping[str, float], config: Config) -> float | None:
+        value = rule.value(line, config)
+        if value is not None:
+            values.append(value)
+        return value
+
+    doctor = Doctor(run.config, thresholds={rule.name: math.inf if rule.above else -math.inf})  # no value is ill
+    doctor._rules = [dataclasses.replace(rule, value=noted)]
     for line in run.lines:
         doctor.judge(int(line["step"]), line)
     lasting, extreme = (min, max) if rule.above else (max, min)
     windows = [lasting(values[i : i + rule.patience]) for i in range(len(values) - rule.patience + 1)]
     return extreme(windows) if windows else None
-
-
-class _Listening(Doctor):
-    """A doctor that records the values of one rule."""
-
-    def __init__(self, config: Config, rule: Rule, values: list[float]) -> None:
-        super().__init__(config, thresholds=dict.fromkeys((each.name for each in RULES), math.inf))
-        self._rules = [rule]
-        self._values = values
-
-    def _record(
-        self, rule: Rule, course: Any, step: int, value: float, line: Mapping[str, float], config: Config
-    ) -> None:
-        self._values.append(value)
 
 
 def fit(runs: Sequence[Run]) -> dict[str, float]:
