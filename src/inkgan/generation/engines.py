@@ -248,7 +248,10 @@ def _serve(ours: connection.Connection, task: Task[Any]) -> None:
 
 
 def _stop_after(first: BaseProcess) -> None:
-    """Stop this process when the first one ends, even if it is killed: a run would train on and keep its folder."""
+    """Stop this process when the first one ends, even if it is killed.
+
+    Otherwise a run would go on training for hours and keep its folder locked.
+    """
     first.join()
     os.kill(os.getpid(), signal.SIGTERM)
 
