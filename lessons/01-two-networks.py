@@ -241,7 +241,6 @@ shifted = torch.roll(image, 4, dims=3)
 maps, maps_of_shifted = convolution(image), convolution(shifted)
 inside = slice(6, -6)  # near the edge the two differ: a convolution sees zeros beyond it
 same = torch.allclose(torch.roll(maps, 4, 3)[..., inside], maps_of_shifted[..., inside], atol=1e-6)
-assert same
 
 
 def stretched(x):  # to 0..1, to be looked at
@@ -250,6 +249,9 @@ def stretched(x):  # to 0..1, to be looked at
 
 rows = [image[0], stretched(maps[0, :1]), shifted[0], stretched(maps_of_shifted[0, :1])]
 sheet(to_uint8(torch.stack(rows).permute(0, 2, 3, 1).detach().numpy()), columns=2, scale=3)
+
+# %%
+assert same
 
 # %% [markdown] lang="en"
 # ## Why pooling?
@@ -274,8 +276,10 @@ def change(before, after):
 moved = torch.roll(real, 1, dims=3)
 pooled, pooled_moved = (F.avg_pool2d(F.avg_pool2d(x, 2), 2) for x in (real, moved))
 print(f"change by one pixel: {change(real, moved):.2f} of the image, {change(pooled, pooled_moved):.2f} after pooling")
-assert change(pooled, pooled_moved) < 0.6 * change(real, moved)
 sheet(to_uint8(pooled[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=6)
+
+# %%
+assert change(pooled, pooled_moved) < 0.6 * change(real, moved)
 
 # %% [markdown] lang="en"
 # At 7×7 pixels you can still guess most digits. That is about what the fully connected layers get to see, only with 64
@@ -335,9 +339,11 @@ for layer in generator:
 with torch.no_grad():
     fake = generator(latents)
 print("smallest pixel:", round(fake.min().item(), 2), " largest:", round(fake.max().item(), 2))
+sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
+
+# %%
 assert fake.shape == real.shape
 assert 0.3 < fake.mean() < 0.7
-sheet(to_uint8(fake[:10].permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # Grey fog: every pixel is near one half. The sigmoid at the end keeps pixels between 0 and 1, whatever the layers
@@ -365,9 +371,11 @@ with torch.no_grad():
     plain = without(latents)
 spread, spread_plain = (x.std(dim=0).mean().item() for x in (fake, plain))
 print(f"how much a pixel differs from latent to latent: {spread:.5f} with normalisation, {spread_plain:.7f} without")
-assert spread_plain < spread / 100
 both = torch.cat([stretched(fake[:10]), (plain[:10] - plain.mean()) / (fake.max() - fake.min()) + 0.5])
 sheet(to_uint8(both.permute(0, 2, 3, 1).numpy()), columns=10, scale=2)
+
+# %%
+assert spread_plain < spread / 100
 
 # %% [markdown] lang="en"
 # The upper row is with normalisation, the lower one without, both drawn with the same contrast. Without it, all latents
@@ -421,10 +429,12 @@ flat, ones = torch.ones(1, 1, 8, 8), torch.ones(1, 1, 3, 3)
 checkered = F.conv_transpose2d(flat, ones, stride=2)[..., 1:-1, 1:-1]  # 15 × 15
 smooth = F.conv2d(F.interpolate(flat, 17, mode="bilinear"), ones / 4)  # 15 × 15
 print("transposed:", checkered.unique().tolist(), "  enlarged, then convolved:", smooth.unique().tolist())
-assert checkered.unique().tolist() == [1, 2, 4]
-assert smooth.std() < 1e-6
 pictures = torch.cat([checkered / 4, smooth / 4]).permute(0, 2, 3, 1)
 sheet(to_uint8(pictures.numpy()), columns=2, scale=10)
+
+# %%
+assert checkered.unique().tolist() == [1, 2, 4]
+assert smooth.std() < 1e-6
 
 # %% [markdown] lang="en"
 # The transposed convolution draws a chequered pattern, because its stamps overlap: some pixels are printed four times,

@@ -129,9 +129,11 @@ for _ in range(600):
 formula = real_share / (real_share + fake_share)
 difference = (torch.sigmoid(best) - formula).abs().max().item()
 print("largest difference from real / (real + generated):", round(difference, 5))
-assert difference < 0.01
 heights = real_share / real_share.max(), fake_share / fake_share.max()  # each curve 1 high at its top
 curves(*heights, torch.sigmoid(best).tolist(), limits=(0, 1), across=(-4, 4))
+
+# %%
+assert difference < 0.01
 
 # %% [markdown] lang="en"
 # The line of numbers runs from left to right. Blue: where real ones lie. Orange: where generated ones lie (both curves
@@ -194,9 +196,11 @@ minimax_slope = torch.autograd.grad(torch.log(1 - torch.sigmoid(logit)).sum(), l
 own_slope = torch.autograd.grad(F.softplus(-logit).sum(), logit)[0]
 at = (logit - -8).abs().argmin()
 print(f"slopes at logit -8:  log(1 - D): {minimax_slope[at]:.4f}   -log D: {own_slope[at]:.4f}")
+curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=(-10, 4))
+
+# %%
 assert minimax_slope[at].abs() < 0.001
 assert own_slope[at].abs() > 0.999
-curves(minimax_slope.tolist(), own_slope.tolist(), limits=(-1.05, 0.05), across=(-10, 4))
 
 # %% [markdown] lang="en"
 # Blue is the slope of log(1 − D), orange that of −log D; the logit goes from −10 to 4. Early in training, as soon as
@@ -293,8 +297,10 @@ for number in range(60):
     if number % 12 == 0:
         stages.append(pixels.clone())
 print("estimate before and after:", round(estimates[0], 2), round(estimates[-1], 2))
-assert estimates[-1] > estimates[0]
 sheet(to_uint8(torch.cat(stages).numpy()), columns=5, scale=3)
+
+# %%
+assert estimates[-1] > estimates[0]
 
 # %% full=true
 assert estimates[0] < -1
@@ -357,8 +363,10 @@ for _ in range(15):
     wrong.step()
     course.append(loss.item())
 print("the generator's loss:", [round(x, 2) for x in course[::7]])
-assert course[-1] < course[0]
 curves(course, across=(1, 15))
+
+# %%
+assert course[-1] < course[0]
 
 # %% full=true
 assert course[-1] < 0.1 * course[0]

@@ -66,9 +66,11 @@ mnist = load("mnist")
 order = BatchOrder(SEED, len(mnist.train), 50)
 print("the first images of batch 7:", order.batch(7)[:5])
 again = latents(SEED, Stream.DISCRIMINATOR_LATENTS, 7, 50, 100)
+sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
+
+# %%
 assert np.array_equal(again, latents(SEED, Stream.DISCRIMINATOR_LATENTS, 7, 50, 100))
 assert not np.array_equal(again, latents(SEED, Stream.GENERATOR_LATENTS, 7, 50, 100))
-sheet(mnist.train.images[order.batch(7)[:20]], columns=10, scale=2)
 
 # %% [markdown] lang="en"
 # `BatchOrder` shuffles all 55,000 images and deals them out, batch by batch. No image comes twice before all have come

@@ -157,8 +157,8 @@ cured = resolve(
     options={**small, "steps": STEPS, "discriminator.learning_rate": 0.3, "generator.learning_rate": 0.3},
     overrides=blown_up[0].remedy.settings,
 )
-assert cured == healthy_config
 print("after the remedy, the settings are those of the healthy run")
+assert cured == healthy_config
 
 # %% [markdown] lang="en"
 # ## 2. The discriminator wins
@@ -384,8 +384,10 @@ for _ in range(400):
     path.append((x, y))
 distance_from_rest = [np.hypot(*point) for point in path]
 print("distance from the resting point: 1 at first,", round(distance_from_rest[-1], 2), "after 400 steps")
-assert distance_from_rest[-1] > 1.5
 curves([point[0] for point in path], [point[1] for point in path], across=(1, 400))
+
+# %%
+assert distance_from_rest[-1] > 1.5
 
 # %% [markdown] lang="en"
 # They never arrive. (Blue is x, orange is y, from step to step; both would be at rest at 0.) Each step is right by
@@ -507,9 +509,11 @@ for name, twice in (("once", False), ("twice", True)):
         course.append(loss.item())
     ends[name] = course
 print("loss at the end:", {name: round(float(np.mean(course[-20:])), 3) for name, course in ends.items()})
+curves(*ends.values(), across=(1, 200))
+
+# %%
 assert np.mean(ends["once"][-20:]) < 0.6
 assert min(ends["twice"]) > 1.461
-curves(*ends.values(), across=(1, 200))
 
 # %% [markdown] lang="en"
 # Blue: one softmax. Orange: two. The orange one stays high for ever, yet it seems to learn; so the mistake survives.
@@ -541,9 +545,11 @@ print(
     int(np.abs(alone[0].astype(int) - alone[2]).max()),
     "with fixed ones",
 )
+sheet(np.stack(together + alone), columns=3, scale=3)
+
+# %%
 assert change > 20
 assert np.array_equal(alone[0], alone[2])
-sheet(np.stack(together + alone), columns=3, scale=3)
 
 # %% [markdown] lang="en"
 # Above with the batch's statistics, below with fixed ones. You hardly see it, but in the upper row some pixel changes

@@ -63,8 +63,10 @@ other_class = np.where(labels != labels[one], to_all, np.inf)
 nearest = other_class.argmin()
 print(f"to itself, moved by one pixel: {((moved - images[one]) ** 2).sum():.1f}")
 print(f"to the nearest digit of another class, a {labels[nearest]}: {other_class[nearest]:.1f}")
-assert other_class[nearest] < ((moved - images[one]) ** 2).sum()
 sheet((np.stack([images[one], moved, images[nearest]]) * 255).astype(np.uint8), columns=3, scale=3)
+
+# %%
+assert other_class[nearest] < ((moved - images[one]) ** 2).sum()
 
 # %% [markdown] lang="en"
 # In pixels, this nine (number 8 of the training images, so `one = 8`) is nearer to a four than to itself moved by one
@@ -343,9 +345,11 @@ for name, some in {"new": real[:300], "copies": known[:300], "best": best.sample
     medians[name] = np.median(apart.min(axis=1))
     rows += [image for i in range(6) for image in (some[i], known[apart[i].argmin()])]
     print(f"{name:7} median distance to the nearest training image: {medians[name]:.2f}")
+sheet(np.stack(rows), columns=12)
+
+# %%
 assert medians["copies"] < 0.1
 assert 0.7 * medians["new"] < medians["best"] < 1.5 * medians["new"]
-sheet(np.stack(rows), columns=12)
 
 # %% [markdown] lang="en"
 # The second row shows copies. `best` draws digits that are about as far from the training images as new real digits

@@ -256,8 +256,10 @@ for _ in range(400):
     far.append(np.hypot(x, y))
     far_mean.append(np.hypot(mean_x, mean_y))
 print(f"from the resting point at the end: {far[-1]:.2f}, the moving average {far_mean[-1]:.2f}")
-assert far_mean[-1] < 0.5 * far[-1]
 curves(far, far_mean, limits=(0, 2), across=(1, 400))
+
+# %%
+assert far_mean[-1] < 0.5 * far[-1]
 
 # %% [markdown] lang="en"
 # The height is the distance from the resting point, over 400 steps: blue for the point itself, orange for its moving

@@ -71,8 +71,10 @@ straight = (1 - steps) * a + steps * b
 curved = arc(a, b, steps).astype(np.float32)
 middle = [float(np.linalg.norm(way, axis=1)[5:7].mean()) for way in (straight, curved)]
 print("length half way: straight", round(middle[0], 2), " arc", round(middle[1], 2))
-assert middle[0] < 0.85 * middle[1]
 sheet(np.concatenate([model.draw(way, "3") for way in (straight, curved)]), columns=12, scale=2)
+
+# %%
+assert middle[0] < 0.85 * middle[1]
 
 # %% [markdown] lang="en"
 # Above is the straight line, below the arc. Every step is a three, and every step is a little different from the one
@@ -150,9 +152,11 @@ psis = (0.0, 0.3, 0.6, 0.8, 1.0, 1.3)
 found = [legible_and_varied(model.draw(np.float32(psi) * z[:N], labels)) for psi in psis]
 for psi, (legible, varied) in zip(psis, found, strict=True):
     print(f"psi {psi}: {legible:.1%} legible, variety {varied:.1f}")
+sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi in psis]), columns=20)
+
+# %%
 assert found[0][0] == 1.0
 assert found[0][1] < 0.01
-sheet(np.concatenate([model.draw(np.float32(psi) * z[:20], labels[:20]) for psi in psis]), columns=20)
 
 # %% [markdown] lang="en"
 # One row for each ψ, from 0 at the top. At ψ = 0 all twos are the same two: as legible as can be, and dull. Beyond 1
@@ -187,10 +191,12 @@ legible, varied = legible_and_varied(drawn)
 print(
     f"{len(changed)} of {N} digits changed; {legible:.1%} legible, variety {varied:.1f} instead of {legible_and_varied(before)[1]:.1f}"
 )
+sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
+
+# %%
 assert legible == 1.0
 assert varied > 0.95 * legible_and_varied(before)[1]
 assert len(changed) < 0.1 * N
-sheet(np.concatenate([before[changed[:10]], drawn[changed[:10]]]), columns=min(10, len(changed)), scale=2)
 
 # %% [markdown] lang="en"
 # Above are the hard ones, below is what became of them. The classifier reads all of them now, and the variety is nearly
@@ -245,8 +251,8 @@ sheet(np.concatenate([mnist.test.images[:10], (drawn.numpy() * 255).astype(np.ui
 
 # %% full=true
 at_zero = (generator(torch.zeros(10, 64), classes) - targets).square().mean()
-assert apart.mean() < 0.15 * at_zero
 print(f"at z = 0 it was {at_zero:.4f}: {1 - apart.mean() / at_zero:.0%} of the difference is explained")
+assert apart.mean() < 0.15 * at_zero
 
 # %% [markdown] lang="en"
 # No network learns; the latent does. Above are real digits, below the nearest that the generator can draw. They are
@@ -344,8 +350,10 @@ amounts = np.linspace(-3, 3, 9, dtype=np.float32)
 start = z[0] - (z[0] @ direction) * direction
 walk = model.draw((start + amounts[:, None] * direction).astype(np.float32), "5")
 print("ink on the way:", [round(float(x), 1) for x in walk.mean(axis=(1, 2))])
-assert walk[-1].mean() > 1.2 * walk[0].mean()
 sheet(walk, columns=9, scale=2)
+
+# %% solution=true
+assert walk[-1].mean() > 1.2 * walk[0].mean()
 
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>
@@ -370,8 +378,10 @@ centre = model.draw(np.zeros((10, 64), np.float32), np.arange(10))
 means = np.stack([mnist.train.images[mnist.train.labels == digit][:, :, :, 0].mean(axis=0) for digit in range(10)])
 sharpness = [float(np.abs(np.diff(np.asarray(some, float), axis=2)).mean()) for some in (centre, means)]
 print("mean step between neighbouring pixels:", [round(x, 1) for x in sharpness])
-assert sharpness[0] > 1.3 * sharpness[1]
 sheet(np.concatenate([centre, means.astype(np.uint8)]), columns=10, scale=2)
+
+# %% solution=true
+assert sharpness[0] > 1.3 * sharpness[1]
 
 # %% [markdown] lang="en"
 # <details><summary>Answer</summary>

@@ -58,9 +58,11 @@ for kind in KINDS:
 shapes = load("shapes")
 print(shapes)
 print(shapes.class_names, *shapes.notes, sep="\n")
+sheet(shapes.examples("train", columns=12), columns=12, scale=2)
+
+# %%
 assert len(shapes.train) + len(shapes.validation) + len(shapes.test) == 600
 assert any("inverted" in note for note in shapes.notes)
-sheet(shapes.examples("train", columns=12), columns=12, scale=2)
 
 # %% [markdown] lang="en"
 # inkgan found the classes in the names of the folders, kept a tenth of the images for validation (during the training,
@@ -176,8 +178,10 @@ for kind in KINDS:
         shape(kind, ink=INKS[kind]).save(f"coloured/{kind}/{number:03}.png")
 coloured = load("coloured")
 print(coloured.image_shape)
-assert coloured.image_shape == (24, 24, 3)
 sheet(coloured.examples("train", columns=12), columns=12, scale=2)
+
+# %%
+assert coloured.image_shape == (24, 24, 3)
 
 # %%
 result = inkgan.train(

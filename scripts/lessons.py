@@ -49,7 +49,7 @@ _WORDS = {
     "en": {"other": "中文", "next": "Next lesson", "before": "Lesson before"},
     "zh": {"other": "English", "next": "下一课", "before": "上一课"},
 }
-#: The labels that unfold the code of a solution on the site, and a cell that asserts what its full form computed.
+#: The labels that unfold the code of a solution on the site, and a cell that only asserts what it computed.
 _SOLUTION = {"en": "Solution", "zh": "参考代码"}
 _CHECK = {"en": "A check of the solution", "zh": "检验上面的结果"}
 #: A line break between Chinese characters, which Markdown would show as a space.
@@ -177,7 +177,8 @@ def notebook(lesson: Path, language: Language, *, short: bool = False) -> Any:
             made.cells.append(nbformat.v4.new_markdown_cell(_BROKEN_CHINESE.sub("", cell.source)))
         elif cell.cell_type == "code" and not (short and cell.metadata.get("full")):
             source = _shortened(lesson, cell) if short else cell.source
-            label = (_CHECK if cell.metadata.get("full") else _SOLUTION)[language]
+            only_asserts = all(line.startswith("assert ") for line in source.splitlines())
+            label = (_CHECK if only_asserts else _SOLUTION)[language]
             folded = _folded(label) if cell.metadata.get("solution") else {}
             made.cells.append(nbformat.v4.new_code_cell(source, metadata=folded))
     # Also below the title: whoever reads only the other language does not scroll to the end.

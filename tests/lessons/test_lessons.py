@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import importlib.util
 import re
@@ -90,6 +91,16 @@ def prose(text: str) -> str:
     """Markdown without code, formulas and the addresses of links."""
     text = re.sub(r"```.*?```", "`", text, flags=re.DOTALL)
     return re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`|\$[^$]*\$", "`", text))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_what_a_cell_shows_comes_before_its_assertions(script: Any, path: Path) -> None:
+    """A learner whose change breaks an assertion still sees the picture: it is in a cell before."""
+    for cell in script.notebook(path, "en").cells:
+        if cell.cell_type == "code":
+            *before, last = ast.parse(cell.source).body
+            shows = isinstance(last, ast.Expr)
+            assert not (shows and any(isinstance(line, ast.Assert) for line in before)), cell.source
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
