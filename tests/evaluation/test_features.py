@@ -307,6 +307,18 @@ def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.Monkey
         feature_network_for(replace(data(), class_names=("a",)))
 
 
+def test_too_few_images_are_refused_before_a_network_learns_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their features, 64 numbers each, would have no distance. Nothing is announced, trained or written."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    few = replace(data(), train=data().train[:64])
+    assert len(few.train) == 64
+    with pytest.raises(EvaluationError, match="bars has 64 training images; at least 65 are needed to measure"):
+        feature_network_for(few)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_warps_of_nothing_change_nothing() -> None:
     ink = to_ink(bars(3)[0])
     still = FeatureRecipe(rotation_degrees=0, scale=0, shear=0, shift=0, elastic=0)

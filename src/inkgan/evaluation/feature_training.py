@@ -23,7 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, quantity
 from inkgan.evaluation.cache import features_folder
 from inkgan.evaluation.features import (
     CARD,
@@ -89,7 +89,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
         progress: called every hundred steps and at the end, if the network is trained.
 
     Raises:
-        EvaluationError: the data have no labels, or one class.
+        EvaluationError: the data have no labels, one class, or too few training images to measure distances from.
         CheckpointError: the shipped network is damaged.
 
     Warns:
@@ -97,7 +97,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     """
     if is_shipped_for(data):
         return load_features()
-    labels_to_learn(data)  # raises before anything is locked
+    _require_enough(data)  # raises before anything is locked
     recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = features_folder() / key
@@ -117,6 +117,14 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
 def is_shipped_for(data: DataSet) -> bool:
     """Whether the shipped feature network was trained on exactly these data."""
     return bool(load_card().data["digest"] == data.digest)
+
+
+def _require_enough(data: DataSet) -> None:
+    """Refuse data that no feature network can learn, or whose covariance of features would be singular."""
+    fewest = FeatureCard.num_features + 1
+    if len(labels_to_learn(data)) < fewest:
+        given = f"{data.name} has {quantity(len(data.train), 'training image')}"
+        raise EvaluationError(f"{given}; at least {fewest} are needed to measure. Name a larger set with --data.")
 
 
 def _announcement(state: str, data: DataSet, recipe: FeatureRecipe, widths: tuple[int, ...]) -> str:
