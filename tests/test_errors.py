@@ -319,6 +319,17 @@ def test_the_nearest_word_in_any_case(given: str) -> None:
     assert did_you_mean(given, []) == ""
 
 
+@pytest.mark.parametrize(("given", "meant"), [("0", "00"), ("7", "07"), ("1", "01"), ("007", "07"), ("011", "11")])
+def test_the_nearest_number_is_the_same_with_other_zeros(given: str, meant: str) -> None:
+    numbers = [f"{number:02}" for number in range(20)]
+    assert did_you_mean(given, numbers) == f" Did you mean {meant!r}?"
+    assert did_you_mean("5", ["0005"]) == " Did you mean '0005'?"
+
+
+def test_the_nearest_word_is_the_first_of_equals() -> None:
+    assert did_you_mean("cat", ["car", "cap", "can"]) == " Did you mean 'car'?"
+
+
 @pytest.mark.parametrize(
     ("given", "word"),
     [

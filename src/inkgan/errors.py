@@ -161,13 +161,24 @@ JOINERS = "\u200c\u200d"
 
 
 def did_you_mean(given: Any, allowed: Iterable[str]) -> str:
-    """Return a hint with the allowed word nearest to ``given``, ignoring case (`` Did you mean 'x'?``), or ``""``."""
+    """Return a hint with the allowed word nearest to ``given``, ignoring case (`` Did you mean 'x'?``), or ``""``.
+
+    Of several that are equally near, it is the first. A number is nearest to itself with other leading zeros.
+    """
     if not isinstance(given, str):
         return ""
     words = {word.casefold(): word for word in allowed}
     start = given[:_LONGEST_VALUE].casefold()  # a long text takes long to compare
-    matches = difflib.get_close_matches(start, words, n=1, cutoff=_SIMILAR)
-    return f" Did you mean {words[matches[0]]!r}?" if matches else ""
+    matcher = difflib.SequenceMatcher(b=start)
+
+    def similarity(word: str) -> float:
+        if word.isdecimal() and start.isdecimal() and word.lstrip("0") == start.lstrip("0"):
+            return 1.0
+        matcher.set_seq1(word)
+        return matcher.ratio() if matcher.quick_ratio() >= _SIMILAR else 0.0
+
+    nearest = max(words, key=similarity, default="")
+    return f" Did you mean {words[nearest]!r}?" if words and similarity(nearest) >= _SIMILAR else ""
 
 
 def unknown(what: str, given: Any, allowed: Iterable[str]) -> str:

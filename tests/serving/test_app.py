@@ -6,6 +6,7 @@ import base64
 import inspect
 import io
 import json
+import re
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -238,7 +239,9 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
     assert answer.headers["etag"] == fast.get("/v1/digits/1").headers["etag"]
     other = fast.get(f"/v1/digits/1?model={'0' * 12}")
     assert other.status_code == 404
-    assert other.json() == {"error": f"this server draws with the model {digest}, not {'0' * 12}."}
+    line = f"this server draws with the model {digest}, not {'0' * 12}. Give model={digest}, or leave it out."
+    assert other.json() == {"error": line}
+    assert fast.get("/v1/sample?n=1&model=best").json() == {"error": line.replace("0" * 12, "best")}
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/write?text=1&slant=inf", 400, "slant=inf: give a finite number"),
         ("/v1/write?text=1&legible=nan", 400, "legible=nan: give a finite number"),
         (f"/v1/write?text=1&seed={'9' * 5000}", 400, f"seed={'9' * 40}: give a whole number of fewer digits."),
-        ("/v1/write?text=1&model=abc", 400, "model=abc: give a text of the form ^[0-9a-f]{12}$."),
+        ("/v1/write?text=1&model=abc", 400, "this server draws with the model "),
         ("/v1/write?text=1&seed=9223372036854775808", 400, "seed=9223372036854775808: give 9,223,372,0"),
         ("/v1/write?text=1&format=exe", 400, "format=exe: give 'png' or 'json'."),
         ("/v1/write?text=1&look=scam", 400, "look=scam: give 'clean', 'scan', 'photo' or 'field'."),
@@ -293,12 +296,35 @@ def test_a_wrong_parameter_is_answered_in_one_line(fast: TestClient, address: st
     assert answer.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("value", ["", "-1", "1e9", "nan", "x", "{date}", "my.toml", "a/b", "é"])
+def test_no_error_speaks_of_the_command_line(fast: TestClient, hostile: TestClient, value: str) -> None:
+    """Whatever parameter is wrong, the error speaks of parameters and addresses: options are for whoever serves."""
+    for client in (fast, hostile, client_of(read("tutorial", "latest"))):
+        described = client.get("/openapi.json").json()["paths"]
+        asked = 0
+        for path, methods in described.items():
+            here = path.replace("{name}", quote(value, safe=""))
+            for one in methods["get"].get("parameters", []):
+                given = {"text": "1"} if path == "/v1/write" else {}
+                answer = client.get(here, params=given if one["in"] == "path" else given | {one["name"]: value})
+                asked += 1
+                if answer.status_code != 200:
+                    line = answer.json()["error"]
+                    assert not re.search(r"--[a-z]|Name a model|\bfile\b", line), line
+        assert asked > 15
+    line = hostile.get("/v1/sample?format=zip").json()["error"]
+    assert line.endswith(" cannot have a folder of that name. Ask for .npz.")
+
+
 def test_a_model_that_cannot_write_says_so() -> None:
     tutorial = client_of(read("tutorial", "latest"))
     answer = tutorial.get("/v1/write?text=1")
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith("tutorial cannot write: its classes are none")
-    assert tutorial.get("/v1/digits/1").status_code == 404
+    cannot = "tutorial cannot write: its classes are none, and its images have 1 channel; writing needs the classes "
+    assert answer.json() == {"error": f"{cannot}0 to 9 and 1 channel. Ask for /v1/sample."}
+    answer = tutorial.get("/v1/digits/1")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "tutorial draws without labels. Ask for /v1/sample."}
     assert picture(tutorial.get("/v1/sample?n=1").content).shape == (60, 60)
     assert tutorial.get("/").content == tutorial.get("/docs").content  # its network has no page
 

@@ -51,13 +51,20 @@ def load_for_writing(model: str | Path | Generator) -> Generator:
     """Return a model that can write (see :func:`inkgan.generation.writing.write`); load it if it is given by name."""
     if isinstance(model, str | Path) or not hasattr(model, "class_names"):
         model = load(model)  # type: ignore[arg-type]  # load refuses what is not a name
-    if sorted(model.class_names) != list(DIGITS) or model.image_shape[2] != 1:
-        raise CheckpointError(
-            f"{model.name} cannot write: its classes are {listed_names(model.class_names, 12) or 'none'}, and its "
-            f"images have {quantity(model.image_shape[2], 'channel')}; writing needs the classes 0 to 9 and 1 channel. "
-            f"Name a model such as {DEFAULT_MODEL}."
-        )
+    if obstacle := obstacle_to_writing(model):
+        raise CheckpointError(f"{model.name} cannot write: {obstacle}. Name a model such as {DEFAULT_MODEL}.")
     return model
+
+
+def obstacle_to_writing(model: Generator) -> str:
+    """Return the reason why a model cannot write; empty if it can."""
+    channels = model.image_shape[2]
+    if sorted(model.class_names) == list(DIGITS) and channels == 1:
+        return ""
+    return (
+        f"its classes are {listed_names(model.class_names, 12) or 'none'}, and its images have "
+        f"{quantity(channels, 'channel')}; writing needs the classes 0 to 9 and 1 channel"
+    )
 
 
 def digit_classes(generator: Generator) -> NDArray[np.int64]:

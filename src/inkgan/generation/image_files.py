@@ -139,7 +139,7 @@ def image_saver(
     used = [] if labels is None else [class_names[label] for label in np.unique(labels).tolist()]
     if read_as_splits(used):
         classes = ", ".join(used)
-        raise OutputError(f"the classes {classes} would be read as the splits of a data set. Write to an .npz file.")
+        raise OutputError(f"the classes {classes} would be read as the splits of a data set. Ask for .npz.")
     output = OutputFolder(path, names, force=force)
 
     def write(images: Images) -> None:
@@ -187,7 +187,7 @@ def _folder_name(name: str) -> str:
     forbidden = "/" in name or "\\" in name or name.startswith(".") or not name.strip()
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
     if forbidden or too_long or name != printable(name):
-        raise OutputError(f"the class {as_given(name)} cannot have a folder of that name. Write to an .npz file.")
+        raise OutputError(f"the class {as_given(name)} cannot have a folder of that name. Ask for .npz.")
     return name
 
 
@@ -200,9 +200,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
-        raise OutputError(
-            f"another class has the folder {folder.name!r} on this disk. Write to an .npz file."
-        ) from None
+        raise OutputError(f"another class has the folder {folder.name!r} on this disk. Ask for .npz.") from None
 
 
 def save_writings(

@@ -17,10 +17,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from inkgan.errors import CheckpointError, ConfigError, InkganError, did_you_mean, instead, shown
+from inkgan.errors import ConfigError, InkganError, did_you_mean, instead, shown
 from inkgan.exporting.page import web_page
 from inkgan.exporting.saved import SavedModel
-from inkgan.generation.hands import load_for_writing
+from inkgan.generation.hands import obstacle_to_writing
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.serving import guide, responses
@@ -80,13 +80,12 @@ class Service:
         assert found
         return content, f"{found[1]}; frame-ancestors 'none'"
 
-    def refused_addresses(self) -> dict[str, str]:
-        """Return why this model draws nothing at an address, for the addresses where that is so."""
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Why this model draws nothing at an address, for the addresses where that is so."""
         refused = {}
-        try:
-            load_for_writing(self.model)
-        except CheckpointError as error:
-            refused[_WRITE] = str(error)
+        if obstacle := obstacle_to_writing(self.model):
+            refused[_WRITE] = f"{self.saved.name} cannot write: {obstacle}. Ask for /v1/sample."
         if not self.saved.class_names:
             refused[_DIGITS] = f"{self.saved.name} draws without labels. Ask for /v1/sample."
         return refused
@@ -139,7 +138,9 @@ def _success(*media_types: str) -> dict[int | str, dict[str, Any]]:
 async def write(request: Request, query: Annotated[Write, Query()]) -> Response:
     """A text by hand."""
     service = _service(request)
-    responses.check(service.model, query)
+    if _WRITE in service.refused:
+        return error_response(400, service.refused[_WRITE])
+    responses.check(query)
     return await _drawn(request, query, service.writer.ask, query)
 
 
@@ -150,6 +151,8 @@ async def digit(
     query: Annotated[Digit, Query()],
 ) -> Response:
     """One digit by one writer, or one image of any other class."""
+    if refusal := _service(request).refused.get(_DIGITS):
+        return error_response(404, refusal)
     return await _drawn(request, query, _service(request).draw, responses.digit, name, query)
 
 
@@ -174,7 +177,7 @@ async def _page(request: Request) -> Response:
 @_addresses.get("/docs", include_in_schema=False)
 async def _guide(request: Request) -> Response:
     service = _service(request)
-    content, policy = guide.page(service.saved, request.app.openapi(), service.refused_addresses())
+    content, policy = guide.page(service.saved, request.app.openapi(), service.refused)
     return _revalidated(request, content, _HTML, policy)
 
 
@@ -230,11 +233,15 @@ def _cache_headers(request: Request, query: Parameters) -> dict[str, str]:
     service = _service(request)
     digest = service.digest[:DIGEST_LENGTH]
     if query.model not in {None, digest}:
-        raise HTTPException(404, f"this server draws with the model {digest}, not {query.model}.")
+        raise HTTPException(404, _other_model(digest, query.model))
     return {
         "ETag": responses.tag(service.digest, request.url.path, query),
         "Cache-Control": _A_MINUTE if query.model is None else _A_YEAR,
     }
+
+
+def _other_model(digest: str, given: str | None) -> str:
+    return f"this server draws with the model {digest}, not {given}. Give model={digest}, or leave it out."
 
 
 def _revalidated(request: Request, content: bytes, media_type: str, policy: str | None = None) -> Response:
@@ -267,6 +274,8 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     name = shown(str(first["loc"][-1]))
     given = shown(str(first["input"]))[:40]
+    if first["type"] == "string_pattern_mismatch":  # only the model has a pattern
+        return error_response(400, _other_model(_service(request).digest[:DIGEST_LENGTH], given))
     if first["type"] == "missing":
         return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":

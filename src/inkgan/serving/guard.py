@@ -125,7 +125,7 @@ class Guard:
         host = Headers(scope=scope).get("host", "")
         if name_of(host) not in self.hosts:
             named = shown(host)[:80]
-            line = f"this server does not serve the host {named!r}; --allow-host adds one."
+            line = f"this server does not serve the host {named!r}. Whoever runs it can add one by --allow-host."
             return error_response(403, line if host else "this request names no host; give a Host header.")
         client = scope.get("client")
         if not self.rates.allow(client[0] if client else ""):

@@ -42,20 +42,18 @@ class Content(NamedTuple):
     media_type: str
 
 
-def check(model: Model, query: parameters.Write) -> None:
+def check(query: parameters.Write) -> None:
     """Check that a text can be written, before it waits for its turn.
 
     Raises:
         ConfigError: the text has a character that cannot be written, or its look has paper and so takes no other
             background.
-        CheckpointError: the model's classes are not the ten digits.
         OutputError: there would be too many pixels for a look.
     """
     texts.valid_text(query.text)
     if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
         _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
-    hands.load_for_writing(model)
 
 
 def shared_parameters(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
