@@ -23,7 +23,6 @@ Importing this package does not import PyTorch; building a network does.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import sys
 import threading
@@ -228,16 +227,13 @@ def _module_of(name: str) -> ModuleType:
 
 def _executed(file: Path) -> ModuleType:
     """Execute a file as a module. Like any import, one that fails leaves no module behind."""
-    full_name = f"inkgan_own_networks.{file.stem}"
-    spec = importlib.util.spec_from_file_location(full_name, file, loader=_FromTheFile(full_name, str(file)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[full_name] = module  # dataclasses look there
+    module = ModuleType(f"inkgan_own_networks.{file.stem}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module  # dataclasses look there
     try:
-        spec.loader.exec_module(module)
+        _FromTheFile(module.__name__, str(file)).exec_module(module)
     except BaseException:
-        sys.modules.pop(full_name, None)
+        sys.modules.pop(module.__name__, None)
         raise
     return module
 

@@ -101,8 +101,7 @@ class Generator(nn.Module):
             x = self._leaky(refine(x) * self._scale(2 * level + 1, style))
         x = grid.channels_to_blocks(self.last(x))
         height, width, _ = self._shape
-        x = x[:, :height, :width]
-        return torch.sigmoid(at_least_float32(x))
+        return torch.sigmoid(at_least_float32(x[:, :height, :width]))
 
     def extra_repr(self) -> str:
         """Describe the parameter that belongs to no layer, for ``print``."""
