@@ -185,10 +185,8 @@ def _fraction_done(config: Config, step: int, seconds: float) -> float:
 
 def _digest(recipe: Recipe) -> str:
     """Return the SHA-256 of everything that a recipe has learned."""
-    digest = hashlib.sha256()
-    for tensor in learned_tensors(recipe):
-        digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    content = b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in learned_tensors(recipe))
+    return hashlib.sha256(content).hexdigest()
 
 
 def _save(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:

@@ -121,8 +121,7 @@ class EventFile:
 
     def flush(self) -> None:
         """Write everything added since the last flush; if that fails, drop it, and begin a new file next time."""
-        queue = self._queue
-        self._queue = []
+        queue, self._queue = self._queue, []
         if not queue:
             return
         try:
@@ -138,8 +137,7 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file."""
-        records = self._records
-        self._records = None
+        records, self._records = self._records, None
         if records is not None:
             records.close()
 
