@@ -177,6 +177,8 @@ def output_errors(path: Path) -> Iterator[None]:
         reason, advice = reason_of(error), "Choose a place that can be written."
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             reason, advice = "the disk is full", "What was there is kept; free some space and try again."
+        elif isinstance(error, FileNotFoundError) and not path.is_absolute():
+            Path.cwd()  # raises an error that names no file, if the current folder is gone
         elif isinstance(error, FileExistsError) and (link := _link_to_nothing(path)):
             reason = f"{shown(link)} is a link to nothing"
         raise OutputError(f"cannot write {shown(path)}: {reason}. {advice}") from error

@@ -796,7 +796,11 @@ def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         run(["sample", "fast", "-o", "a.png"])
 
 
-@pytest.mark.parametrize("words", ["data check .", "write 1 -o a/", "export fast -o a.html"])
+@pytest.mark.parametrize(
+    "words",
+    ["data check .", "write 1", "write 1 -o a/", "write 1 -n 2 --shards 2 -o a/", "sample fast -o a.npz",
+     "export fast -o a.html"],
+)  # fmt: skip
 def test_a_current_folder_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
 ) -> None:
