@@ -785,3 +785,25 @@ def test_images_with_the_name_of_a_known_set_are_not_passed_over_in_silence(
     assert len(load("./mnist").train) == 16
     (note,) = load("mnist", tmp_path).notes
     assert f"the images in {tmp_path}/mnist are not read" in note
+
+
+@pytest.mark.parametrize("labels", ["labels/{}.txt", "masks/{}.png"])
+@pytest.mark.parametrize("place", ["train", "."])
+def test_layouts_for_other_tasks_are_told(folder: Path, labels: str, place: str) -> None:
+    """In YOLO's layout and in those with masks, images of all classes lie in one folder, so no class can be known."""
+    for number in range(9):
+        grey(folder / place / "images" / f"{number}.png", number)
+        label = folder / place / labels.format(number)
+        label.parent.mkdir(exist_ok=True)
+        grey(label, 30 + number) if label.suffix == ".png" else label.write_text("0 0.5 0.5 1 1", "utf-8")
+    (note,) = (note for note in load(str(folder)).notes if "taken for" in note)
+    classes = "images, masks" if "masks" in labels else "images"
+    assert note.startswith(f"folders taken for classes: {classes}; labels are read from no file, so put the images of")
+
+
+def test_a_class_may_be_called_images(folder: Path) -> None:
+    """Beside other classes it is one."""
+    for name in ("images", "texts"):
+        for number in range(9):
+            grey(folder / name / f"{number}.png", number + len(name))
+    assert not any("taken for" in note for note in load(str(folder)).notes)

@@ -152,13 +152,21 @@ def test_imagefolder(tmp_path: Path) -> None:
         ("2026-11-30 0815", "2026-11-30 08:15:59.5"),
     ],
 )
-def test_texts_that_are_taken_for_times(texts: tuple[str, ...], recwarn: pytest.WarningsRecorder) -> None:
-    """A warning says so if the library that ``datasets`` reads ``metadata.jsonl`` with takes its texts for times."""
+def test_texts_that_are_taken_for_times(
+    texts: tuple[str, ...], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A warning says so if the library that ``datasets`` reads ``metadata.jsonl`` with takes its texts for times.
+
+    It is the same for a shard and for a folder of ``inkgan write``.
+    """
     packed_files = packer("imagefolder")("00003", [sample(number, text) for number, text in enumerate(texts)])
     json_reader: Any = import_module("pyarrow.json")
     table = json_reader.read_json(io.BytesIO(packed_files["00003/metadata.jsonl"]))
     is_time = str(table.schema.field("text").type) == "timestamp[s]"
-    assert [warning.category for warning in recwarn] == [InkganWarning] * is_time
+    save_writings((sample(number, text).writing for number, text in enumerate(texts)), 2, f"{tmp_path}/no labels/")
+    save_writings((sample(number, text).writing for number, text in enumerate(texts)), 2, f"{tmp_path}/0/", labels=True)
+    assert [warning.category for warning in recwarn] == [InkganWarning, InkganWarning] * is_time
+    assert len({str(warning.message) for warning in recwarn}) == is_time
 
 
 @pytest.mark.slow

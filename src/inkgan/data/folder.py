@@ -53,6 +53,8 @@ _EMPTY = "empty folder"
 _NO_LOSS = (_OUTSIDE, _NOT_AN_IMAGE, _READ_ALREADY, _BROKEN_LINK, _RUN, _HIDDEN, _EMPTY)
 #: Files that may hold the labels of images without class folders. They are not read, so a note says so.
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
+#: Folders that hold the images or the labels of all classes, in data sets for other tasks, such as detection.
+_OTHER_LAYOUT = {"images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "labels", "masks", "annotations"}
 #: If there are more other files than this share of the images, some may be meant as images, so a note says so.
 _MANY = 0.1
 
@@ -109,6 +111,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     data = assemble(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
     left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_deeper(used, folder)]
+    left_out += _other_layout(used)
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
@@ -312,6 +315,15 @@ def _deeper(used: Sequence[_Found], folder: Path) -> list[str]:
     if len(folders) < 2:
         return []
     return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(folders, 3))}"]
+
+
+def _other_layout(used: Sequence[_Found]) -> list[str]:
+    """Return a note if the classes are folders of another layout, in which labels or masks have their own files."""
+    names = sorted({file.class_name for file in used} - {""})
+    if not names or not {name.lower() for name in names} <= _OTHER_LAYOUT:
+        return []
+    taken = f"folders taken for classes: {shown(', '.join(names))}"
+    return [f"{taken}; labels are read from no file, so put the images of each class into its own folder"]
 
 
 def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:

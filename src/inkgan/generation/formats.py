@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tarfile
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import InkganWarning, OutputError, import_extra, shown
+from inkgan.errors import OutputError, import_extra, shown
 from inkgan.files import output_errors
-from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT
+from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT, is_time, warn_of_times
 
 if TYPE_CHECKING:
     from inkgan.generation.writing import Writing
@@ -34,8 +32,6 @@ Label = Mapping[str, Any]
 
 #: The characters that have a box in ``coco`` and ``yolo``: the classes of a detector.
 CATEGORIES = CHARACTERS.replace(" ", "")
-#: The texts that pyarrow's reader of JSON takes for times; ``datasets`` reads ``metadata.jsonl`` with it.
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}(:[0-9]{2}){0,2}([-+][0-9]{2}(:?[0-9]{2})?)?)?")
 #: Readers of Parquet read one group of rows at a time.
 _ROWS_IN_A_GROUP = 100
 #: LMDB stores values in pages of 4 kB, so a small value may take a whole one; its tree needs some more.
@@ -195,13 +191,8 @@ def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
         InkganWarning: ``datasets`` will take the texts for times, because each is a date such as 2026-11-30.
     """
     pictures, labels = _pictures_and_labels(stem, samples)
-    if all(_TIME.fullmatch(label["text"]) for label in labels.values()):
-        warnings.warn(
-            "all texts of a shard are dates such as 2026-11-30: `datasets` takes them for times, and not for texts. "
-            "Use --format parquet, which keeps them, or another form, such as {date:%d.%m.%Y}.",
-            InkganWarning,
-            stacklevel=2,
-        )
+    if all(is_time(label["text"]) for label in labels.values()):
+        warn_of_times()
     return pictures | _metadata(stem, "", labels)
 
 

@@ -19,6 +19,7 @@ from inkgan.files import Progress, atomic_write, fsync, is_file, no_progress, ou
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
+from inkgan.generation.texts import is_time, warn_of_times
 from inkgan.images import Images, Labels, picture_of, png_bytes, save_png, sheet
 
 if TYPE_CHECKING:
@@ -224,6 +225,10 @@ def save_writings(
 
     Raises:
         OutputError: the output exists or cannot be written, a .png cannot hold several, or an .npz more than 2 GiB.
+
+    Warns:
+        InkganWarning: ``datasets`` will take the texts of ``metadata.jsonl`` for times, because each is a date such as
+            2026-11-30.
     """
     advice = f"Ask for 1 to {LARGEST_SAMPLE:,}, or for a data set with --shards."
     count = whole_number(count, f"cannot write {{}} images into one output. {advice}", 1, LARGEST_SAMPLE)
@@ -245,10 +250,14 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
     output = OutputFolder(path, [*names, LABELS] if labels else names, force=force)
     with output.filling() as folder, ExitStack() as files:
         lines = files.enter_context((folder / LABELS).open("w", encoding="utf-8")) if labels else None
+        are_times = labels
         for name, writing in zip(names, writings, strict=True):
             writing.picture.save(folder / name)
             if lines:
                 lines.write(_label(writing, name))
+                are_times = are_times and is_time(writing.text)
+    if are_times:
+        warn_of_times()
 
 
 def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from inkgan.errors import ConfigError, as_given, quantity, reason_of, shown, valid_path
+from inkgan.errors import ConfigError, InkganWarning, as_given, quantity, reason_of, shown, valid_path
 from inkgan.files import output_errors
 
 DIGITS = "0123456789"
@@ -29,6 +30,8 @@ _LONGEST_LINE = 4 * LONGEST_TEXT + 5
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: The form of most lines; lines of another form are checked character by character.
 _PLAIN = re.compile(rb"[-0-9.,:/+d][-0-9.,:/+d ]{0,63}\r?\n?")
+#: The texts that pyarrow's reader of JSON takes for times; ``datasets`` reads ``metadata.jsonl`` with it.
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}(:[0-9]{2}){0,2}([-+][0-9]{2}(:?[0-9]{2})?)?)?")
 #: The position in the file of one line in this many is kept.
 _BLOCK = 1024
 
@@ -53,6 +56,21 @@ def valid_text(text: str) -> str:
         count = quantity(len(text), "character")
         raise ConfigError(f"cannot write {as_given(text)}, {count}. Write 1 to {LONGEST_TEXT}, not only spaces.")
     return text
+
+
+def is_time(text: str) -> bool:
+    """Whether the library with which ``datasets`` reads ``metadata.jsonl`` takes a text for a time."""
+    return bool(_TIME.fullmatch(text))
+
+
+def warn_of_times() -> None:
+    """Warn that ``datasets`` will take all texts of a ``metadata.jsonl`` for times."""
+    warnings.warn(
+        "all texts of a metadata.jsonl are dates such as 2026-11-30: `datasets` takes them for times, and not for "
+        "texts. Use --format parquet, which keeps them, or another form, such as {date:%d.%m.%Y}.",
+        InkganWarning,
+        stacklevel=3,
+    )
 
 
 class TextFile:
