@@ -521,10 +521,11 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert "the untrained generator" in said.out
     assert re.search(r"^step 2/6  D \d\.\d+  G \d\.\d+  margin [+-].* in order  picture's margin [+-]", said.out, re.M)
     stopped, command = said.out.splitlines()[-1].split(": inkgan ")
-    assert stopped == "stopped at step 3 and saved. Continue with"
+    assert stopped == "stopped after step 3 and saved. Continue with"
     assert shlex.split(command) == ["train", "--resume", "--out", str(folder)]
     assert run([*shlex.split(command), "--device", "cpu", "--stop-at", "3"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"{stopped}: inkgan {command}"
+    nothing_done = capsys.readouterr().out.splitlines()[-1]
+    assert nothing_done == f"it was at step 3 already, so nothing was trained. Continue with: inkgan {command}"
     assert run([*shlex.split(command), "--device", "cpu"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -534,8 +535,8 @@ def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
     assert "\ndone: 6 steps in " in said.out
     assert run([*shlex.split(command), "--device", "cpu"]) == 0
     said = capsys.readouterr()
-    assert "\ndone: 6 steps in " in said.out
-    assert f"\ntrain it further:   inkgan train --extend STEPS --out {shlex.quote(str(folder))}\n" in said.out
+    assert "\nit was complete already: 6 steps in " in said.out
+    assert f". To go on: inkgan train --extend STEPS --out {shlex.quote(str(folder))}\n" in said.out
 
 
 @pytest.mark.parametrize("folder", ["fast", "-x"])

@@ -67,6 +67,7 @@ class _Plain(_Quiet):
         self._line = ProgressLine()
         self._said_at = time.monotonic()
         self._heading: list[str] = []
+        self._first_step: int | None = None
         self._can_be_longer = False
 
     @contextlib.contextmanager
@@ -94,7 +95,7 @@ class _Plain(_Quiet):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         self._line.clear()
-        self._can_be_longer = config.steps is not None
+        self._first_step, self._can_be_longer = first_step, config.steps is not None
         self._heading = [
             introduction(config, about, first_step),
             f"run folder: {printable(folder)}   (tensorboard --logdir {shlex.quote(str(folder))})",
@@ -113,7 +114,7 @@ class _Plain(_Quiet):
             self.say(progress.line())
 
     def ended(self, result: Result) -> None:
-        for line in _conclusion(result, can_be_longer=self._can_be_longer):
+        for line in _conclusion(result, nothing_done=result.step == self._first_step, longer=self._can_be_longer):
             self.say(line)
 
 
@@ -273,20 +274,31 @@ class _Terminal(Console):
         self.quiet = True
 
 
-def _conclusion(result: Result, *, can_be_longer: bool) -> list[str]:
-    """Return the last lines: how the run ended, and commands to paste; --extend only if it can make the run longer."""
+def _conclusion(result: Result, *, nothing_done: bool = False, longer: bool = False) -> list[str]:
+    """Return the last lines: how the run ended, and commands to paste.
+
+    Args:
+        result: that of the run.
+        nothing_done: whether the run was there before it was resumed.
+        longer: whether --extend can make it longer.
+    """
     place = str(result.folder)
     if is_bundled(place) or place.startswith("-"):
         place = f"./{place}"  # else it would name the bundled model, or look like an option
     folder = shlex.quote(place)
     if not result.complete:
-        return [f"stopped at step {result.step} and saved. Continue with: inkgan train --resume --out {folder}"]
-    further = [f"train it further:   inkgan train --extend STEPS --out {folder}"] if can_be_longer else []
+        stopped = (
+            f"it was at step {result.step} already, so nothing was trained"
+            if nothing_done
+            else f"stopped after step {result.step} and saved"
+        )
+        return [f"{stopped}. Continue with: inkgan train --resume --out {folder}"]
+    done = f"{quantity(result.step, 'step')} in {as_clock(result.seconds)}"
+    more = f". To go on: inkgan train --extend STEPS --out {folder}" if longer else ""
     return [
-        f"done: {quantity(result.step, 'step')} in {as_clock(result.seconds)}",
+        f"it was complete already: {done}{more}" if nothing_done else f"done: {done}",
         f"what it draws:      {result.sheet}",
         f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",
-        *further,
         f"how good are they:  inkgan evaluate {folder}",
     ]

@@ -157,7 +157,8 @@ class RunFolder:
             self._refuse(found.files[0], "but no config.json of a run")
         if found.files and not force:
             raise OutputError(
-                f"{shown(self.path)} already holds a run. Continue it with --resume, or replace it with --force."
+                f"{shown(self.path)} already holds a run. Continue it with --resume, replace it with --force, "
+                "or name another folder with --out."
             )
         for folder in (self.path, *found.folders) if found.files else ():
             if not os.access(folder, os.W_OK | os.X_OK):
