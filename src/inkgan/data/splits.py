@@ -128,14 +128,16 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
             inside.setdefault(place[:depth], []).append(place[depth])
     for outer, names in inside.items():
         inner = list(dict.fromkeys(names))
-        if _divide(_named(inner), inner):
-            remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
-            if len(tops) == 1:
-                remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
-            would = f"{printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}"
-            but = f"but inside are the folders {printable(listed(inner, 5))}, which look like splits"
-            answer = "or answer with --set data.splits=no (they are not splits)"
-            raise DataError(f"{source}: {would}, {but}. {remedy}, {answer}.")
+        if not _divide(_named(inner), inner):
+            continue
+        remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
+        if len(tops) == 1:
+            remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
+        raise DataError(
+            f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the "
+            f"folders {printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with "
+            "--set data.splits=no (they are not splits)."
+        )
 
 
 def _question(source: str, folders: Sequence[str], question: str) -> DataError:
