@@ -248,7 +248,7 @@ def test_changed_data_are_refused(tmp_path: Path, stopped_run: Path, small_data:
     np.savez(data, images=np.random.default_rng(1).integers(0, 256, (20, 28, 28), dtype=np.uint8))
     saved = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(saved | {"data": {"name": str(data), "directory": None}}), "utf-8")
-    complaint(CheckpointError, "digest", folder=folder, data=data, resume=True)
+    complaint(CheckpointError, "learned from other images", folder=folder, data=data, resume=True)
 
 
 def test_data_that_are_gone(tmp_path: Path, stopped_run: Path) -> None:

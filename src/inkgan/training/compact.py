@@ -144,11 +144,16 @@ class Compact(Recipe):
         self._mixed_generator = MixedPrecision(self.generator, dtype)
         self._mixed_discriminator = MixedPrecision(self.discriminator, dtype)
         self._mixed_ema_generator = MixedPrecision(self.ema_generator, dtype)
-        graphs = graphs and self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
-        self._graphs = Graphs() if graphs else None
+        may_record = self._device.type == "cuda" and self._team.size == 1 and config.network == "compact"
+        self._graphs = Graphs() if graphs and may_record else None
+
+        def adam(network: nn.Module, learning_rate: float) -> Adam:
+            learning = (parameter for parameter in network.parameters() if parameter.requires_grad)
+            return Adam(learning, learning_rate, _BETAS, capturable=self._graphs is not None)
+
         self.optimizers: dict[str, Adam] = {
-            "discriminator": Adam(self.discriminator.parameters(), config.discriminator.learning_rate, _BETAS, graphs),
-            "generator": Adam(self.generator.parameters(), config.generator.learning_rate, _BETAS, graphs),
+            "discriminator": adam(self.discriminator, config.discriminator.learning_rate),
+            "generator": adam(self.generator, config.generator.learning_rate),
         }
 
     def step(self, info: StepInfo, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ class Adam:
     compiler, which takes as long as importing PyTorch.
 
     Args:
-        parameters: the parameters to update, except those that are frozen (``requires_grad`` is off).
+        parameters: the parameters to update.
         learning_rate: the step size.
         betas: decay rates of the first and second moment.
         capturable: also keep the step size on the device, where a CUDA graph reads its current value.
@@ -31,7 +31,12 @@ class Adam:
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], learning_rate: float, betas: tuple[float, float], capturable: bool = False
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float,
+        betas: tuple[float, float],
+        *,
+        capturable: bool = False,
     ) -> None:
         self.betas = betas
         self.epsilon = 1e-8
@@ -42,7 +47,6 @@ class Adam:
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
             for parameter in parameters
-            if parameter.requires_grad
         }
         self._rate_on_device = next(iter(self.state)).new_zeros(()) if capturable else None
         self.learning_rate = learning_rate
