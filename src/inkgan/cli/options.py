@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -43,6 +45,7 @@ class _Reliable:
     """
 
     rich_markup_mode: MarkupMode
+    help: str | None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command."""
@@ -63,11 +66,13 @@ class _Reliable:
         """Write the help, without tables if the window is too narrow for them."""
         from rich.console import Console
 
-        usual = self.rich_markup_mode
+        usual = self.rich_markup_mode, self.help
         if Console().width < _NARROWEST_TABLE:
             self.rich_markup_mode = None
+            # \b keeps the lines of a paragraph: those of examples are commands to paste.
+            self.help = re.sub(r"\n\n(?= )", "\n\n\b\n", inspect.cleandoc(self.help or ""))
         super().format_help(ctx, formatter)  # type: ignore[misc]  # the command's
-        self.rich_markup_mode = usual
+        self.rich_markup_mode, self.help = usual
 
 
 class Command(_Reliable, TyperCommand):
