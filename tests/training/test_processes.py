@@ -540,9 +540,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[st
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
-def test_the_bits_do_not_depend_on_the_processes(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Weights, optimisers, metrics and pictures of four processes are those of one."""
-    assert runs.train(tmp_path / "run", small_data, processes=4, settings=SAVING).complete
+@pytest.mark.parametrize("processes", [2, 4])
+def test_the_bits_do_not_depend_on_the_processes(
+    tmp_path: Path, small_data: Path, alone: dict[str, Any], processes: int
+) -> None:
+    """Weights, optimisers, metrics and pictures are those of one process."""
+    assert runs.train(tmp_path / "run", small_data, processes=processes, settings=SAVING).complete
     assert runs.learned(tmp_path / "run") == alone
 
 
@@ -554,6 +557,15 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
         options = {"processes": processes, "settings": SAVING, "precision": "bfloat16", "stop_at": 4}
         runs.train(tmp_path / str(processes), small_data, **options)
     assert runs.learned(tmp_path / "1") == runs.learned(tmp_path / "2")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
+    """Processes of torchrun are recognised by the environment variables that it sets."""
+    words = [*TORCHRUN, *command(tmp_path / "run", small_data, steps=runs.STEPS)[1:]]
+    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
+    assert runs.learned(tmp_path / "run") == alone
 
 
 @pytest.mark.slow
