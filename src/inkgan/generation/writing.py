@@ -354,8 +354,10 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _Checked
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
     hands = np.array([plan.hand for plan in plans])
-    variety = [rng(plan.seed, Stream.VARIETY, plan.writer).uniform(*options.look.variety) for plan in plans]
-    varieties = np.array(variety, np.float32)[:, None]
+    low, high = options.look.variety
+    varieties = np.full((len(plans), 1), low, np.float32)
+    if low < high:  # usually they are equal, and a generator of random numbers for each line takes time
+        varieties[:, 0] = [rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high) for plan in plans]
     counts = [len(plan.others) for plan in plans]
     others = np.concatenate([plan.others for plan in plans])
     latents = slerp(np.repeat(hands, counts, 0), others, options.style) * np.repeat(varieties, counts, 0)
