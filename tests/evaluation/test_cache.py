@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from inkgan import files
 from inkgan.errors import OutputError
 from inkgan.evaluation.cache import cached_array, cached_estimates
+from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 
 
@@ -41,6 +43,23 @@ def test_an_array_with_any_damage_is_computed_again(tmp_path: Path, monkeypatch:
     for place in range(len(content)):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 7]) + content[place + 1 :])
         np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), lambda: other), other)
+
+
+def test_two_evaluations_at_once_compute_an_array_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The features of 60,000 digits take half a minute; the second evaluation waits for those of the first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    right, other = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    found: list[Float32] = []
+    second = Thread(target=lambda: found.append(cached_array("kept.npy", (2, 3), lambda: other)))
+
+    def compute() -> Float32:
+        second.start()
+        second.join(0.2)
+        return right
+
+    np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), compute), right)
+    second.join()
+    np.testing.assert_array_equal(found, [right])
 
 
 def test_estimates_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.files import read_regular, write_bytes
+from inkgan.files import one_at_a_time, read_regular, write_bytes
 
 #: The bytes of the SHA-256 at the end of a file, and the most bytes of the header of an array.
 _SEAL, _MOST_HEADER = hashlib.sha256().digest_size, 2**10
@@ -77,19 +77,23 @@ def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
     """Return bytes: from a file in the cache, or computed now and kept there.
 
     The file ends with the SHA-256 of what is before it, so that any damage is noticed. It is not an error if it cannot
-    be written.
+    be written. Of two evaluations at once, one computes, and the other waits for its file.
 
     Args:
         name: the name of the file.
         most: the most bytes that are plausible.
         compute: computes the bytes.
     """
-    with contextlib.suppress(OutputError, OSError):
-        kept = read_regular(features_folder() / name, most + _SEAL)
-        content, seal = kept[:-_SEAL], kept[-_SEAL:]
-        if hashlib.sha256(content).digest() == seal:
-            return content
-    content = compute()
-    with contextlib.suppress(OutputError):
-        write_bytes(features_folder() / name, content + hashlib.sha256(content).digest())
-    return content
+    with contextlib.ExitStack() as locked:
+        with contextlib.suppress(OutputError, OSError):
+            features_folder().mkdir(parents=True, exist_ok=True)
+            locked.enter_context(one_at_a_time(features_folder() / f"{name}.lock"))
+        with contextlib.suppress(OutputError, OSError):
+            kept = read_regular(features_folder() / name, most + _SEAL)
+            content, seal = kept[:-_SEAL], kept[-_SEAL:]
+            if hashlib.sha256(content).digest() == seal:
+                return content
+        content = compute()
+        with contextlib.suppress(OutputError):
+            write_bytes(features_folder() / name, content + hashlib.sha256(content).digest())
+        return content
