@@ -51,12 +51,11 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
     keep_freed_memory()
     with folder.locked():
         state = _begin(run, watcher)
-        clock = _Clock(state.seconds)
-        signals.continued = clock.leave_out
         with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
             recorder.begin()
             _synchronise(run, state)
-            clock.leave_out()
+            clock = _Clock(state.seconds)
+            signals.continued = clock.leave_out
             _train(run, state, recorder, clock, signals)
             complete = state.is_complete
             if signals.received is not None and not complete:
@@ -231,7 +230,7 @@ class _Clock:
         return self._read_at - self._since
 
     def leave_out(self) -> None:
-        """Do not count the time since the clock was last read: the run was not training, or it was suspended."""
+        """Do not count the time since the clock was last read, in which the process was suspended."""
         now = time.perf_counter()
         self._since += now - self._read_at
         self._read_at = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -189,42 +189,39 @@ def _identity(run: PreparedRun) -> dict[str, str]:
     return {"digest": run.data.digest, "precision": run.precision_name}
 
 
+def _tensors(recipe: Recipe) -> dict[str, dict[str, Tensor]]:
+    """Return everything that a recipe has learned, not copied: file name -> name -> tensor, in a fixed order."""
+    tensors = {stem: network.state_dict() for stem, network in recipe.networks.items()}
+    names = {id(one): name for network in recipe.networks.values() for name, one in network.named_parameters()}
+    states = tensors["optimizers"] = {}
+    for optimizer_name, optimizer in recipe.optimizers.items():
+        for parameter, state in optimizer.state.items():
+            states |= {f"{optimizer_name}.{names[id(parameter)]}.{key}": tensor for key, tensor in state.items()}
+    return tensors
+
+
 def as_arrays(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Copy everything that a recipe has learned to NumPy arrays: file name -> name -> array."""
-    arrays = {
-        stem: {name: _array(tensor) for name, tensor in network.state_dict().items()}
-        for stem, network in recipe.networks.items()
-    }
+    groups = _tensors(recipe).items()
+    arrays = {stem: {name: _array(tensor) for name, tensor in group.items()} for stem, group in groups}
     arrays["generator"] |= recipe.model_extras()
-    return arrays | {"optimizers": {name: _array(tensor) for name, tensor in _optimizer_tensors(recipe)}}
+    return arrays
 
 
 def from_arrays(recipe: Recipe, arrays: Mapping[str, Mapping[str, Any]]) -> None:
     """Copy the arrays of :func:`as_arrays` back into a recipe."""
     for stem, network in recipe.networks.items():
         network.load_state_dict({name: torch.from_numpy(arrays[stem][name]) for name in network.state_dict()})
-    for name, tensor in _optimizer_tensors(recipe):
+    for name, tensor in _tensors(recipe)["optimizers"].items():
         tensor.copy_(torch.from_numpy(arrays["optimizers"][name]))
     recipe.after_load()
 
 
 def learned_tensors(recipe: Recipe) -> list[Tensor]:
     """Return the tensors of everything that a recipe has learned, not copied, in an order that does not change."""
-    networks = [tensor for network in recipe.networks.values() for tensor in network.state_dict().values()]
-    return [*networks, *(tensor for _, tensor in _optimizer_tensors(recipe))]
+    return [tensor for group in _tensors(recipe).values() for tensor in group.values()]
 
 
 def _array(tensor: Tensor) -> Any:
     # Contiguous, because convolutions may be channels last in memory, and a copy, because training goes on.
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format).numpy()
-
-
-def _optimizer_tensors(recipe: Recipe) -> Iterator[tuple[str, Tensor]]:
-    """Yield every tensor that the optimisers keep, with a name for it."""
-    names = {
-        id(parameter): name for network in recipe.networks.values() for name, parameter in network.named_parameters()
-    }
-    for optimizer_name, optimizer in recipe.optimizers.items():
-        for parameter, state in optimizer.state.items():
-            for key, tensor in state.items():
-                yield f"{optimizer_name}.{names[id(parameter)]}.{key}", tensor
