@@ -314,7 +314,7 @@ def test_a_run_of_pipes_and_devices(tmp_path: Path) -> None:
     refusal(lambda: run.add_environment({}), "not a regular file")
     (run.pictures / "grid-0000000.png").unlink()
     os.mkfifo(run.pictures / "grid-0000000.png")
-    assert [path.name for path in run.grids()] == ["grid-12345678.png"]
+    assert [path.name for path in run.grids().values()] == ["grid-12345678.png"]
 
 
 @pytest.mark.slow
@@ -454,7 +454,7 @@ def test_pictures_are_listed_from_the_first_to_the_last(tmp_path: Path) -> None:
     for step in (steps[2], steps[0], steps[3], steps[1]):
         run.grid_file(step).touch()
     (run.pictures / "sheet.png").touch()
-    assert run.grids() == [run.grid_file(step) for step in steps]
+    assert list(run.grids().values()) == [run.grid_file(step) for step in steps]
 
 
 # What it ran on

@@ -346,19 +346,15 @@ class RunFolder:
             warnings.warn(f"{wrong} The run continues.", InkganWarning, stacklevel=2)
         with output_errors(self.path):
             contents.remove_unfinished(self.path)
-            for grid_step, path in self._grids().items():
+            for grid_step, path in self.grids().items():
                 # The picture of step 0 was drawn before pre-training.
                 if grid_step > max(step, 0) and not path.is_symlink():
                     path.unlink()
 
-    def grids(self) -> list[Path]:
-        """Return the pictures of the fixed latents, oldest first."""
-        return [path for _, path in sorted(self._grids().items())]
-
-    def _grids(self) -> dict[int, Path]:
-        """Return the pictures of the fixed latents by their steps."""
+    def grids(self) -> dict[int, Path]:
+        """Return the pictures of the fixed latents by their steps, oldest first."""
         found = [path for path in self.pictures.glob("grid-*.png") if path.is_file()]
-        return {int(match[1]): path for path in found if (match := _GRID.fullmatch(path.name))}
+        return dict(sorted((int(match[1]), path) for path in found if (match := _GRID.fullmatch(path.name))))
 
     def grid_file(self, step: int) -> Path:
         """Return the path of the picture of the fixed latents after ``step`` steps."""
