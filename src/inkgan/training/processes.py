@@ -90,7 +90,7 @@ class ManyProcesses(Team):
             raise ConfigError(f"{len(came)} of {self.size} processes came to {place}. Start the others.") from error
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=self._seconds_to_wait)
-        with self._explained_loss():
+        with self._lost_process_errors():
             dist.init_process_group(backend, store=self._store, rank=self.rank, world_size=self.size, timeout=timeout)
 
     def meet(self) -> None:
@@ -103,14 +103,14 @@ class ManyProcesses(Team):
     def gather(self, rows: Tensor) -> Tensor:
         """See :meth:`Team.gather`."""
         everyone = rows.new_empty(self.size, *rows.shape)
-        with self._explained_loss():
+        with self._lost_process_errors():
             dist.all_gather(list(everyone.unbind()), rows.contiguous())
         return everyone.flatten(0, 1)
 
     def broadcast_pair(self, first: float, second: float) -> tuple[float, float]:
         """See :meth:`Team.broadcast_pair`."""
         message = torch.tensor([0.0, first, second], dtype=torch.float64)
-        with self._explained_loss():
+        with self._lost_process_errors():
             dist.broadcast(message, src=0)
         exit_code, first, second = message.tolist()
         if exit_code and not self.leads:
@@ -130,7 +130,7 @@ class ManyProcesses(Team):
 
     def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
         """See :meth:`Team.broadcast_tensors`."""
-        with self._explained_loss(), torch.no_grad():
+        with self._lost_process_errors(), torch.no_grad():
             for tensor in tensors:
                 sent = tensor.detach().contiguous()
                 dist.broadcast(sent, src=0)
@@ -166,7 +166,7 @@ class ManyProcesses(Team):
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Exchange answers to one question through the store, and return those of all processes in order of rank."""
         self._questions += 1
-        with self._explained_loss():
+        with self._lost_process_errors():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
             until = time.monotonic() + self._limit
             first = self._answer(0, until)
@@ -186,7 +186,7 @@ class ManyProcesses(Team):
         return json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
 
     @contextlib.contextmanager
-    def _explained_loss(self) -> Iterator[None]:
+    def _lost_process_errors(self) -> Iterator[None]:
         """Turn a communication error into one line, which only the first process prints."""
         try:
             yield

@@ -105,10 +105,11 @@ def usual_rates(recipe: str) -> dict[str, float]:
     return own_rates(resolve(overrides={"recipe": recipe}))
 
 
-def _rate_ratios(config: Config) -> dict[str, float]:
-    """Return each learning rate of a run, divided by the recipe's own, by setting."""
+def _most_unusual_rate(config: Config) -> tuple[str, float]:
+    """Return the setting of the learning rate that is farthest from the recipe's own, and the rate divided by that."""
     usual = usual_rates(config.recipe)
-    return {key: rate / usual[key] for key, rate in own_rates(config).items()}
+    ratios = {key: rate / usual[key] for key, rate in own_rates(config).items()}
+    return max(ratios.items(), key=lambda item: max(item[1], 1 / item[1]))
 
 
 def _changed_rates(config: Config) -> dict[str, float]:
@@ -126,9 +127,14 @@ def _raised_rates(config: Config) -> dict[str, float]:
 # Values to judge, from a line and the settings; None if the line lacks them
 
 
-def _signal(name: str) -> Callable[[Line, Config], float | None]:
-    """Return a function that reads a signal of the probe."""
-    return lambda line, _config: line.get(f"doctor/{name}")
+def _signal(*names: str, choose: Callable[..., float | None] = min) -> Callable[[Line, Config], float | None]:
+    """Return a function that reads a signal of the probe, or chooses one of several that it may have."""
+
+    def value(line: Line, _config: Config) -> float | None:
+        found = [line[f"doctor/{name}"] for name in names if f"doctor/{name}" in line]
+        return choose(found, default=None)
+
+    return value
 
 
 def _of_known_classes(name: str) -> Callable[[Line, Config], float | None]:
@@ -193,21 +199,10 @@ def most_drawn(line: Line, when: str = "") -> _Frequent | None:
     return None if number is None or times is None else _Frequent(number, times)
 
 
-def spread(line: Line, _config: Config) -> float | None:
-    """Return the spread of a class's images relative to real ones: the smaller of the learner's and its average's."""
-    found = [line[name] for name in ("doctor/spread", "doctor/spread_average") if name in line]
-    return min(found, default=None)
-
-
-def stuck(line: Line, _config: Config) -> float | None:
-    """Return the share of units that always stay on one side of zero, in the network that has the larger share."""
-    found = [line[name] for name in ("doctor/stuck_generator", "doctor/stuck_discriminator") if name in line]
-    return max(found, default=None)
-
-
 def far_from_usual(_line: Line, config: Config) -> float | None:
     """Return the factor, up or down, between a learning rate and the recipe's own: the larger of both networks'."""
-    return max(max(ratio, 1 / ratio) for ratio in _rate_ratios(config).values())
+    _, ratio = _most_unusual_rate(config)
+    return max(ratio, 1 / ratio)
 
 
 # Remedies, from a line and the settings
@@ -309,9 +304,8 @@ def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, A
 
 def _unusual_rate(config: Config) -> str:
     """Return which network's learning rate is farthest from the recipe's own, and by what factor."""
-    ratios = _rate_ratios(config)
-    key = max(ratios, key=lambda key: max(ratios[key], 1 / ratios[key]))
-    factor = f"{ratios[key]:,.0f} times" if ratios[key] > 1 else f"1/{1 / ratios[key]:,.0f} of"
+    key, ratio = _most_unusual_rate(config)
+    factor = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
     return f"the {key.partition('.')[0]}'s learning rate is {own_rates(config)[key]:g}, {factor} the recipe's own"
 
 
@@ -370,7 +364,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "collapsed",
         "the images of a class look alike",
-        spread,
+        _signal("spread", "spread_average", choose=min),
         "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
         reset_game_settings,
         above=False,
@@ -443,7 +437,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "stuck-units",
         "units are stuck on one side of zero",
-        stuck,
+        _signal("stuck_generator", "stuck_discriminator", choose=max),
         "{value:.0%} of the units of one network's convolutions always stay on one side of zero, so they are linear",
         _advice(
             "Such units do not come back. Start again, with lower learning rates if the run has blown up before, and "
