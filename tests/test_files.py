@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from inkgan.errors import OutputError, shown
 from inkgan.files import (
     atomic_write,
     one_at_a_time,
+    one_writer,
     output_errors,
     read_regular,
     refuse_to_overwrite,
@@ -257,18 +259,24 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.parametrize("lock", [lambda folder: one_at_a_time(folder / "lock"), one_writer])
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
 @pytest.mark.filterwarnings("ignore:flock not supported")
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_file_system_without_locks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    lock: Callable[[Path], AbstractContextManager[None]],
+) -> None:
     """A lock saves work that another process does at the same time; without it, the work is done twice."""
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with one_at_a_time(tmp_path / "lock"):
+    with lock(tmp_path):
         pass
-    with pytest.raises(OSError, match="of the work"), one_at_a_time(tmp_path / "lock"):
+    with pytest.raises(OSError, match="of the work"), lock(tmp_path):
         raise OSError(number, "of the work")
 
 

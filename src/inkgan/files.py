@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -200,6 +201,20 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder. If the system cannot lock it, none waits."""
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:  # EACCES: it cannot be read. EBADF: NFS locks only what is open for writing.
+            if error.errno not in {*UNSUPPORTED, errno.EACCES, errno.EBADF}:
+                raise
+        yield
+
+
 def _link_to_nothing(path: Path) -> Path | None:
     """Return the link that keeps a path's folders from being made; None if there is none."""
     places = (path, *path.parents)
@@ -303,6 +318,11 @@ def _move_to_free(temporary: Path, path: Path) -> None:
 _TEMPORARY = re.compile(r"\..+\.([0-9]{10})([0-9]{7})[0-9]{6}\.tmp(\..*)?", re.DOTALL)
 #: The most bytes of a file's name, and of its ending, that the name of its temporary file repeats.
 _REPEATED, _REPEATED_ENDING = 180, 20
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is temporary: a process writes it now, or has been killed."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def temporary_folder(parent: Path) -> Path:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,11 @@ def test_a_folder_that_another_process_makes_at_the_same_moment(
         return real(path, target)
 
     monkeypatch.setattr(Path, "rename", late)
-    with pytest.raises(OutputError, match=r"cannot write .* not empty"):
+    with pytest.raises(OutputError, match="already holds files"):
         fill(tmp_path / "a", {"0.png": "new"})
     assert content(tmp_path) == {"a/first.png": "first"}
+    fill(tmp_path / "b", {"0.png": "new"}, force=True)
+    assert content(tmp_path / "b") == {"0.png": "new", "first.png": "first"}
 
 
 def test_a_folder_is_filled_from_within(tmp_path: Path) -> None:
@@ -465,3 +468,31 @@ def test_a_refused_folder_is_shown_with_escapes(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(OutputError, match=rf"two\\n{said}"):
             OutputFolder(folder, [name], force=True)
+
+
+def test_two_writes_into_one_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits until the first has moved its files in, and then replaces them."""
+    fill(tmp_path, {"0.png": "old", "1.png": "old"})
+    second = threading.Thread(target=fill, args=(tmp_path, {"0.png": "second"}), kwargs={"force": True})
+    real = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if second.ident is None:
+            second.start()
+            second.join(0.3)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    fill(tmp_path, {"0.png": "first", "2.png": "first"}, force=True)
+    second.join(SECONDS)
+    assert content(tmp_path) == {"0.png": "second"}
+    fill(tmp_path, {"3.png": "third"}, force=True)
+    assert content(tmp_path) == {"3.png": "third"}
+
+
+def test_two_writes_into_an_empty_folder_at_once(tmp_path: Path) -> None:
+    """What the second has not moved in yet does not keep the first one out."""
+    refused = pytest.raises(OutputError, match="already holds files")
+    with refused, OutputFolder(tmp_path, ["0.png"], force=False).filling():
+        fill(tmp_path, {"0.png": "first"})
+    assert content(tmp_path) == {"0.png": "first"}

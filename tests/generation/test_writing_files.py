@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from inkgan.generation.image_files import save_writings
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.writing import Writing
 from stand_in_models import write
+from waiting import SECONDS
 
 pytestmark = pytest.mark.usefixtures("real_digits")
 
@@ -141,6 +143,29 @@ def test_an_image_is_replaced_with_its_label(tmp_path: Path) -> None:
     label.write_text(written, "utf-8")
     assert run(["write", "56", "-o", str(out), "--force"]) == 0
     assert label.read_text("utf-8") == written
+
+
+def test_two_processes_that_replace_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits until the first has put its picture and its label in place, so the two belong together."""
+    out = tmp_path / "a.png"
+    first, second = write("12"), write("345")
+    save_writings([first], 1, out, labels=True)
+    other = threading.Thread(
+        target=save_writings, args=([second], 1, out), kwargs={"labels": True, "force": True}, daemon=True
+    )
+    real = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if other.ident is None:
+            other.start()
+            other.join(0.5)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    save_writings([first], 1, out, labels=True, force=True)
+    other.join(SECONDS)
+    assert json.loads(out.with_suffix(".jsonl").read_text())["text"] == "345"
+    save_writings([first], 1, out, labels=True, force=True)  # refused unless the label is that of the picture
 
 
 @pytest.mark.slow

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from inkgan.errors import OutputError, as_given, printable, shown, valid_path, whole_number
-from inkgan.files import Progress, atomic_write, fsync, is_file, no_progress, output_errors, refuse_to_overwrite
+from inkgan.files import (
+    Progress,
+    atomic_write,
+    fsync,
+    is_file,
+    no_progress,
+    one_writer,
+    output_errors,
+    refuse_to_overwrite,
+)
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import OutputFolder
@@ -263,18 +272,23 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
 def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:
     """Save one .png, and with labels a .jsonl beside it. A picture that is replaced loses its .jsonl, too."""
     refuse_to_overwrite(path, force=force)
-    beside = path.with_suffix(".jsonl")
-    is_ours = _wrote_beside(path, beside)
-    if labels:
-        refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
-        if os.path.lexists(beside) and not is_ours:
-            raise OutputError(f"{shown(beside)} was not written by inkgan, or was changed since. Name another output.")
     writing = next(writings)
     label = _label(writing, path.name).encode()
     notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None
+    beside = path.with_suffix(".jsonl")
     contents = {beside: label} if labels else {}
     contents[path] = png_bytes(writing.picture, notes)
     with ExitStack() as files:
+        with output_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.enter_context(one_writer(path.parent))  # another process may write the same two files
+        is_ours = _wrote_beside(path, beside)
+        if labels:
+            refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
+            if os.path.lexists(beside) and not is_ours:
+                raise OutputError(
+                    f"{shown(beside)} was not written by inkgan, or was changed since. Name another output."
+                )
         for place, content in contents.items():
             temporary = files.enter_context(atomic_write(place, force=force))
             temporary.write_bytes(content)

@@ -19,6 +19,8 @@ from inkgan.errors import InkganWarning, OutputError, listed, printable, reason_
 from inkgan.files import (
     from_json,
     is_run,
+    is_temporary,
+    one_writer,
     output_errors,
     read_regular,
     remove_abandoned,
@@ -84,16 +86,15 @@ class OutputFolder:
             new = temporary / "new"
             new.mkdir()
             yield new
-            if self._path.exists():
-                self._refuse_files(temporary.name)  # another process may have filled it in the meantime
+            if not self._path.exists() and _appears(new, self._path):
+                return
+            with one_writer(self._path):
+                self._refuse_files()  # another process may have filled it in the meantime
                 self._move_in(new, temporary / _ASIDE)
-            else:
-                _write_manifest(new, _entries(new))
-                new.rename(self._path)
 
-    def _refuse_files(self, *besides: str) -> None:
-        """Without ``force``, refuse a folder that holds anything besides entries of these names."""
-        if not self._force and _holds_files(self._path, *besides):
+    def _refuse_files(self) -> None:
+        """Without ``force``, refuse a folder that holds files."""
+        if not self._force and _holds_files(self._path):
             raise OutputError(
                 f"{shown(self._path)} already holds files. Add --force to write into it, which replaces only what "
                 "inkgan wrote there, or name another folder."
@@ -229,9 +230,24 @@ def _remove_unless_it_holds_old_files(temporary: Path) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _holds_files(folder: Path, *besides: str) -> bool:
-    """Whether a folder holds anything besides its manifest and entries of these names."""
-    return folder.exists() and any(entry.name not in {MANIFEST, *besides} for entry in folder.iterdir())
+def _appears(new: Path, path: Path) -> bool:
+    """Give a new folder its place, with a manifest; False if another process made a folder there at this moment."""
+    _write_manifest(new, _entries(new))
+    try:
+        new.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+        (new / MANIFEST).unlink()
+        return False
+    return True
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether a folder holds anything besides its manifest and what processes are writing at this moment."""
+    return folder.exists() and any(
+        entry.name != MANIFEST and not is_temporary(entry.name) for entry in folder.iterdir()
+    )
 
 
 def _entries(folder: Path) -> list[Entry]:
