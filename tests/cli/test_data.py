@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from data_files import numbers, pixels, write_set
 from inkgan.cli.data import app
 from inkgan.data import KNOWN
-from inkgan.errors import ConfigError, DataError, OutputError
+from inkgan.errors import ConfigError, DataError, EvaluationError, OutputError
+from inkgan.evaluation.evaluate import evaluate
 from inkgan.images import sheet
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
@@ -54,7 +55,7 @@ def test_check(tmp_path: Path) -> None:
     output = run("check", "own.npz")
     assert "train: 16 images of 5x5x1, " in output
     assert "classes: 2 (0, 1)" in output
-    assert output.endswith("it can be used\n")
+    assert "it can be used to train, but has too few test images to measure: " in output
     assert run("check", "own", "--data-dir", tmp_path) == run("--data-dir", tmp_path, "check", "own")
     with pytest.raises(DataError, match="Did you mean 'mnist'"):
         run("check", "mnits")
@@ -112,6 +113,32 @@ def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
             Image.fromarray(image).save(tmp_path / "own" / split / f"{number}.png")
     output = run("check", tmp_path / "own")
     assert "need 128, and it has 5; put as many into its test split, a folder test/ beside train/ or arrays" in output
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "classes", "said"),
+    [
+        (65, 128, 2, "it can be used to train and to measure\n"),
+        (64, 128, 2, "too few training images to measure: evaluate and compare need 65, and it has 64; add images\n"),
+        (65, 127, 2, "too few test images to measure: evaluate and compare need 128, and it has 127; put"),
+        (65, 128, 1, "too few classes to measure: evaluate and compare need 2, and it has 1; sort"),
+        (65, 128, 0, "too few classes to measure: evaluate and compare need 2, and it has 0; sort"),
+    ],
+)
+def test_check_says_what_data_can_be_used_for(tmp_path: Path, train: int, test: int, classes: int, said: str) -> None:
+    """`evaluate` refuses the same data in the same words."""
+    arrays = {}
+    for split, count in (("train", train), ("val", 5), ("test", test)):
+        arrays[f"x_{split}"] = pixels(count, 5, 5)
+        if classes:
+            arrays[f"y_{split}"] = numbers(count, classes)
+    np.savez(tmp_path / "own.npz", **arrays)
+    output = run("check", tmp_path / "own.npz")
+    assert said in output
+    assert "it can be used to train" in output
+    if "to measure: " in said:
+        with pytest.raises(EvaluationError, match=f"own has {said.strip()}"):
+            evaluate(pixels(128, 5, 5), data=tmp_path / "own.npz")
 
 
 def test_images_of_many_sizes_need_resize(tmp_path: Path) -> None:

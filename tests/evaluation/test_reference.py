@@ -80,8 +80,10 @@ def test_features_of_ones_own_must_be_of_one_space(data: DataSet) -> None:
         reference_for(data, lambda images: np.eye(len(images)))
 
 
-def test_data_without_labels_have_no_classes(data: DataSet) -> None:
-    bare = replace(data, train=Split(data.train.images, None), class_names=())
+@pytest.mark.parametrize("class_names", [(), ("a",)])
+def test_data_without_labels_or_of_one_class_have_no_classes(data: DataSet, class_names: tuple[str, ...]) -> None:
+    labels = np.zeros(len(data.train), np.int64) if class_names else None
+    bare = replace(data, train=Split(data.train.images, labels), class_names=class_names)
     real = reference_for(bare, rows)
     found = real.extract(noise(9, 0))
     assert (found.probabilities.shape, found.predicted.tolist(), real.statistics) == ((9, 0), [0] * 9, None)

@@ -11,7 +11,7 @@ import pytest
 
 from inkgan import files
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import CheckpointError, EvaluationError, OutputError
+from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation import reference
 from inkgan.evaluation.feature_training import FeatureRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
@@ -26,12 +26,12 @@ from inkgan.evaluation.reference import (
 )
 
 
-def make_data(labelled: bool = True) -> DataSet:
+def make_data() -> DataSet:
     """Two classes, dark and light, with the training images 0 and 1 repeated in the test split."""
     rng = np.random.default_rng(0)
     labels = np.arange(160) % 2
     images = (rng.integers(0, 100, (160, 8, 8, 1)) + 150 * labels[:, None, None, None]).astype(np.uint8)
-    splits = [Split(images[part], labels[part] if labelled else None) for part in (slice(81), slice(79, 159))]
+    splits = [Split(images[part], labels[part]) for part in (slice(81), slice(79, 159))]
     test = Split(np.concatenate([images[:2], splits[1].images[2:]]), splits[1].labels)
     return DataSet("dots", splits[0], splits[1], test, ("dark", "light"), "here", {}, "d" * 64)
 
@@ -163,11 +163,6 @@ def test_damage_is_noticed(network: FeatureNetwork, tmp_path: Path) -> None:
         (tmp_path / CARD).write_bytes(damaged)
         with pytest.raises(CheckpointError, match="holds no reference statistics"):
             load_statistics(network, tmp_path)
-
-
-def test_refuses_data_without_labels(network: FeatureNetwork) -> None:
-    with pytest.raises(EvaluationError, match="dots has no labels"):
-        compute_statistics(make_data(labelled=False), network)
 
 
 @pytest.mark.slow

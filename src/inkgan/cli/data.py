@@ -117,9 +117,8 @@ def check(
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")
-    if missing := shortage(data):
-        typer.echo(f"  {missing}")
-    typer.echo("  it can be used")
+    missing = shortage(data)
+    typer.echo(f"  it can be used to train{f', but has {missing}' if missing else ' and to measure'}")
 
 
 @app.command(cls=Command)

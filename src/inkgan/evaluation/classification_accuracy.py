@@ -42,8 +42,9 @@ def accuracy_score(
     A model with labels draws as many images as there are training images, as in the paper.
     """
     data, train = reference.data, reference.data.train
-    if train.labels is None:
-        return [], [f"{data.name} has no labels, so there is no classification accuracy score."]
+    if len(data.class_names) < 2:
+        given = "one class" if data.class_names else "no labels"
+        return [], [f"{data.name} has {given}, so there is no classification accuracy score."]
     if len(train) < SCORE_RECIPE.batch_images:
         count = quantity(len(train), "training image")
         return [], [f"{data.name} has {count}; the classification accuracy score needs {SCORE_RECIPE.batch_images}."]

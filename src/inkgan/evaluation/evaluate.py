@@ -96,7 +96,7 @@ def evaluate(
     with usual_arithmetic():
         subject = open_subject(what, how)
         real = real_images([subject], data, data_dir, how, progress)
-        n, limits = number_to_measure([subject], n, real)
+        n, limits = number_to_measure([subject], n, real, own_features=extractor is not None)
         sample = draw(subject, n, seed, real, progress)
         reference = reference_for(real, extractor, progress)
         report = measure(sample, reference, full=full, progress=progress)

@@ -23,7 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from inkgan.data import DataSet
 from inkgan.device import has_fast_bfloat16
-from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, quantity
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation.cache import features_folder
 from inkgan.evaluation.features import (
     CARD,
@@ -38,6 +38,7 @@ from inkgan.evaluation.features import (
     shrink,
     to_ink,
 )
+from inkgan.evaluation.subject import shortage_to_learn
 from inkgan.files import Progress, no_progress, one_at_a_time, output_errors
 from inkgan.images import Images, Labels
 
@@ -97,7 +98,8 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     """
     if is_shipped_for(data):
         return load_features()
-    _require_enough(data)  # raises before anything is locked
+    if missing := shortage_to_learn(data):
+        raise EvaluationError(f"{data.name} has {missing}. Or name another set with --data.")
     recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = features_folder() / key
@@ -119,14 +121,6 @@ def is_shipped_for(data: DataSet) -> bool:
     return bool(load_card().data["digest"] == data.digest)
 
 
-def _require_enough(data: DataSet) -> None:
-    """Refuse data that no feature network can learn, or whose covariance of features would be singular."""
-    fewest = FeatureCard.num_features + 1
-    if len(labels_to_learn(data)) < fewest:
-        given = f"{data.name} has {quantity(len(data.train), 'training image')}"
-        raise EvaluationError(f"{given}; at least {fewest} are needed to measure. Name a larger set with --data.")
-
-
 def _announcement(state: str, data: DataSet, recipe: FeatureRecipe, widths: tuple[int, ...]) -> str:
     seconds = recipe.steps(len(data.train)) * step_seconds(recipe.batch_images, data.image_shape, widths)
     duration = f"{round(seconds / 60)} minutes" if seconds > 100 else f"{math.ceil(seconds / 10) * 10} seconds"
@@ -134,21 +128,6 @@ def _announcement(state: str, data: DataSet, recipe: FeatureRecipe, widths: tupl
         f"the feature network of {data.name} is {state}, so it is trained first, on {len(data.train):,} images: about "
         f"{duration} on two cores. It is kept for next time."
     )
-
-
-def labels_to_learn(data: DataSet) -> Labels:
-    """Return the labels of a data set's training images.
-
-    Raises:
-        EvaluationError: it has none, or fewer than two classes.
-    """
-    if data.train.labels is None or len(data.class_names) < 2:
-        given = "no labels" if data.train.labels is None else "one class"
-        raise EvaluationError(
-            f"{data.name} has {given}, and a feature network learns to tell classes apart. "
-            "Name a set of several with --data, or in Python give inkgan.evaluate an extractor of your own."
-        )
-    return data.train.labels
 
 
 def recipe_for(num_images: int, image_shape: tuple[int, int, int]) -> tuple[FeatureRecipe, tuple[int, ...]]:
@@ -174,12 +153,8 @@ def step_seconds(batch_images: int, image_shape: tuple[int, int, int], widths: t
 def train_feature_network(
     data: DataSet, recipe: FeatureRecipe, progress: Progress = no_progress, widths: tuple[int, ...] = WIDTHS
 ) -> FeatureNetwork:
-    """Train a feature network on a data set's training split, and test it on the other two.
-
-    Raises:
-        EvaluationError: the data have no labels, or one class.
-    """
-    labels = labels_to_learn(data)
+    """Train a feature network on a labelled data set's training split, and test it on the other two."""
+    assert data.train.labels is not None
     card = FeatureCard(
         name=f"{data.name} features",
         image_shape=data.image_shape,
@@ -191,7 +166,7 @@ def train_feature_network(
     def tell(_: str, done: float) -> None:
         progress(f"training the feature network of {data.name}", done)
 
-    network = train_features(data.train.images, labels, card, recipe, tell)
+    network = train_features(data.train.images, data.train.labels, card, recipe, tell)
     network.layers.half().float()  # as the weights will be stored
     accuracies = {
         name: float((network.probabilities(split.images).argmax(1) == split.labels).mean())

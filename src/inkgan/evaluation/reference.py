@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates, features_folder
-from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for, labels_to_learn
+from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
 from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
@@ -118,7 +118,8 @@ class Reference:
 
     Attributes:
         data: the real images.
-        statistics: the data's feature network, with statistics of the real images; None for data without labels.
+        statistics: the data's feature network, with statistics of the real images; None for data without
+            labels or of one class.
         extractor: the caller's own features; None means those of the network.
         training_features: the features of all training images, float32 [T, D].
         moments: their mean and covariance.
@@ -188,14 +189,14 @@ def reference_for(data: DataSet, extractor: Extractor | None = None, progress: P
         progress: called with the name of the work and the share of it that is done.
 
     Raises:
-        EvaluationError: the data have no labels to train a feature network with, and there is no extractor.
+        EvaluationError: there is no extractor, and no feature network can learn the data.
         CheckpointError: a file of the feature network or of the statistics is damaged.
     """
     if extractor is None:
         statistics = statistics_for(data, progress)
         training = training_features(data, statistics.network, progress)
         return Reference(data, statistics, None, training, statistics.train, statistics.held_out_features)
-    with_classes = None if data.train.labels is None else statistics_for(data, progress)
+    with_classes = None if len(data.class_names) < 2 else statistics_for(data, progress)
     progress("real images", 0.0)
     training = extract(extractor, data.train.images)
     nearest = nearest_neighbours(extract(extractor, data.test.images, training.shape[1]), training)
@@ -212,7 +213,7 @@ def quick_measure(data: DataSet, progress: Progress = no_progress) -> Measure:
             the cache.
 
     Raises:
-        EvaluationError: the data have no labels to train a feature network with.
+        EvaluationError: no feature network can learn the data.
     """
     statistics = statistics_for(data, progress)
 
@@ -230,7 +231,7 @@ def statistics_for(data: DataSet, progress: Progress = no_progress) -> Reference
     """Return the feature network and the statistics of a data set: shipped ones, cached ones, or made now and cached.
 
     Raises:
-        EvaluationError: the data have no labels, or one class.
+        EvaluationError: as :func:`feature_network_for`.
         CheckpointError: a shipped file is damaged; damaged files in the cache are replaced.
         OutputError: the network has to be trained, and cannot be kept.
 
@@ -282,9 +283,10 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
         progress: called with the share of images done.
 
     Raises:
-        EvaluationError: as :func:`labels_to_learn`, too few images, or images that are not of the network's shape.
+        EvaluationError: too few images, or images that are not of the network's shape.
     """
-    counts = np.bincount(labels_to_learn(data), minlength=len(data.class_names))
+    assert data.train.labels is not None
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
     train = training_features(data, network, progress)
     test, probabilities = network.extract(data.test.images, progress, "real images (test)")
     progress("distances of real images", 0.0)

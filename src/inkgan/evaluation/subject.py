@@ -41,6 +41,8 @@ from inkgan.seeds import valid_seed
 _DEFAULT_N = 10_000
 #: The least number of images that can be measured.
 _FEWEST = 128
+#: The least number of training images: the covariance of their features, 64 numbers each, must not be singular.
+_FEWEST_TO_LEARN = 65
 
 #: Everything that can be measured; see :func:`open_subject`.
 Measurable = str | Path | Model | NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]
@@ -271,17 +273,29 @@ def real_images(
         raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
 
 
-def shortage(data: DataSet) -> str:
-    """Return the reason why nothing can be measured against a data set; empty if there is none."""
-    if len(data.test) >= _FEWEST:
+def shortage(data: DataSet, *, own_features: bool = False) -> str:
+    """Return what a data set lacks to measure against it, perhaps in the caller's own features; empty if nothing."""
+    remedy = "put as many into its test split, a folder test/ beside train/ or arrays test_images and test_labels"
+    held_out = _too_few("test images", len(data.test), _FEWEST, remedy)
+    return held_out or ("" if own_features else shortage_to_learn(data))
+
+
+def shortage_to_learn(data: DataSet) -> str:
+    """Return what a data set lacks for a feature network to learn it; empty if nothing."""
+    several = "sort its images into several, or in Python give inkgan.evaluate an extractor of your own"
+    classes = _too_few("classes", len(data.class_names), 2, several)
+    return classes or _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images")
+
+
+def _too_few(what: str, has: int, need: int, remedy: str) -> str:
+    if has >= need:
         return ""
-    return (
-        f"too few test images to measure: evaluate and compare need {_FEWEST}, and it has {len(data.test)}; put as "
-        "many into its test split, a folder test/ beside train/ or arrays test_images and test_labels"
-    )
+    return f"too few {what} to measure: evaluate and compare need {need}, and it has {has}; {remedy}"
 
 
-def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet) -> tuple[int, list[str]]:
+def number_to_measure(
+    subjects: Iterable[Subject], n: int | None, data: DataSet, *, own_features: bool = False
+) -> tuple[int, list[str]]:
     """Return the number of images to measure of every subject, and notes if it is not the number asked for.
 
     Args:
@@ -289,10 +303,12 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
         n: the number asked for, 128 or more; None stands for 10,000.
         data: the real images. No more images are measured than there are held-out ones, so that every figure has a
             floor at its own n.
+        own_features: whether the caller has features, so that no network has to learn the data.
 
     Raises:
         ConfigError: n is out of range.
-        EvaluationError: a subject has images of another size than the data, or the data have too few held-out images.
+        EvaluationError: a subject has images of another size than the data, or nothing can be measured against the
+            data.
 
     Warns:
         InkganWarning: there are fewer images than ``n``.
@@ -300,7 +316,7 @@ def number_to_measure(subjects: Iterable[Subject], n: int | None, data: DataSet)
     if n is not None:
         complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
         n = whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
-    if missing := shortage(data):
+    if missing := shortage(data, own_features=own_features):
         raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
