@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ import pytest
 from inkgan.data import DataSet, Split
 from inkgan.errors import EvaluationError
 from inkgan.evaluation import reference
+from inkgan.evaluation.evaluate import _floors_of
 from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwork, Features, load_card
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
 from inkgan.evaluation.reference import quick_measure, reference_for
+from inkgan.evaluation.report import FIGURE_KINDS
+from inkgan.files import no_progress
 from inkgan.images import Images
 from inkgan.networks import building
 
@@ -117,6 +121,16 @@ def test_estimates_are_kept_unless_the_features_are_ones_own(data: DataSet) -> N
     kept.cached("figures", 2, lambda: compute("newer"))
     kept.cached("others", 1, lambda: compute("other"))
     assert asked == ["newer", "other"]
+
+
+def test_floors_in_a_cache_have_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Floors that an earlier version kept lack a figure that is new since, so they are computed again."""
+    asked = Mock()
+    _floors_of(asked, 500, no_progress)
+    monkeypatch.setitem(FIGURE_KINDS, "new", FIGURE_KINDS["accuracy"])
+    _floors_of(asked, 500, no_progress)
+    before, after = (call.args[:2] for call in asked.cached.call_args_list)
+    assert before != after
 
 
 def test_the_same_real_images_are_taken_each_time(data: DataSet) -> None:

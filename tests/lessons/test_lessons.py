@@ -283,14 +283,14 @@ def test_solutions_are_folded_and_nothing_else(script: Any, path: Path, language
     """Readers think before they see the code that solves an exercise, its result, and the answer in words."""
     title = {"en": "\n## Exercises\n", "zh": "\n## 练习\n"}[language]
     cells = script.nbformat.read(script.built(path, language), as_version=4).cells
-    begins = next((number for number, cell in enumerate(cells) if title in cell.source), None)
+    begins = next((number for number, cell in enumerate(cells) if title in f"\n{cell.source}"), None)
     assert begins is not None, f"{path.name} has no section {title.strip()!r}"
     for number, cell in enumerate(cells):
         folded = cell.metadata.get("jupyter") == {"source_hidden": True, "outputs_hidden": True}
         assert folded == ("hide-cell" in cell.metadata.get("tags", []))
         assert folded == (cell.cell_type == "code" and number > begins), cell.source
     texts = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    exercises = texts.partition(title)[2].partition("\n## ")[0]
+    exercises = re.split(r"\n## |\n---\n", texts.partition(title)[2])[0]  # before what comes next, such as the links
     seen = re.sub(r"<details><summary>[^\n]+</summary>\n\n.*?\n\n</details>", "", exercises, flags=re.DOTALL)
     _, *asked = [paragraph for paragraph in seen.split("\n\n") if paragraph.strip()]
     assert len(asked) >= 2

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from inkgan.config import resolve
 from inkgan.config.schema import Loss
+from inkgan.errors import ConfigError
 from inkgan.training import losses
 
 
@@ -116,9 +118,16 @@ def test_a_game_is_what_its_formulas_say(name: str) -> None:
         assert float(loss(torch.from_numpy(real), torch.from_numpy(fake))) == pytest.approx(expected, rel=1e-12)
 
 
-def test_one_game_has_a_penalty_about_a_norm_of_one() -> None:
-    """Only WGAN-GP has the penalty of Gulrajani et al.; all others use R1 and R2."""
-    assert [name for name, game in losses.ADVERSARIAL_LOSSES.items() if game.one_centered] == ["wgan-gp"]
+@pytest.mark.parametrize("name", losses.ADVERSARIAL_LOSSES)
+def test_the_settings_know_the_penalty_of_every_game(name: str) -> None:
+    """The penalty about a norm of one is that of WGAN-GP, without a choice; all others use R1 and R2, or R1 alone."""
+    try:
+        resolve(overrides=[f"loss={name}", "penalty.on=real"])
+        refused = False
+    except ConfigError:
+        refused = True
+    one_centered = losses.ADVERSARIAL_LOSSES[name].one_centered
+    assert one_centered == refused, "see Config._penalty_is_that_of_the_loss in config/schema.py"
 
 
 def test_the_settings_name_every_game() -> None:

@@ -34,7 +34,7 @@ from inkgan.images import Images, Labels
 
 #: The figures of a class need this many images of it.
 _LEAST_OF_CLASS = 20
-# Raise it when a figure is added or changes: the floors in the cache are then computed again.
+# Raise it when a figure changes, and the floors in caches are computed again. After a new figure, they are in any case.
 _FLOORS_VERSION = 4
 _PAIRS = 32  # shown in the HTML report
 
@@ -205,7 +205,7 @@ def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Es
             )
         return found
 
-    return reference.cached(f"floors-n{n}", _FLOORS_VERSION, compute)
+    return reference.cached(f"floors-n{n}-of{len(FIGURE_KINDS)}", _FLOORS_VERSION, compute)
 
 
 def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
