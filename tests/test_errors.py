@@ -66,6 +66,8 @@ def test_quantities(said: str, expected: str) -> None:
         (Annotated[float, Field(allow_inf_nan=False)], "nan", "give a finite number"),
         (int, "x", "give a whole number"),
         (int, 0.5, "give a whole number"),
+        (int, "1,000,000", "write 1000000, without commas"),
+        (int, "1,00", "give a whole number"),
         (int, None, "give a whole number"),
         (float, "x", "give a number"),
         (float, None, "give a number"),

@@ -799,7 +799,8 @@ def test_defects_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["data check .", "write 1", "write 1 -o a/", "write 1 -n 2 --shards 2 -o a/", "sample fast -o a.npz",
+    ["train --dry-run", "evaluate nope", "write 1 -o /no/a.png", "data check .",
+     "write 1", "write 1 -o a/", "write 1 -n 2 --shards 2 -o a/", "sample fast -o a.npz",
      "export fast -o a.html"],
 )  # fmt: skip
 def test_a_current_folder_that_is_gone(
@@ -836,6 +837,9 @@ def test_an_absurd_argument_is_not_repeated_in_full(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ("sample fast -n 1,000,000 -o a.npz", ": write 1000000, without commas. Type `inkgan sample --help`."),
+        ("train --seconds 1,000", "'--seconds': write 1000, without commas. Type `inkgan train --help`."),
+        ("serve fast --port x", "'x' is not a whole number. Type `inkgan serve --help`."),
         ("sample fast -n 1e3 -o a.npz", "'1e3' is not a whole number. Type `inkgan sample --help`."),
         ("sample fast -o a.png --columns 5000", "5000 is out of range. Give 1 to 1000. Type `inkgan sample --help`."),
         ("write 1 --style x -o a.png", "'x' is not a number. Type `inkgan write --help`."),

@@ -637,7 +637,13 @@ def test_class_folders_that_look_alike_are_refused(folder: Path, names: tuple[st
 def test_names_that_look_alike_are_told_apart_in_the_message(folder: Path) -> None:
     """The two look the same on the screen, so the message has their codes."""
     named(folder, {"train/caf\u00e9": 9, "test/cafe\u0301": 5})
-    complaint(lambda: load(str(folder)), r"'caf\xe9', 'cafe\u0301', which look alike")
+    remedy = "Write one class the same everywhere"
+    complaint(lambda: load(str(folder)), r"'caf\xe9', 'cafe\u0301', which look alike. " + remedy)
+
+
+def test_a_class_in_capitals_in_one_split_alone_is_recognised(folder: Path) -> None:
+    named(folder, {"train/Cat": 9, "train/dog": 9, "test/cat": 5, "test/dog": 5})
+    complaint(lambda: load(str(folder)), "class 'cat' has no image to train on. Write it as 'Cat', which has some.")
 
 
 def test_images_outside_the_class_folders_have_a_remedy_of_their_own(folder: Path) -> None:

@@ -77,14 +77,14 @@ def test_what_cannot_be_served_is_said_in_one_line(
 
 
 @contextmanager
-def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*options: str, drain: float = 10 * SECONDS) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a server of the model ``fast``, and yield it with its address.
 
     Its answers have more than enough time, even when it is asked to stop, so that a slow machine answers them, too.
     """
     code = (
         "from inkgan.serving import guard, server\n"
-        f"guard.SECONDS_TO_ANSWER = server._SECONDS_TO_DRAIN = {10 * SECONDS}\n"
+        f"guard.SECONDS_TO_ANSWER, server._SECONDS_TO_DRAIN = {10 * SECONDS}, {drain}\n"
         "from inkgan.__main__ import main\n"
         "main()"
     )
@@ -243,13 +243,15 @@ def test_a_failure_after_the_start_is_not_one_of_the_port(
 
 @pytest.mark.linux
 @pytest.mark.slow
-def test_what_is_not_answered_in_time_is_refused_with_503() -> None:
-    """A second signal leaves no time for answers. Clients are asked to come back, and the log has no traceback."""
-    with running("--workers", "1") as (process, address):
+@pytest.mark.parametrize("signals", [1, 2])
+def test_what_is_not_answered_in_time_is_refused_with_503(signals: int) -> None:
+    """A second signal leaves no time for answers. Clients are asked to come back, and nothing is logged."""
+    with running("--workers", "1", drain=0 if signals == 1 else 10 * SECONDS) as (process, address):
         with pending(process, address, "/v1/write?text=8", 8) as asked:
             process.send_signal(signal.SIGTERM)
             until_refused(address)  # it has heard the signal
-            process.send_signal(signal.SIGINT)
+            if signals > 1:
+                process.send_signal(signal.SIGINT)
             for one in asked:
                 with one.getresponse() as answer:
                     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")

@@ -38,8 +38,9 @@ _LONGEST_LINE = 1000
 _READER_GONE = 128 + signal.SIGPIPE
 #: How the parser says what is wrong with a number, as patterns, and how a user would.
 _PLAIN_WORDS = {
-    r"is not a valid int\.?$": "is not a whole number.",
-    r"is not a valid float\.?$": "is not a number.",
+    r"'(\d{1,3}),(\d{3})(?:,(\d{3}))?' is not a valid \w+( range)?\.?$": r"write \1\2\3, without commas.",
+    r"is not a valid int( range)?\.?$": "is not a whole number.",
+    r"is not a valid float( range)?\.?$": "is not a number.",
     r"is not in the range (\S+)<=x<=(\S+?)\.?$": r"is out of range. Give \1 to \2.",
 }
 
@@ -102,6 +103,7 @@ def run(arguments: Sequence[str]) -> int:
         warnings.simplefilter("always", InkganWarning)
         warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
         try:
+            os.getcwd()  # noqa: PTH109 - an error if it is gone; loading PyTorch would end the process there
             # Calling the app instead would turn an interrupt into an exit code and lose its message.
             words = [_normalised(word) for word in arguments]
             with typer.main.get_command(app).make_context("inkgan", words) as context:

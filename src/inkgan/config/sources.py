@@ -133,7 +133,12 @@ def _require_known(key: str, value: Any) -> None:
     if key in tables():
         raise ConfigError(f"{key} is a table of settings, not a value: {key}.NAME={as_given(value)}.")
     if key in _RENAMED:
-        raise ConfigError(f"{key} is called {_RENAMED[key]} now. Give {_RENAMED[key]}={as_given(value)}.")
+        now = f"{key} is called {_RENAMED[key]} now"
+        try:
+            _checked({_RENAMED[key]: value})
+        except ConfigError as error:
+            raise ConfigError(f"{now}, and {error}") from None
+        raise ConfigError(f"{now}. Give {_RENAMED[key]}={as_given(value)}.")
     spelt = re.sub(r"\blr\b", "learning_rate", key)  # what people type
     hint = did_you_mean(spelt, known) or did_you_mean(spelt.rpartition(".")[2], known)
     raise ConfigError(f"unknown setting {as_given(key)}.{hint} `inkgan train --dry-run` prints all settings.")

@@ -277,7 +277,9 @@ def _require_every_class(train: Split, names: Sequence[str], source: str) -> Non
         return
     untaught = [names[label] for label in np.setdiff1d(np.arange(len(names)), train.labels).tolist()]
     if untaught:
-        raise DataError(f"{source}: class {untaught[0]!r} has no image to train on. Add images of it, or remove it.")
+        twins = [name for name in names if name not in untaught and name.casefold() == untaught[0].casefold()]
+        remedy = f"Write it as {twins[0]!r}, which has some" if twins else "Add images of it, or remove it"
+        raise DataError(f"{source}: class {untaught[0]!r} has no image to train on. {remedy}.")
 
 
 def _require_short(names: Sequence[str], source: str) -> None:
@@ -322,8 +324,10 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
         if not alike:
             raise DataError(f"{where} has an empty name. Give each class its own.")
         spellings = sorted({ascii(name) for name in names if look_of(name) == alike[0]})
-        which = as_given(alike[0]) if len(spellings) == 1 else f"{listed(spellings, 3)}, which look alike"
-        raise DataError(f"{where} has a name twice: {which}. Give each class its own.")
+        if len(spellings) > 1:
+            remedy = "Write one class the same everywhere, and others differently"
+            raise DataError(f"{where} has a name twice: {listed(spellings, 3)}, which look alike. {remedy}.")
+        raise DataError(f"{where} has a name twice: {as_given(alike[0])}. Give each class its own.")
     return names
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from inkgan.errors import ConfigError, InkganWarning, reason_of, shown, whole_number
 from inkgan.exporting import saved
 from inkgan.serving import hosts
+
+if TYPE_CHECKING:
+    import uvicorn
 
 MOST_WORKERS = 64
 #: The seconds that answers in progress have when the server is asked to stop.
@@ -71,25 +76,32 @@ def serve(
             timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
         )
         server = uvicorn.Server(config)
-        # After its graceful shutdown uvicorn would raise the signal again; without that, the exit code is 0.
-        server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if server.should_exit and number == signal.SIGINT:
-                # Uvicorn leaves no more time for answers, but from Python 3.12 on, it waits for every connection to
-                # close. A cancelled request is refused at once, and its connection closes.
-                for request in list(server.server_state.tasks):
-                    request.cancel()
-            server.handle_exit(number, frame)
-
         try:
             _ = service.page  # makes it now: the first request would wait for it, and the others for that one
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, stop)
+            _stop_on_signals(server)
             say(f"http://{hosts.in_url(host)}:{port}/")
             server.run([listener])
         finally:
             service.workers.stop()
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    """Let SIGTERM and Ctrl-C stop a server once its answers are sent, and a second Ctrl-C stop it at once."""
+    # After its graceful shutdown uvicorn would raise the signal again; without that, the exit code is 0.
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+    # When its time is over, uvicorn logs how many requests it cancels; they are answered with a 503.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "graceful shutdown" not in record.getMessage())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if server.should_exit and number == signal.SIGINT:
+            # Uvicorn leaves no more time for answers, but from Python 3.12 on, it waits for every connection to
+            # close. A cancelled request is refused at once, and its connection closes.
+            for request in list(server.server_state.tasks):
+                request.cancel()
+        server.handle_exit(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _listening(host: str, port: int) -> socket.socket:
