@@ -172,7 +172,14 @@ class Compact(Recipe):
         is_joint = info.step >= 0
 
         def compute(*tensors: Any) -> dict[str, Tensor]:
-            return self._update_networks(numbers, penalties, Batch(*tensors), with_generator=is_joint)
+            terms: dict[str, Tensor] = {}
+            for update, (number, penalty) in enumerate(zip(numbers, penalties, strict=True)):
+                own_terms, scored = self._update_discriminator(number, penalty, Batch(*tensors).at(update))
+                terms |= own_terms
+            if is_joint:
+                # On the images of the discriminator's last update, so that they are drawn only once.
+                terms |= self._update_generator(number, scored)
+            return terms
 
         terms = compute(*inputs) if self._graphs is None else self._graphs.run((is_joint, *penalties), compute, inputs)
         if is_joint:
@@ -195,19 +202,6 @@ class Compact(Recipe):
         images = real.to(self._dtype).reshape(len(numbers), count, *self._image_shape)
         labels = None if labels is None else labels.reshape(len(numbers), count)
         return Batch(images, labels, to_device(z, self._device), mixing)
-
-    def _update_networks(
-        self, numbers: range, penalties: Sequence[PenaltySettings | None], batches: Batch, *, with_generator: bool
-    ) -> dict[str, Tensor]:
-        """Update the discriminator once for each number, each time on another batch, and then the generator."""
-        terms: dict[str, Tensor] = {}
-        for update, (number, penalty) in enumerate(zip(numbers, penalties, strict=True)):
-            own_terms, scored = self._update_discriminator(number, penalty, batches.at(update))
-            terms |= own_terms
-        if with_generator:
-            # On the images of the discriminator's last update, so that they are drawn only once.
-            terms |= self._update_generator(number, scored)
-        return terms
 
     def _update_discriminator(
         self, number: int, penalty: PenaltySettings | None, batch: Batch
