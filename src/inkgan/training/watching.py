@@ -115,17 +115,13 @@ class Opinion:
     @property
     def sentence(self) -> str:
         """The opinion as a sentence."""
-        if self.estimate is not None:
-            if not abs(self.estimate) >= _UNDECIDED:  # NaN, too
-                return f"the discriminator cannot tell ({self._figure})"
-            said = "real" if self.estimate > 0 else "generated"
-            return f"the discriminator takes this for {said} ({self._figure})"
-        margin = self.margin or 0.0
-        if math.isnan(margin):
-            return f"the discriminator cannot tell ({self._figure})"
-        said = "less" if margin > 0 else "more"
-        other = "a real image of its class" if self.same_class else "a real image"
-        return f"to the discriminator this looks {said} real than {other} ({self._figure})"
+        said = "the discriminator cannot tell"  # if the value is NaN, too
+        if self.estimate is not None and abs(self.estimate) >= _UNDECIDED:
+            said = f"the discriminator takes this for {'real' if self.estimate > 0 else 'generated'}"
+        elif self.margin is not None and not math.isnan(self.margin):
+            other = "a real image of its class" if self.same_class else "a real image"
+            said = f"to the discriminator this looks {'less' if self.margin > 0 else 'more'} real than {other}"
+        return f"{said} ({self._figure})"
 
 
 @dataclass(frozen=True)
