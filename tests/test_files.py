@@ -332,3 +332,24 @@ def test_a_limit_on_the_size_of_files_is_not_a_full_disk(tmp_path: Path) -> None
     with pytest.raises(OutputError, match="file too large") as caught, output_errors(tmp_path / "a"):
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     assert "the disk is full" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_locale_that_is_not_utf_8(tmp_path: Path) -> None:
+    """Files and the folders of classes have the same names, byte for byte, as in a locale that is."""
+    script = r"""
+import sys
+import numpy as np
+from inkgan.generation.image_files import image_saver
+
+images, labels = np.zeros((2, 8, 8), np.uint8), np.array([0, 1])
+for name in ("a.npz", "a/"):
+    image_saver(sys.argv[1] + name, 2, labels, ["\u65e5", "\xe9"])(images)
+"""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", script, f"{tmp_path}/☃"], check=True, env=environment)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.[np]*")} == {
+        "☃a.npz",
+        "☃a/日/0.png",
+        "☃a/é/1.png",
+    }

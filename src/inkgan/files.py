@@ -337,7 +337,8 @@ def _temporary_path(target: Path) -> Path:
 
     Processes in other containers or on other machines may have the same number, so the machine is part of the name.
     """
-    name = os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore")
+    # Encoded again: where the locale is not UTF-8, a path has no letters for the bytes of other languages.
+    name = os.fsdecode(os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore").encode())
     ending = target.suffix if len(os.fsencode(target.suffix)) <= _REPEATED_ENDING else ""
     numbers = f"{_machine_number()}{os.getpid():07d}{secrets.randbelow(10**6):06d}"
     return target.with_name(f".{name}.{numbers}.tmp{ending}")

@@ -198,7 +198,7 @@ def _folder_name(name: str) -> str:
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
     if forbidden or too_long or name != printable(name):
         raise OutputError(f"the class {as_given(name)} cannot have a folder of that name. Ask for .npz.")
-    return name
+    return os.fsdecode(name.encode())  # the same bytes in every locale
 
 
 def _make_folder(folder: Path) -> None:
