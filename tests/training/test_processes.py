@@ -562,10 +562,20 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Processes of torchrun are recognised by the environment variables that it sets."""
-    words = [*TORCHRUN, *command(tmp_path / "run", small_data, steps=runs.STEPS)[1:]]
-    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
-    assert runs.learned(tmp_path / "run") == alone
+    """Processes know torchrun by its variables, and the command does not see what an earlier run exchanged."""
+    script = tmp_path / "sweep.py"
+    script.write_text(
+        "import runpy, sys, tiny_runs as runs\n"
+        "from pathlib import Path\n"
+        "folder, data, *settings = sys.argv[1:]\n"
+        "runs.train(Path(folder, 'short'), Path(data), settings=settings, steps=3)\n"
+        "sys.argv[1:] = runs.command(Path(folder, 'long'), Path(data), settings=settings)\n"
+        "runpy.run_module('inkgan', run_name='__main__')\n"
+    )
+    words = [*TORCHRUN, str(script), str(tmp_path), str(small_data), *SAVING]
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS, env=os.environ | paths)
+    assert runs.learned(tmp_path / "long") == alone
 
 
 @pytest.mark.slow
@@ -585,23 +595,6 @@ def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data:
         )
         leading.result(SECONDS)
     assert (ended.returncode, ended.stderr) == (3, "")
-
-
-@pytest.mark.slow
-def test_torchrun_trains_one_run_after_another(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Processes know torchrun by its variables, and a run does not see what an earlier one exchanged."""
-    script = tmp_path / "sweep.py"
-    script.write_text(
-        "import sys, inkgan, tiny_runs as runs\n"
-        "from pathlib import Path\n"
-        "folder, data, *settings = sys.argv[1:]\n"
-        "for name, steps in (('short', 3), ('long', runs.STEPS)):\n"
-        "    runs.train(Path(folder, name), Path(data), settings=settings, steps=steps)\n"
-    )
-    words = [*TORCHRUN, str(script), str(tmp_path), str(small_data), *SAVING]
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
-    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS, env=os.environ | paths)
-    assert runs.learned(tmp_path / "long") == alone
 
 
 @pytest.mark.slow
