@@ -13,8 +13,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests of one file share what they train, so they run in one process. Both processes load every test file. pytest
-# rewrites each one only once if Python may write bytecode.
+# The tests of one file share what they train, so they run in one process. The files with the most tests begin first: a
+# long test alone in its file would be last, and leave a core idle. Both processes load every test file. pytest rewrites
+# each one only once if Python may write bytecode.
 TWO_PROCESSES := --numprocesses 2 --dist loadfile
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest $(TWO_PROCESSES)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
