@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of parallel jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help digits lessons docs test check coverage check-web lint types contracts fast-tests gpu wheel clean
+.PHONY: help digits lessons docs test check coverage check-web lint types contracts fast-tests most-tests gpu wheel clean
 
 # The first target is what `make` alone does.
 help:
@@ -43,9 +43,11 @@ lessons: .venv/installed-lessons
 docs: .venv/installed-dev
 	$(BIN)/python scripts/site.py
 
-test: .venv/installed-dev lint contracts types
-	$(PYTEST) -m "not alone"
-	$(BIN)/pytest -m alone
+# The type checker keeps one core busy for a minute, so the tests begin beside it. Loading all test files to find the one
+# that has a test for itself would take as long as that test.
+test: .venv/installed-dev lint contracts
+	@$(MAKE) --no-print-directory --jobs 2 types most-tests
+	$(BIN)/pytest -m alone $$(grep --recursive --files-with-matches --include='test_*.py' mark.alone tests)
 	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
 
 # Coverage counts in all processes: those of the tests, and those that they start.
@@ -71,6 +73,9 @@ types: .venv/installed-dev
 
 contracts: .venv/installed-dev
 	$(BIN)/lint-imports
+
+most-tests: .venv/installed-dev
+	$(PYTEST) -m "not alone"
 
 fast-tests: .venv/installed-dev
 	$(PYTEST) -m "not slow and not gpu"
