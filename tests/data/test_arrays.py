@@ -124,6 +124,8 @@ def test_bad_arrays(file: Path) -> None:
     good = pixels(5, 4, 4)
     complaint(lambda: having(file, pictures=good), "no array `images`", "pictures", "x_train", "arr_0")
     complaint(lambda: having(file, images=good[0]), "shape (4, 4)")
+    complaint(lambda: having(file, images=good[0].reshape(1, 16)), "Check that they are images")
+    complaint(lambda: having(file, images=pixels(5, 8, 8).reshape(5, 64)), "Reshape them to [N, 8, 8].")
     complaint(lambda: having(file, images=good[..., None, None]), "shape (5, 4, 4, 1, 1)")
     complaint(lambda: having(file, images=np.zeros((5, 4, 4, 2), np.uint8)), "[N, H, W, C]")
     complaint(lambda: having(file, images=good[:0]), "0 images")

@@ -423,6 +423,8 @@ def named(folder: Path, counts: dict[str, int]) -> Path:
     [
         ("training", "validating-not-here", "testing"),
         ("TRN", "dev", "TST"),
+        ("train", "val", "hold-out"),
+        ("Training", "validating-not-here", "HeldOut_set"),
         ("Train_Set", "Valid_Set", "Test_Set"),
         ("train2017", "val2017", "test2017"),
         ("images-training", "images-validation", "images-evaluation"),
@@ -449,6 +451,7 @@ def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test:
         (["Testing"], "which of them is to train on"),
         (["val", "test"], "which of them is to train on"),
         (["train", "training", "test"], "two of them are the same split"),
+        (["holdout", "test", "train"], "two of them are the same split"),
         (["train", "test", "testing"], "two of them are the same split"),
         (["letters_test", "letters_train"], "are these classes, or splits?"),
         (["test station", "train station"], "are these classes, or splits?"),

@@ -184,7 +184,9 @@ def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytes
 
 def test_a_file_that_is_no_set(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
-    complaint(lambda: load(str(tmp_path / "a.txt")), "is a single file")
+    complaint(lambda: load(str(tmp_path / "a.txt")), "is a single file. Give a folder of images, a folder of IDX files")
+    (tmp_path / "a.ZIP").write_text("hello")
+    complaint(lambda: load(str(tmp_path / "a.ZIP")), "is a single file. Unpack it, and give the folder")
 
 
 def test_digest_sees_pixels_labels_and_order() -> None:

@@ -28,6 +28,7 @@ from inkgan.files import is_file
 
 #: The endings of files that hold a data set.
 ARRAY_SUFFIXES = (".npz", ".npy")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _HEADER_LIMIT = 10_000
 _MOST_ARRAYS = 1000
 _CLASS_NAMES = "class_names"
@@ -98,8 +99,8 @@ def require_array_file(path: Path) -> None:
         DataError: it has another ending, is not a regular file, or is empty.
     """
     if path.suffix.lower() not in ARRAY_SUFFIXES:
-        what = "Give a folder of images, a folder of IDX files, or an .npz or .npy file"
-        raise DataError(f"{shown(path)} is a single file. {what}.")
+        unpacked = "Unpack it, and give the folder" if path.suffix.lower() in _ARCHIVES else "Give a folder of images"
+        raise DataError(f"{shown(path)} is a single file. {unpacked}, a folder of IDX files, or an .npz or .npy file.")
     if not is_file(path):
         raise DataError(f"{shown(path)} is not a file. Give {_NEEDED}.")
     if not path.stat().st_size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -77,7 +78,11 @@ def _channels_last(array: NDArray[Any], source: str) -> NDArray[Any]:
         images = np.moveaxis(images, 1, 3)
     if images.ndim != 4 or images.shape[3] not in (1, 3):
         allowed = "[N, H, W], [N, H, W, C] and [N, C, H, W] with C of 1 or 3"
-        raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. Check that they are images.")
+        remedy = "Check that they are images"
+        side = math.isqrt(array.shape[1]) if array.ndim == 2 else 0
+        if side >= _SMALLEST_WITH_BORDER and side**2 == array.shape[1]:
+            remedy = f"Reshape them to [N, {side}, {side}]"
+        raise DataError(f"{source}: images of shape {array.shape}; allowed are {allowed}. {remedy}.")
     count, height, width, _ = images.shape
     if not count:
         raise DataError(f"{source}: 0 images, in an array of shape {array.shape}. Add images.")

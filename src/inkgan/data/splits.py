@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 
 _SPLIT_WORD = re.compile(
     r"(?:(?P<train>tr(?:ai)?n(?:ing)?|[训訓][练練])|(?P<validation>val(?:id(?:ation)?)?|dev(?:el(?:opment)?)?|[验驗][证證])"
-    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|[测測][试試]))"
+    r"|(?P<test>test(?:ing)?|tst|t10k|evaluation|eval|h[eo]ld[ _-]?out|[测測][试試]))"
     r"(?:sets?|data|images?|imgs?|集|(?:[数數][据據]|資料)集?|[图圖][像片])?\d*"
 )
 #: A capital at the end of a word: ``trainA`` and ``testB`` mention the splits train and test.
@@ -56,7 +56,7 @@ def split_from_name(name: str) -> tuple[str | None, set[str]]:
     Case, punctuation between words, and endings such as ``set`` do not matter: ``Training_data``, ``trn``,
     ``trainset2``, ``训练集`` and ``訓練集`` are all ``train``.
     """
-    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall(r"[^\W_]+", name.lower())}
+    words = {word: _SPLIT_WORD.fullmatch(word) for word in re.findall(r"h[eo]ld[ _-]out|[^\W_]+", name.lower())}
     found = [match.lastgroup for match in words.values() if match]
     return found[0] if len(found) == 1 else None, {word for word, match in words.items() if not match}
 
