@@ -23,7 +23,7 @@ import torch
 from machine import say
 from report import finish, heading, parser_for, result_name, table
 
-from inkgan.data import load
+from inkgan.data import Split, load
 from inkgan.evaluation.evaluate import figures_of, measure
 from inkgan.evaluation.features import Features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distances
@@ -32,7 +32,7 @@ from inkgan.evaluation.random_features import distance_in_units, random_features
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_text import number
-from inkgan.evaluation.subject import ImageSubject, Sample, draw
+from inkgan.evaluation.subject import Sample, Subject, draw
 from inkgan.images import Images, Labels
 
 SIZES = (1_000, 3_000, 10_000)
@@ -250,7 +250,7 @@ def main() -> None:
     for name, (images, labels) in spoiled(reference, given.n).items():
         say(name)
         full = not MUST[name] or any(key in FULL for key in MUST[name])
-        subject = ImageSubject(name, "known answer", images, labels, reference.data.class_names)
+        subject = Subject(name, "known answer", Split(images, labels), reference.data.class_names)
         sample = draw(subject, len(images), 0, reference.data)
         reports[name] = in_both_features(measure(sample, reference, full=full), sample, reference)
     measured = f"MNIST {reference.data.digest[:12]}, features {reference.features_digest[:12]}"

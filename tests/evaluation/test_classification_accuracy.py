@@ -17,7 +17,7 @@ from inkgan.evaluation.features import FeatureCard, FeatureLayers, FeatureNetwor
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import ImageFeatures, Reference, compute_statistics
 from inkgan.evaluation.report import Figure
-from inkgan.evaluation.subject import ImageSubject, ModelSubject, Sample
+from inkgan.evaluation.subject import Sample, Subject
 from inkgan.files import Progress, no_progress
 from inkgan.generation.model import Model
 from inkgan.images import Images, Labels
@@ -83,7 +83,7 @@ def score_of(
     images: Images, labels: Labels | None, predicted: Labels, real: Reference
 ) -> tuple[list[Figure], list[str]]:
     """Return the score of images with these labels, which a feature network would put into the predicted classes."""
-    sample = Sample(ImageSubject("made", "arrays", images, labels), 0, images, labels, ())
+    sample = Sample(Subject("made", "arrays", Split(images, labels)), 0, images, labels, ())
     return accuracy_score(sample, as_predicted(predicted), real, no_progress)
 
 
@@ -135,13 +135,13 @@ def test_a_model_draws_as_many_images_as_there_are_to_learn_from(
     """The seed of the images is also that of the classifier, and the ceiling has one of its own."""
     asked = []
 
-    def draw(subject: ModelSubject, n: int, seed: int, *_: object) -> Sample:
+    def draw(subject: Subject, n: int, seed: int, *_: object) -> Sample:
         asked.append((n, seed))
         return Sample(subject, seed, *shades(n, 4), ())
 
     monkeypatch.setattr(classification_accuracy, "draw", draw)
     images, labels = shades(20, 3)
-    subject = ModelSubject("model", object.__new__(Model))
+    subject = Subject("model", "model", object.__new__(Model))
     sample = Sample(subject, 7, images, 1 - labels, ())
     (figure,), notes = accuracy_score(sample, as_predicted(labels), reference(), no_progress)
     assert asked == [(BATCH, 7)]

@@ -45,7 +45,8 @@ def bars(tmp_path: Path) -> Path:
     """A data set whose test images are just enough to compare."""
     rng = np.random.default_rng(0)
     train, test = rng.integers(0, 256, (2, 128, 12, 12), np.uint8)
-    np.savez(tmp_path / "bars.npz", train_images=train, test_images=test)
+    labels = np.arange(128) % 2
+    np.savez(tmp_path / "bars.npz", train_images=train, train_labels=labels, test_images=test, test_labels=labels)
     return tmp_path / "bars.npz"
 
 
@@ -318,7 +319,8 @@ def test_a_bundled_model_has_no_settings_of_a_run(
     runs.copy(finished_run, tmp_path / "fast")
     other_run(finished_run, tmp_path / "best", batch_size=7)
     images = np.random.default_rng(0).integers(0, 256, (2, 128, 28, 28), np.uint8)
-    np.savez("bars.npz", train_images=images[0], test_images=images[1])
+    labels = np.arange(128) % 2
+    np.savez("bars.npz", train_images=images[0], train_labels=labels, test_images=images[1], test_labels=labels)
     with pytest.warns(InkganWarning, match="is the bundled model; name the folder"):
         found = compared(*[group("recall", 0.5)] * 2, members=["fast", "best"])
     assert found.pairs[0].settings == ()

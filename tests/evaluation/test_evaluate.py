@@ -31,7 +31,7 @@ from inkgan.evaluation.reference import Reference, compute_statistics, quick_mea
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_html import report_page
 from inkgan.evaluation.report_text import report_text
-from inkgan.evaluation.subject import ImageSubject, ModelSubject, Sample, draw, open_subject, real_images
+from inkgan.evaluation.subject import Sample, Subject, draw, open_subject, real_images
 from inkgan.generation.image_files import image_saver
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import TUTORIAL_SHAPES
@@ -271,7 +271,9 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     """Real images reach the ceiling of the accuracy score; copies under noise are found by their pixels."""
 
     def full_report(images: Images, labels: Labels | None) -> Report:
-        return measure(Sample(ImageSubject("images", "arrays", images, labels), 0, images, labels, ()), few, full=True)
+        return measure(
+            Sample(Subject("images", "arrays", Split(images, labels)), 0, images, labels, ()), few, full=True
+        )
 
     fair = full_report(*real)
     score = fair["classification_accuracy"]
@@ -303,10 +305,10 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
 def test_more_images_of_a_model_begin_with_those_measured_before(digits: DataSet) -> None:
     """The accuracy score draws as many as there are training images."""
     sample = draw(open_subject("fast"), N, 3, digits)
-    more, classes, _ = sample.subject.take(N + 40, 3, digits)
-    assert len(more) == N + 40
-    np.testing.assert_array_equal(more[:N], sample.images)
-    np.testing.assert_array_equal(classes, np.arange(N + 40) % 10)
+    more = draw(sample.subject, N + 40, 3, digits)
+    assert len(more.images) == N + 40
+    np.testing.assert_array_equal(more.images[:N], sample.images)
+    np.testing.assert_array_equal(more.labels, np.arange(N + 40) % 10)
 
 
 @pytest.mark.parametrize("count", [127, 128])
@@ -652,10 +654,10 @@ def test_all_splits_of_a_file_are_measured(tmp_path: Path, real: tuple[Images, L
         tmp_path / "keras.npz", x_train=images[train], y_train=labels[train], x_test=images[test], y_test=labels[test]
     )
     subject = open_subject(str(tmp_path / "keras.npz"))
-    assert isinstance(subject, ImageSubject)
-    np.testing.assert_array_equal(subject.images, images)
-    assert subject.labels is not None
-    np.testing.assert_array_equal(np.array(subject.label_names)[subject.labels], labels.astype(str))
+    assert isinstance(subject.source, Split)
+    np.testing.assert_array_equal(subject.source.images, images)
+    assert subject.source.labels is not None
+    np.testing.assert_array_equal(np.array(subject.class_names)[subject.source.labels], labels.astype(str))
     assert "x_train" in "".join(subject.notes)
 
 
@@ -688,12 +690,11 @@ def test_settings_say_how_images_are_read(
     with pytest.raises(DataError, match=r"data\.splits=no"):
         open_subject(tmp_path)
     subject = open_subject(tmp_path, {"splits": "no", "ink": "light", "resize": (20, 24)})
-    assert isinstance(subject, ImageSubject)
-    assert set(subject.label_names) == set(names)
-    assert subject.images.shape == (200, 20, 24, 1)
-    assert subject.images.mean() > 128, "light ink is taken as it is"
+    assert isinstance(subject.source, Split)
+    assert set(subject.class_names) == set(names)
+    assert subject.source.images.shape == (200, 20, 24, 1)
+    assert subject.source.images.mean() > 128, "light ink is taken as it is"
     subject = open_subject(tmp_path, {"splits": "no"})
-    assert isinstance(subject, ImageSubject)
     assert subject.notes
     assert real_images([subject], "mnist", None, {"ink": "dark"}).digest == digits.digest
     with pytest.raises(DataError, match=r"data\.ink=dark is for your own images"):
@@ -765,9 +766,9 @@ def test_a_class_may_be_rare_among_images_to_measure(tmp_path: Path, real: tuple
     for at in range(8):
         np.savez(tmp_path / "rare.npz", images=np.roll(images[some], at * 50, 0), labels=np.roll(labels[some], at * 50))
         subject = open_subject(tmp_path / "rare.npz")
-        assert isinstance(subject, ImageSubject)
-        assert subject.label_names == tuple(map(str, range(10)))
-        assert subject.available == len(some)
+        assert isinstance(subject.source, Split)
+        assert subject.class_names == tuple(map(str, range(10)))
+        assert len(subject.source) == len(some)
 
 
 def _with_few_threes(digits: DataSet, parts: int = 20) -> DataSet:
@@ -787,7 +788,7 @@ def test_a_model_of_unequal_classes_draws_them_as_often_as_the_data_have_them(di
     few = _with_few_threes(digits)
     assert few.train.labels is not None
     model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
-    sample = draw(ModelSubject("model", model), 400, 0, few)
+    sample = draw(open_subject(model), 400, 0, few)
     assert sample.labels is not None
     training = np.bincount(few.train.labels, minlength=10)[kept]
     asked = np.bincount(sample.labels, minlength=10)[kept]
@@ -802,8 +803,8 @@ def test_a_class_that_is_too_rare_for_n_is_not_called_missing(digits: DataSet, r
     """This holds for a model that can draw the class, and for images that have it, but not among those measured."""
     few = _with_few_threes(digits, parts=1000)
     others = np.flatnonzero(real[1] != 3)
-    images = ImageSubject("images", "arrays", real[0][others], real[1][others], tuple(map(str, range(10))))
-    for subject in (ModelSubject("model", inkgan.load("fast")), images):
+    images = Subject("images", "arrays", Split(real[0][others], real[1][others]), tuple(map(str, range(10))))
+    for subject in (open_subject("fast"), images):
         notes = draw(subject, 400, 0, few).notes
         assert "400 images are too few to have any of '3': 1 of the 10 classes." in notes
         assert not any("has no images" in note for note in notes)
@@ -813,7 +814,7 @@ def test_a_model_of_nearly_equal_classes_draws_them_in_turn(digits: DataSet) -> 
     """MNIST, with 5,000 fives and 6,200 ones, counts as nearly equal, so its figures stay what they were."""
     for kept in ([*range(10)], [7, 3]):
         model = renamed(inkgan.load("fast"), kept, [str(digit) for digit in kept])
-        sample = draw(ModelSubject("model", model), 300, 0, digits)
+        sample = draw(open_subject(model), 300, 0, digits)
         assert sample.labels is not None
         assert np.array_equal(sample.labels, np.array(kept)[np.arange(300) % len(kept)])
         assert np.array_equal(sample.images[..., 0], np.asarray(model.sample(300)))

@@ -13,7 +13,7 @@ from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estima
 from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Figure
-from inkgan.evaluation.subject import ImageSubject, Sample
+from inkgan.evaluation.subject import Sample, Subject
 from inkgan.images import Images
 
 
@@ -36,7 +36,7 @@ def data() -> DataSet:
 def figure_of(images: Images, data: DataSet, told: list[str] | None = None) -> Figure:
     """Measure images, and note the name of all work that is done for it."""
     noted = [] if told is None else told
-    sample = Sample(ImageSubject("made", "arrays", images, None), 0, images, None, ())
+    sample = Sample(Subject("made", "arrays", Split(images, None)), 0, images, None, ())
     reference = reference_for(data, lambda images: images.reshape(len(images), -1)[:, :9].astype(np.float32))
     return random_features_distance(sample, reference, lambda doing, _: noted.append(doing))
 

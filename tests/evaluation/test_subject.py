@@ -13,7 +13,7 @@ import torch
 
 from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, DataError, EvaluationError
-from inkgan.evaluation.subject import ImageSubject, ModelSubject, draw, number_to_measure, open_subject
+from inkgan.evaluation.subject import draw, number_to_measure, open_subject
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import Images
@@ -50,7 +50,7 @@ def model(class_names: Sequence[str]) -> Model:
 def test_a_bundled_model_comes_before_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fast").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert isinstance(open_subject("fast"), ModelSubject)
+    assert isinstance(open_subject("fast").source, Model)
 
 
 @pytest.mark.parametrize("name", ["", "gone", "x" * 5000, "nul\0byte"])
@@ -69,17 +69,17 @@ def test_a_file_of_arrays_that_is_not_there(name: str) -> None:
 def test_too_few_images_are_refused() -> None:
     with pytest.raises(EvaluationError, match="array has 127 images; at least 128 are needed"):
         open_subject(strokes(127))
-    assert open_subject(strokes(128)).available == 128
+    assert draw(open_subject(strokes(128)), 128, 0, data()).images.shape == (128, SIDE, SIDE, 1)
 
 
 def test_arrays_have_channels_and_pixels_or_shares_of_ink() -> None:
     images = strokes(128)
     for same in (images, images[..., 0], images / 255, (images, None)):
         subject = open_subject(same)  # type: ignore[arg-type]
-        assert isinstance(subject, ImageSubject)
-        np.testing.assert_array_equal(subject.images, images)
-        assert subject.labels is None
-        assert subject.image_shape == (SIDE, SIDE, 1)
+        assert isinstance(subject.source, Split)
+        np.testing.assert_array_equal(subject.source.images, images)
+        assert subject.source.labels is None
+        assert subject.source.image_shape == (SIDE, SIDE, 1)
 
 
 @pytest.mark.parametrize("kind", [object, "U3", complex, "M8[s]", [("ink", "u1")]], ids=str)
@@ -131,7 +131,7 @@ def test_no_more_are_measured_than_there_are(
     n: int | None, images: int, held_out: int, measured: int, note: str
 ) -> None:
     """A note says so; if the number was given, a warning says so, too."""
-    asked = [open_subject(strokes(images)), ModelSubject("small", model("ab"))]
+    asked = [open_subject(strokes(images)), open_subject(model("ab"))]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         assert number_to_measure(asked, n, data(test=held_out)) == (measured, [note] if note else [])
@@ -145,15 +145,15 @@ def test_too_few_real_images_are_refused() -> None:
 
 def test_the_seed_chooses_among_more_images() -> None:
     images = strokes(300)
-    labels = np.arange(300)
-    subject = open_subject((images, labels))
-    first, again, other = (subject.take(200, seed, data())[1] for seed in (0, 0, 1))
-    assert first is not None
-    assert again is not None
-    assert other is not None
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-    assert len(set(first.tolist())) == 200
+    images[:, 0, 0, 0], images[:, 0, 1, 0] = np.divmod(np.arange(300), 256)
+    labels = np.arange(300) % 2
+    subject = open_subject((images, np.array(["a", "b"])[labels]))
+    first, again, other = (draw(subject, 200, seed, data()) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.images, again.images)
+    assert (first.images != other.images).any()
+    chosen = 256 * first.images[:, 0, 0, 0].astype(int) + first.images[:, 0, 1, 0]
+    assert len(set(chosen.tolist())) == 200
+    np.testing.assert_array_equal(first.labels, labels[chosen])
 
 
 def test_labels_are_matched_by_name() -> None:
@@ -217,7 +217,7 @@ def test_a_model_draws_its_classes_as_often_as_the_data_have_them(
 ) -> None:
     """If those of the data are unequal, they are drawn in these proportions, and a note says so."""
     real = data(counts, class_names=("a", "b", "c")[: len(counts)])
-    sample = draw(ModelSubject("small", model(names)), 200, 0, real)
+    sample = draw(open_subject(model(names)), 200, 0, real)
     assert sample.labels is not None
     assert tuple(np.bincount(sample.labels, minlength=len(counts))) == drawn
     assert any("in the proportions of strokes" in note for note in sample.notes) == (counts != (50, 50))
@@ -225,10 +225,9 @@ def test_a_model_draws_its_classes_as_often_as_the_data_have_them(
 
 def test_a_model_of_other_classes_draws_them_in_turn() -> None:
     """It draws without a note on proportions if it draws a class that the data do not have."""
-    _, labels, notes = ModelSubject("small", model("xb")).take(4, 0, data((90, 10)))
-    assert labels is not None
-    assert labels.tolist() == [0, 1, 0, 1]
-    assert notes == ["small learned from other data than strokes as it is here."]
+    sample = draw(open_subject(model("xb")), 4, 0, data((90, 10)))
+    np.testing.assert_array_equal(sample.images[..., 0], model("xb").sample(4, labels=[0, 1, 0, 1]))
+    assert sample.notes[0] == "small learned from other data than strokes as it is here."
 
 
 @pytest.mark.parametrize(
@@ -239,8 +238,8 @@ def test_a_generator_from_before_the_end_of_its_run_is_named(
     step: int | None, steps: int | None, seconds: float | None, said: bool
 ) -> None:
     """Its learning rates had not faded yet; a run by the clock ends at any step."""
-    subject = ModelSubject("small", model("ab"))
-    subject.model.description |= {"step": step, "config": {"steps": steps, "seconds": seconds}}  # type: ignore[operator]
-    _, _, notes = subject.take(4, 0, data())
+    made = model("ab")
+    made.description |= {"step": step, "config": {"steps": steps, "seconds": seconds}}  # type: ignore[operator]
+    notes = draw(open_subject(made), 4, 0, data()).notes
     note = "small has the weights after 1,000 of 2,500 steps, not those of a complete run."
     assert (note in notes) == said

@@ -91,8 +91,7 @@ class DataSet:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of every image."""
-        _, height, width, channels = self.train.images.shape
-        return height, width, channels
+        return self.train.image_shape
 
     @property
     def splits(self) -> dict[str, Split]:

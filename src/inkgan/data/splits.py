@@ -37,13 +37,19 @@ class Split:
     images: Images
     labels: Labels | None
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
     def __len__(self) -> int:
         """The number of images."""
         return len(self.images)
 
     def __repr__(self) -> str:
         labelled = "without labels" if self.labels is None else "with labels"
-        return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.images.shape[1:])} {labelled}>"
+        return f"<Split: {quantity(len(self), 'image', ',')} of {size_text(self.image_shape)} {labelled}>"
 
     def __getitem__(self, where: NDArray[np.intp] | slice) -> Split:
         """Return the images and labels at some positions."""

@@ -16,6 +16,7 @@ from inkgan.evaluation.reference import ImageFeatures, Reference
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample, draw
 from inkgan.files import Progress, no_progress
+from inkgan.generation.model import Model
 from inkgan.images import Images, Labels
 
 _CEILING_VERSION = 2  # raise it when the score changes: its ceiling in the cache is then computed again
@@ -55,7 +56,7 @@ def accuracy_score(
         notes = [
             "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]
-    elif sample.subject.available is None:
+    elif isinstance(sample.subject.source, Model):
         more = draw(sample.subject, len(train), sample.seed, data, progress)
         assert more.labels is not None
         pictures, labels = more.images, more.labels

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.data import DataSet
+from inkgan.data import DataSet, Split
 from inkgan.data import load as load_data
 from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import find_known
@@ -49,110 +49,22 @@ Measurable = str | Path | Model | NDArray[Any] | tuple[NDArray[Any], NDArray[Any
 
 
 @dataclass(frozen=True, eq=False)
-class ModelSubject:
-    """A generator; its images are drawn when they are needed.
-
-    Attributes:
-        name: its name in the report.
-        model: the generator, loaded.
-    """
-
-    name: str
-    model: Model
-    kind = "model"
-    available: int | None = None
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of its images."""
-        return self.model.image_shape
-
-    def class_names(self, data: DataSet) -> tuple[str, ...]:
-        """Return the names of its labels; empty if it draws without labels.
-
-        A model of inkgan 0.1 has no class names. It gets those of the data if it learned from these data.
-        """
-        named = "class_names" in self.model.description
-        if not named and self.model.num_classes == len(data.class_names) and self.model.data_digest == data.digest:
-            return data.class_names
-        return self.model.class_names
-
-    def take(
-        self, n: int, seed: int, data: DataSet, progress: Progress = no_progress
-    ) -> tuple[Images, Labels | None, list[str]]:
-        """Draw the first n images of a seed: uint8 [n, H, W, C], their labels, and notes.
-
-        The classes come in turn; if those of the data are unequal, they come in the data's proportions. Otherwise a
-        perfect generator would differ from the data by its class shares alone.
-        """
-        counts, notes = _unequal_counts(self.class_names(data), data), [*self.model.notes]
-        labels = self.model.labels_for(n)
-        if counts is not None:
-            labels = in_proportion(n, counts)
-            has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
-            notes.append(f"{self.name} drew its classes in the proportions of {has}.")
-        if (steps := self._steps_of_run()) is not None:
-            done, total = steps
-            notes.append(f"{self.name} has the weights after {done:,} of {total:,} steps, not those of a complete run.")
-        if self.model.data_digest != data.digest:
-            notes.append(f"{self.name} learned from other data than {data.name} as it is here.")
-        images = self.model.sample(n, seed=seed, labels=labels, progress=progress)
-        return np.asarray(images).reshape(n, *self.image_shape), labels, notes
-
-    def _steps_of_run(self) -> tuple[int, int] | None:
-        """Return how many steps of how many the generator has learned for; None after the last, or with a clock."""
-        step, config = self.model.description.get("step"), self.model.description.get("config")
-        if not isinstance(config, Mapping) or config.get("seconds") is not None:
-            return None
-        total = config.get("steps")
-        return (step, total) if isinstance(step, int) and isinstance(total, int) and step < total else None
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSubject:
-    """Images from anywhere.
+class Subject:
+    """What is measured.
 
     Attributes:
         name: its name in the report.
         kind: its kind in the report, such as ``arrays``.
-        images: uint8 [N, H, W, C].
-        labels: int64 [N], or None.
-        label_names: the name of each label.
+        source: the model, which draws images when they are needed; or the images, with their labels.
+        class_names: the name of each label; empty without labels.
         notes: notes for the reader of a report about images that were skipped, inverted or ignored.
     """
 
     name: str
     kind: str
-    images: Images
-    labels: Labels | None
-    label_names: tuple[str, ...] = ()
+    source: Model | Split
+    class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def available(self) -> int | None:
-        """The number of images."""
-        return len(self.images)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        _, height, width, channels = self.images.shape
-        return height, width, channels
-
-    def class_names(self, _: DataSet) -> tuple[str, ...]:
-        """Return the names of the labels; empty without labels."""
-        return self.label_names
-
-    def take(
-        self, n: int, seed: int, _data: DataSet, _progress: Progress = no_progress
-    ) -> tuple[Images, Labels | None, list[str]]:
-        """Return n images, their labels, and notes; if there are more images, the seed chooses among them."""
-        total = len(self.images)
-        some = np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])
-        return self.images[some], None if self.labels is None else self.labels[some], [*self.notes]
-
-
-Subject = ModelSubject | ImageSubject
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,17 +100,17 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
         EvaluationError: images are too few, or constant.
     """
     if isinstance(what, Model):
-        return ModelSubject(what.name, what)
+        return _of_model(what.name, what)
     if isinstance(what, str | Path) and _is_model(what):
         try:
-            return ModelSubject(shown(what), load(what))
+            return _of_model(shown(what), load(what))
         except CheckpointError as error:
             if is_folder(what):
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
     subject = _of_path(Path(what), settings or {}) if isinstance(what, str | Path) else _of_arrays(what)
-    if len(subject.images) < _FEWEST:
-        given = quantity(len(subject.images), "image")
+    if isinstance(subject.source, Split) and len(subject.source) < _FEWEST:
+        given = quantity(len(subject.source), "image")
         raise EvaluationError(f"{subject.name} has {given}; at least {_FEWEST} are needed. Add images.")
     return subject
 
@@ -213,7 +125,11 @@ def _is_model(what: str | Path) -> bool:
     return path.suffix.lower() not in ARRAY_SUFFIXES
 
 
-def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
+def _of_model(name: str, model: Model) -> Subject:
+    return Subject(name, "model", model, model.class_names, model.notes)
+
+
+def _of_path(path: Path, settings: Mapping[str, Any]) -> Subject:
     how = {**settings, "resize": parsed_size(settings.get("resize"))}
     data = read_path(path, Reading(**how, for_training=False))
     splits = list(data.splits.values())
@@ -221,23 +137,24 @@ def _of_path(path: Path, settings: Mapping[str, Any]) -> ImageSubject:
     every = [split.labels for split in splits if split.labels is not None]
     labels = np.concatenate(every) if every else None
     kind = "folder of images" if path.is_dir() else "arrays"
-    return ImageSubject(shown(path), kind, images, labels, data.class_names, tuple(f"{note}." for note in data.notes))
+    notes = tuple(f"{note}." for note in data.notes)
+    return Subject(shown(path), kind, Split(images, labels), data.class_names, notes)
 
 
-def _of_arrays(what: Any) -> ImageSubject:
+def _of_arrays(what: Any) -> Subject:
     images, labels = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
     if not hasattr(images, "shape"):
         allowed = "a path, a model, an array of images [N, H, W] or [N, H, W, C], or a pair (images, labels)"
         raise EvaluationError(f"a {type(what).__name__} cannot be measured; give {allowed}.")
     pixels = as_images(as_array(images, "the array", EvaluationError), "the array")
     if labels is None:
-        return ImageSubject("array", "arrays", pixels, None)
+        return Subject("array", "arrays", Split(pixels, None))
     given = as_array(labels, "the array of labels", EvaluationError)
     if given.dtype.kind != "U":
         given = as_labels(given, len(pixels), "the array")
     names, numbers = np.unique(given, return_inverse=True)
     labels = as_labels(numbers.ravel(), len(pixels), "the array")  # of words, too
-    return ImageSubject("array", "arrays", pixels, labels, tuple(map(str, names.tolist())))
+    return Subject("array", "arrays", Split(pixels, labels), tuple(map(str, names.tolist())))
 
 
 def real_images(
@@ -260,8 +177,8 @@ def real_images(
         DataError: the data cannot be read.
     """
     place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
-    how, subject = dict(settings or {}), subjects[0]
-    saved = subject.model.data_settings if data is None and isinstance(subject, ModelSubject) else None
+    how, source = dict(settings or {}), subjects[0].source
+    saved = source.data_settings if data is None and isinstance(source, Model) else None
     if saved is None:
         name = "mnist" if data is None else data
         if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
@@ -270,7 +187,7 @@ def real_images(
     try:
         return load_saved({**saved, **how}, place, progress=progress)
     except DataError as error:
-        raise DataError(f"{error} {subject.name} learned from it; name other real images with --data.") from None
+        raise DataError(f"{error} {subjects[0].name} learned from it; name other real images with --data.") from None
 
 
 def shortage(data: DataSet, *, own_features: bool = False) -> str:
@@ -320,17 +237,18 @@ def number_to_measure(
         raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
     for subject in subjects:
-        if subject.image_shape != data.image_shape:
+        shape = subject.source.image_shape
+        if shape != data.image_shape:
             size, channels = size_text(data.image_shape[:2]), data.image_shape[2]
-            can_resize = subject.kind != "model" and subject.image_shape[2] == channels
+            can_resize = isinstance(subject.source, Split) and shape[2] == channels
             raise EvaluationError(
-                f"{subject.name} has images of {size_text(subject.image_shape)}, {data.name} has "
+                f"{subject.name} has images of {size_text(shape)}, {data.name} has "
                 f"{size_text(data.image_shape)}. Convert them to that size, or name with --data real images of their "
                 "own size, such as those that they imitate."
                 + (f" --set data.resize={size} fits the images of files into it." if can_resize else "")
             )
-        if subject.available is not None:
-            limits[f"{subject.name} has {subject.available:,} images"] = subject.available
+        if isinstance(subject.source, Split):
+            limits[f"{subject.name} has {len(subject.source):,} images"] = len(subject.source)
     reason, most = min(limits.items(), key=lambda item: item[1])
     wanted = _DEFAULT_N if n is None else n
     if most >= wanted:
@@ -342,20 +260,26 @@ def number_to_measure(
 
 
 def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = no_progress) -> Sample:
-    """Draw or take n images of a subject, and note what is odd about them.
+    """Draw n images of a model, or choose n of more images by the seed, and note what is odd about them.
 
     Raises:
         ConfigError: the seed is out of range.
         EvaluationError: every image is constant.
     """
-    seed = valid_seed(seed)
-    images, labels, notes = subject.take(n, seed, data, progress)
+    seed, notes = valid_seed(seed), [*subject.notes]
+    if isinstance(subject.source, Model):
+        images, labels, said = _drawn(subject.name, subject.source, n, seed, data, progress)
+        notes += said
+    else:
+        total = len(subject.source)
+        chosen = subject.source[np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])]
+        images, labels = chosen.images, chosen.labels
     flat = images.reshape(len(images), -1)
     blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:
-        labels, said = _renumbered(labels, subject.class_names(data), subject.name, data)
+        labels, said = _renumbered(labels, subject.class_names, subject.name, data)
         notes += said
     if blank:
         notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(flat):,}.")
@@ -363,6 +287,38 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
         notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
     return Sample(subject, seed, images, labels, tuple(notes))
+
+
+def _drawn(
+    name: str, model: Model, n: int, seed: int, data: DataSet, progress: Progress
+) -> tuple[Images, Labels | None, list[str]]:
+    """Draw the first n images of a seed: uint8 [n, H, W, C], their labels, and notes.
+
+    The classes come in turn; if those of the data are unequal, they come in the data's proportions. Otherwise a perfect
+    generator would differ from the data by its class shares alone.
+    """
+    labels, notes = model.labels_for(n), []
+    counts = _unequal_counts(model.class_names, data)
+    if counts is not None:
+        labels = in_proportion(n, counts)
+        has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
+        notes.append(f"{name} drew its classes in the proportions of {has}.")
+    if (steps := _steps_of_run(model)) is not None:
+        done, total = steps
+        notes.append(f"{name} has the weights after {done:,} of {total:,} steps, not those of a complete run.")
+    if model.data_digest != data.digest:
+        notes.append(f"{name} learned from other data than {data.name} as it is here.")
+    images = model.sample(n, seed=seed, labels=labels, progress=progress)
+    return np.asarray(images).reshape(n, *model.image_shape), labels, notes
+
+
+def _steps_of_run(model: Model) -> tuple[int, int] | None:
+    """Return how many steps of how many a generator has learned for; None after the last, or with a clock."""
+    step, config = model.description.get("step"), model.description.get("config")
+    if not isinstance(config, Mapping) or config.get("seconds") is not None:
+        return None
+    total = config.get("steps")
+    return (step, total) if isinstance(step, int) and isinstance(total, int) and step < total else None
 
 
 def _unequal_counts(class_names: Sequence[str], data: DataSet) -> NDArray[np.int64] | None:
