@@ -37,7 +37,7 @@ def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)
     run.add_environment({"threads": 2, "torch": "2", "numpy": "2", "device": "cpu", "cpu": "x"})
     run.metrics_file.write_text('{"step": 0}\n', "utf-8")
     run.tensorboard.mkdir(exist_ok=True)
-    (run.tensorboard / "events.out.tfevents.1700000000.host.77.0").write_bytes(b"e")
+    (run.tensorboard / "events.out.tfevents.1700000000.inkgan").write_bytes(b"e")
     run.pictures.mkdir(exist_ok=True)
     for name in ("grid-0000000.png", "grid-12345678.png", "sheet.png", "learning.gif"):
         (run.pictures / name).write_bytes(b"p")
@@ -159,6 +159,15 @@ def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
     assert (tmp_path / "disk" / "step-0000002").is_dir()
 
 
+def test_what_another_writer_logs_beside_a_run_is_kept(tmp_path: Path) -> None:
+    """A user's own SummaryWriter may write into the folder of a run's event files."""
+    run = made(tmp_path / "run")
+    name = "tensorboard/events.out.tfevents.1700000001.host.77.0"
+    (run.path / name).write_bytes(b"mine")
+    refusal(lambda: run.start(resolve(), force=True), name, "which no run wrote")
+    assert (run.path / name).read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -166,7 +175,7 @@ def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
         "metrics.jsonl",
         "pictures/sheet.png",
         "checkpoints/step-0000002",
-        "tensorboard/events.out.tfevents.1.x",
+        "tensorboard/events.out.tfevents.1.inkgan",
     ],
 )
 def test_links_among_the_files(tmp_path: Path, name: str) -> None:

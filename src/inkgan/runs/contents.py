@@ -12,10 +12,12 @@ from inkgan.runs import checkpoint
 CONFIG = "config.json"
 LOCK = "lock"
 _PICTURE = r"grid-\d{7,}\.png|sheet\.png|learning\.gif"
-#: The names of the files directly in a run's folder, and of those in its parts.
+#: The names of the files directly in a run's folder, and of those in its parts. A run itself replaces or continues what
+#: has such a name while it trains, so the name alone says whose it is. The names that TensorBoard's own writer gives
+#: are not among them: a user's files may have those.
 _FILES = re.compile(r"config\.json|environment\.json|metrics\.jsonl")
 _FILES_IN = {
-    "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\..+"),
+    "tensorboard": re.compile(r"events\.out\.tfevents\.\d+\.inkgan"),
     "pictures": re.compile(_PICTURE),
 }
 #: The folders in that of a run.
