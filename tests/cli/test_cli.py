@@ -760,6 +760,11 @@ def test_variables_for_the_size_of_the_terminal_do_not_matter_if_they_name_no_si
     assert (done.returncode, done.stdout, done.stderr) == (0, usual_help, "")
 
 
+NO_PROCESSES = (
+    "the system starts no more processes and threads. Ask for fewer --jobs or --workers, or raise the limit: ulimit -u."
+)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -771,11 +776,19 @@ def test_variables_for_the_size_of_the_terminal_do_not_matter_if_they_name_no_si
             OSError(errno.EMFILE, "Too many open files"),
             "too many open files. Ask for fewer --jobs or --workers, or raise the limit: ulimit -n 4096.",
         ),
+        (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), NO_PROCESSES),
+        (RuntimeError("can't start new thread"), NO_PROCESSES),
+        (RuntimeError(os.strerror(errno.EAGAIN)), NO_PROCESSES),
+        (
+            BlockingIOError(errno.EAGAIN, "write could not complete without blocking"),
+            "cannot write what this command prints: write could not complete without blocking.",
+        ),
     ],
-    ids=["a file", "a disk", "a stream", "a terminal that is gone", "too many pipes"],
-)
+    ids=["a file", "a disk", "a stream", "a terminal that is gone", "too many pipes",
+         "a process", "a thread", "a thread of PyTorch", "a full pipe"],
+)  # fmt: skip
 def test_errors_of_the_system(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
 ) -> None:
     """An error of the operating system that the code does not handle itself is reported in one line."""
 

@@ -36,6 +36,7 @@ from inkgan.errors import (
 _LONGEST_LINE = 1000
 #: The exit code when the reader of what is printed has gone away: that of a program that SIGPIPE ends, as in shells.
 _READER_GONE = 128 + signal.SIGPIPE
+_FEWER_JOBS = "Ask for fewer --jobs or --workers, or raise the limit"
 #: How the parser says what is wrong with a number, as patterns, and how a user would.
 _PLAIN_WORDS = {
     r"'(\d{1,3}),(\d{3})(?:,(\d{3}))?' is not a valid \w+( range)?\.?$": r"write \1\2\3, without commas.",
@@ -150,8 +151,8 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
     if "Invalid log settings" in str(error):  # from the import of PyTorch
         given = as_given(os.environ.get("TORCH_LOGS"))
         return f"TORCH_LOGS={given} is not allowed by PyTorch. Unset it, or set it to help to see what it takes.", 2
-    if _is_out_of_memory(error):
-        return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size.", 1
+    if shortage := _shortage(error):
+        return shortage, 1
     return _of_system_error(error) if isinstance(error, OSError) else None
 
 
@@ -171,17 +172,23 @@ def _of_wrong_words(error: typer.TyperException) -> str:
     return f"{sentence} Put -- before a text that begins with a minus."
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Recognise PyTorch's errors, too: for a GPU's memory it has a special class, for the CPU's only a message."""
-    return (
-        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
-    )
+def _shortage(error: Exception) -> str:
+    """Return what there is too little of, and what to do; empty if the error is another one.
+
+    PyTorch's errors are recognised, too: it has a special class for a GPU's memory, and for others only a message.
+    """
+    said = str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in said:
+        return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size."
+    if "can't start new thread" in said or os.strerror(errno.EAGAIN) in said:
+        return f"the system starts no more processes and threads. {_FEWER_JOBS}: ulimit -u."
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:  # each process takes some
+        return f"too many open files. {_FEWER_JOBS}: ulimit -n 4096."
+    return ""
 
 
 def _of_system_error(error: OSError) -> tuple[str, int]:
     """Return the message for the user and the exit code."""
-    if error.errno in {errno.EMFILE, errno.ENFILE}:  # each process takes some
-        return "too many open files. Ask for fewer --jobs or --workers, or raise the limit: ulimit -n 4096.", 1
     if error.filename is not None:
         return f"{reason_of(error)}: {shown(error.filename)}.", 1
     if isinstance(error, FileNotFoundError):
