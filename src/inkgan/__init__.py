@@ -47,36 +47,24 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot see names that 
     from inkgan.training.watching import Result as Result
     from inkgan.training.watching import Watcher as Watcher
 
-#: The module of each public name.
-_HOMES = {
-    "CheckpointError": "errors",
-    "Comparison": "evaluation.compare",
-    "Config": "config",
-    "ConfigError": "errors",
-    "DataError": "errors",
-    "DivergenceError": "errors",
-    "EvaluationError": "errors",
-    "InkganError": "errors",
-    "InkganWarning": "errors",
-    "InputError": "errors",
-    "Interrupted": "errors",
-    "LostProcessError": "errors",
-    "MissingExtraError": "errors",
-    "Model": "generation.model",
-    "OutputError": "errors",
-    "Report": "evaluation.report",
-    "Result": "training.watching",
-    "Spec": "generation.spec",
-    "Watcher": "training.watching",
-    "Writing": "generation.writing",
-    "compare": "evaluation.compare",
-    "evaluate": "evaluation.evaluate",
-    "export": "exporting.export",
-    "load": "generation.model",
-    "train": "training.start",
-    "write": "generation.writing",
-    "write_many": "generation.spec",
+#: The public names by module.
+_PUBLIC = {
+    "config": ("Config",),
+    "errors": (
+        *("CheckpointError", "ConfigError", "DataError", "DivergenceError", "EvaluationError", "InkganError"),
+        *("InkganWarning", "InputError", "Interrupted", "LostProcessError", "MissingExtraError", "OutputError"),
+    ),
+    "evaluation.compare": ("Comparison", "compare"),
+    "evaluation.evaluate": ("evaluate",),
+    "evaluation.report": ("Report",),
+    "exporting.export": ("export",),
+    "generation.model": ("Model", "load"),
+    "generation.spec": ("Spec", "write_many"),
+    "generation.writing": ("Writing", "write"),
+    "training.start": ("train",),
+    "training.watching": ("Result", "Watcher"),
 }
+_HOMES = dict(sorted((name, module) for module, names in _PUBLIC.items() for name in names))
 __all__ = list(_HOMES)
 
 
