@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from inkgan.files import atomic_write, write_bytes
 
 if TYPE_CHECKING:
     # At run time, functions import Pillow when they need it: `import inkgan` and `--help` do not.
-    from PIL import Image, ImageDraw
+    from PIL import Image
 
 #: Images uint8 [N, H, W, C] or [N, H, W], and their classes int64 [N].
 Images = NDArray[np.uint8]
@@ -53,15 +53,19 @@ def with_channels(images: Images) -> Images:
     return images[..., None] if images.ndim == 3 else images
 
 
-def arrange(images: Images, columns: int) -> Images:
-    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row, with two white pixels between them."""
-    n, height, width, channels = images.shape
-    rows = -(-n // columns)
-    paper = 0 if channels == 1 else 255  # grey images hold amounts of ink, colour images hold colours
-    cells = np.full((rows * columns, height + 2, width + 2, channels), paper, np.uint8)
-    cells[:n, 1:-1, 1:-1] = images
-    cells = cells.reshape(rows, columns, height + 2, width + 2, channels)
-    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), columns * (width + 2), channels)
+def arrange(images: Images, columns: int, *, around: Sequence[tuple[int, int]] = ((1, 1), (1, 1))) -> Images:
+    """Lay images [N, H, W, C] out on one canvas [H', W', C], row by row.
+
+    Args:
+        images: the images.
+        columns: the number of images in a row.
+        around: the numbers of empty pixels above and below each image, and left and right of it.
+    """
+    paper = 0 if images.shape[3] == 1 else 255  # grey images hold amounts of ink, colour images hold colours
+    cells = np.pad(images, [(0, -len(images) % columns), *around, (0, 0)], constant_values=paper)
+    _, height, width, channels = cells.shape
+    rows = cells.reshape(-1, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, columns * width, channels)
 
 
 def picture_of(image: Images) -> Image.Image:
@@ -155,15 +159,28 @@ def curves(
     finite = np.concatenate([np.asarray(numbers, np.float64) for numbers in series])
     finite = finite[np.isfinite(finite)]
     low, high = limits or ((finite.min(), finite.max()) if finite.size else (0.0, 1.0))
-    frame = _Frame(_LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME, low, high)
+    left, right, bottom = _LEFT_OF_FRAME, width - 1 - _RIGHT_OF_FRAME, height - 1 - _BELOW_FRAME
     picture = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(picture)
-    _draw_axes(pen, frame, across, most_rows=max(2, height // 30))
+
+    def row(value: float) -> float:
+        """Return the row of a value; values outside are moved to the nearer edge."""
+        scale = (bottom + 1 - 2 * _MARGIN) / ((high - low) or 1)
+        return float(bottom + 1 - _MARGIN - (min(max(value, low), high) - low) * scale)
+
+    pace = (right - left - 2 * _MARGIN) / ((across[1] - across[0]) or 1)
+    for value in round_numbers(*across, most=8):
+        x = left + _MARGIN + (value - across[0]) * pace
+        pen.line([(x, 0), (x, bottom)], "#eceef1")
+        pen.text((x, bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
+    for value in round_numbers(low, high, most=max(2, height // 30)):
+        pen.line([(left, row(value)), (right, row(value))], "#eceef1")
+        pen.text((left - 4, row(value)), f"{value:,.9g}", "#4b5563", anchor="rm")
     if low < 0 < high:
-        pen.line([(frame.left, frame.row(0)), (frame.right, frame.row(0))], "#c8ccd2")
+        pen.line([(left, row(0)), (right, row(0))], "#c8ccd2")
     for index, numbers in enumerate(series):
-        columns = np.linspace(frame.left + _MARGIN, frame.right + 1 - _MARGIN, len(numbers)).tolist()
-        points = [(x, frame.row(y)) if np.isfinite(y) else None for x, y in zip(columns, numbers, strict=True)]
+        columns = np.linspace(left + _MARGIN, right + 1 - _MARGIN, len(numbers)).tolist()
+        points = [(x, row(y)) if np.isfinite(y) else None for x, y in zip(columns, numbers, strict=True)]
         colour = LINE_COLOURS[index % len(LINE_COLOURS)]
         for first, second in itertools.pairwise(points):
             if first and second:
@@ -171,44 +188,8 @@ def curves(
         for before, point, after in zip([None, *points], points, [*points[1:], None], strict=False):
             if point and not before and not after:
                 pen.circle(point, 2, colour)
-    pen.rectangle([frame.left, 0, frame.right, frame.bottom], outline="#c8ccd2")
+    pen.rectangle([left, 0, right, bottom], outline="#c8ccd2")
     return picture
-
-
-class _Frame(NamedTuple):
-    """The frame of :func:`curves`, whose upper edge is row 0.
-
-    Attributes:
-        left: the column of its left edge.
-        right: the column of its right edge.
-        bottom: the row of its lower edge.
-        low: the value near its lower edge.
-        high: the value near its upper edge.
-    """
-
-    left: int
-    right: int
-    bottom: int
-    low: float
-    high: float
-
-    def row(self, value: float) -> float:
-        """Return the row of a value; values outside are moved to the nearer edge."""
-        scale = (self.bottom + 1 - 2 * _MARGIN) / ((self.high - self.low) or 1)
-        return float(self.bottom + 1 - _MARGIN - (min(max(value, self.low), self.high) - self.low) * scale)
-
-
-def _draw_axes(pen: ImageDraw.ImageDraw, frame: _Frame, across: tuple[float, float], most_rows: int) -> None:
-    """Label both axes by round numbers with thin grey lines."""
-    pace = (frame.right - frame.left - 2 * _MARGIN) / ((across[1] - across[0]) or 1)
-    for value in round_numbers(*across, most=8):
-        x = frame.left + _MARGIN + (value - across[0]) * pace
-        pen.line([(x, 0), (x, frame.bottom)], "#eceef1")
-        pen.text((x, frame.bottom + 3), f"{value:,.9g}", "#4b5563", anchor="ma")
-    for value in round_numbers(frame.low, frame.high, most=most_rows):
-        y = frame.row(value)
-        pen.line([(frame.left, y), (frame.right, y)], "#eceef1")
-        pen.text((frame.left - 4, y), f"{value:,.9g}", "#4b5563", anchor="rm")
 
 
 def round_numbers(low: float, high: float, most: int) -> list[float]:

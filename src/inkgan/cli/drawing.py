@@ -14,7 +14,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from inkgan.images import Images
+from inkgan.images import Images, arrange
 
 _BARS = "▁▂▃▄▅▆▇█"
 #: The characters that fill some quarters of their cell. The index is the sum of 1 (upper left), 2 (upper right),
@@ -28,6 +28,8 @@ _LEVELS = 32
 #: The fewest columns that make an image worth drawing, and the most that it gets unless it has more pixels.
 _FEWEST_COLUMNS = 3
 _ENOUGH_COLUMNS = 28
+#: The empty columns of pixels between neighbours, which are one column of characters.
+_GAP = 2
 
 
 class Arrangement(NamedTuple):
@@ -120,7 +122,7 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Seg
         colour: False draws quarters that are mostly ink, in the terminal's own colours.
     """
     resized = np.stack([_resized(image, 2 * layout.rows, 2 * layout.columns) for image in images])
-    sheet = _side_by_side(resized, layout.per_line)
+    sheet = arrange(resized, layout.per_line, around=((0, 0), (0, _GAP)))[:, :-_GAP]
     if not colour:
         mostly_ink = _cells(sheet).mean(axis=3) > 127  # [h, w, 4]
         return [[Segment("".join(row))] for row in _QUARTERS[mostly_ink @ np.array([1, 2, 4, 8])]]
@@ -134,18 +136,6 @@ def _resized(image: Images, height: int, width: int) -> Images:
     picture = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
     resized = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
     return resized.reshape(height, width, image.shape[2])
-
-
-def _side_by_side(images: Images, per_line: int) -> Images:
-    """Lay images [N, H, W, C] out in lines, with two empty columns between them but none below."""
-    n, height, width, channels = images.shape
-    gap = 2
-    empty = 255 if channels == 3 else 0
-    lines = -(-n // per_line)
-    cells = np.full((lines * per_line, height, width + gap, channels), empty, np.uint8)
-    cells[:n, :, :width] = images
-    sheet = cells.reshape(lines, per_line, height, width + gap, channels).transpose(0, 2, 1, 3, 4)
-    return sheet.reshape(lines * height, per_line * (width + gap), channels)[:, :-gap]
 
 
 def _cells(picture: Images) -> Images:
