@@ -61,7 +61,7 @@ _MANY = 0.1
 
 @dataclass(frozen=True)
 class _Found:
-    """A file with an image's name: its split, and its class, which is empty outside class folders."""
+    """A file with an image's name, as a path in the data folder; its split, and its class, empty outside of classes."""
 
     path: Path
     split: str
@@ -69,7 +69,7 @@ class _Found:
 
 
 class _Skipped(dict[str, list[Path]]):
-    """The files that are left out, by reason."""
+    """The files that are left out, as paths in the data folder, by reason."""
 
     def add(self, reason: str, *paths: Path) -> None:
         if paths:
@@ -95,10 +95,10 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
     source = shown(folder)
     skipped = _Skipped()
     paths = list(_walk(folder, skipped))
-    found = _arranged(paths, folder, reading.splits, skipped)
-    alike, size = (found, reading.resize) if reading.resize else _of_one_size(found, skipped)
+    found = _arranged(paths, source, reading.splits, skipped)
+    alike, size = (found, reading.resize) if reading.resize else _of_one_size(found, folder, skipped)
     images, used, notes = _decode(alike, size, folder, skipped, progress)
-    _require_most(found, used, skipped, folder)
+    _require_most(found, used, skipped, source)
     classes = _classes(used)
     class_names = distinct_names(classes, f"{source}: the list of its class folders")
     index_of = {name: index for index, name in enumerate(classes)}
@@ -110,8 +110,7 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
     data = assemble(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    left_out = [*_left_out(len(used), skipped, folder), *_unread(used, skipped, folder), *_deeper(used, folder)]
-    left_out += _other_layout(used)
+    left_out = [*_left_out(len(used), skipped), *_unread(used, skipped), *_deeper(used), *_other_layout(used)]
     return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
 
 
@@ -121,50 +120,51 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
-    """Yield the files below a folder that are images by their names, in a fixed order and without hidden ones."""
+    """Yield the files in a folder that are images by their names, in a fixed order and without hidden ones."""
 
     def unreadable(error: OSError) -> None:
         raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its permissions.") from error
 
     seen: set[Path] = set()
     for at, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        place = Path(at).relative_to(folder)
         if (real := Path(at).resolve()) in seen:  # a link, perhaps to the folder it lies in
-            skipped.add(_READ_ALREADY, Path(at))
+            skipped.add(_READ_ALREADY, place)
             folders.clear()
             continue
         seen.add(real)
-        skipped.add(_HIDDEN, *(Path(at, name) for name in sorted(folders) if not _visible(name)))
+        skipped.add(_HIDDEN, *(place / name for name in sorted(folders) if not _visible(name)))
         # A run may lie in the folder of its images; its pictures are not among them.
         runs = {name for name in folders if is_run(Path(at, name))}
-        skipped.add(_RUN, *(Path(at, name) for name in sorted(runs)))
+        skipped.add(_RUN, *(place / name for name in sorted(runs)))
         # What lies outside the splits comes last: it may hold links to them.
         folders[:] = sorted(
             filter(_visible, {*folders} - runs), key=lambda name: (split_from_name(name)[0] is None, name)
         )
         visible = sorted(filter(_visible, files))
         if not (folders or runs or visible) and Path(at) != folder:  # .gitkeep and .DS_Store do not count
-            skipped.add(_EMPTY, Path(at))
+            skipped.add(_EMPTY, place)
         read = {Path(name).stem for name in visible if name.lower().endswith(SUFFIXES)}
         for name in visible:
             is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
             if is_lost or name.lower().endswith(SUFFIXES):
-                yield Path(at, name)
+                yield place / name
             else:
                 is_broken = not Path(at, name).exists()  # perhaps a class on a disk that is not mounted now
-                skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, Path(at, name))
+                skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, place / name)
 
 
 def _visible(name: str) -> bool:
     return not name.startswith(".")
 
 
-def _arranged(paths: Sequence[Path], folder: Path, splits: str, skipped: _Skipped) -> list[_Found]:
+def _arranged(paths: Sequence[Path], source: str, splits: str, skipped: _Skipped) -> list[_Found]:
     """Find each image's split and class from its folders; if there are class folders, skip the images outside them."""
-    places = dict.fromkeys(path.parent.relative_to(folder).parts for path in paths)
-    named = splits_among(list(places), splits, shown(folder))
+    places = dict.fromkeys(path.parent.parts for path in paths)
+    named = splits_among(list(places), splits, source)
     found = []
     for path in paths:
-        below = path.relative_to(folder).parts[:-1]
+        below = path.parent.parts
         if not named:
             found.append(_Found(path, "train", "".join(below[:1])))
         elif below and below[0] in named:
@@ -186,12 +186,12 @@ def _classes(files: Sequence[_Found]) -> list[str]:
     return names
 
 
-def _of_one_size(files: Sequence[_Found], skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
+def _of_one_size(files: Sequence[_Found], folder: Path, skipped: _Skipped) -> tuple[list[_Found], tuple[int, int]]:
     """Read every file's header; return the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[_Found]] = {}
     for file in files:
         try:
-            by_size.setdefault(size_of(file.path), []).append(file)
+            by_size.setdefault(size_of(folder / file.path), []).append(file)
         except UnusableError as reason:
             skipped.add(str(reason), file.path)
     if not by_size:
@@ -224,7 +224,7 @@ def _decode(
     for at, file in enumerate(files):
         progress("reading images", at / len(files))
         try:
-            pixels = resized(pixels_of(file.path)[None], size)[0]
+            pixels = resized(pixels_of(folder / file.path)[None], size)[0]
         except UnusableError as reason:
             skipped.add(str(reason), file.path)
             continue
@@ -238,8 +238,7 @@ def _decode(
     images = images[: len(used)]
     notes = []
     if 0 < len(colour) < len(used):
-        first = shown(colour[0].path.relative_to(folder))
-        notes.append(f"all are read in colour, because of {len(colour):,} of them, such as {first}")
+        notes.append(f"all are read in colour, because of {len(colour):,} of them, such as {shown(colour[0].path)}")
     if deep:
         notes += _to_eight_bits(images, deep)
     return images.astype(np.uint8, copy=False), used, notes
@@ -261,46 +260,45 @@ def _to_eight_bits(images: NDArray[np.uint16], deep: Sequence[int]) -> list[str]
     return [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
 
 
-def _left_out(used: int, skipped: _Skipped, folder: Path) -> list[str]:
+def _left_out(used: int, skipped: _Skipped) -> list[str]:
     """Describe how many images are left out and why; return an empty list if none is."""
     lost = sorted(skipped.images().items(), key=lambda item: -len(item[1]))
     if not lost:
         return []
-    reasons = [f"{len(files):,} {reason}, such as {shown(files[0].relative_to(folder))}" for reason, files in lost]
+    reasons = [f"{len(files):,} {reason}, such as {shown(files[0])}" for reason, files in lost]
     total = used + sum(len(files) for _, files in lost)
     are = "is" if used == 1 else "are"
     return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"]
 
 
-def _unread(used: Sequence[_Found], skipped: _Skipped, folder: Path) -> list[str]:
+def _unread(used: Sequence[_Found], skipped: _Skipped) -> list[str]:
     """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
-    read = {folder, *(place for file in used for place in file.path.parents)}
+    read = {Path(), *(place for file in used for place in file.path.parents)}
     others = skipped.get(_NOT_AN_IMAGE, ())
     unread = [path for path in others if path.parent not in read]
     notes = []
     for reason in (_EMPTY, _BROKEN_LINK, _RUN, _READ_ALREADY):
         if paths := skipped.get(reason):
-            places = listed([shown(path.relative_to(folder)) for path in paths], 3)
+            places = listed([shown(path) for path in paths], 3)
             notes.append(f"nothing is read from {places} ({reason})")
     if unread:
-        places = listed(list(dict.fromkeys(shown(path.parent.relative_to(folder)) for path in unread)), 3)
+        places = listed(list(dict.fromkeys(shown(path.parent) for path in unread)), 3)
         example = shown(unread[0].name)
         notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
     beside = [path for path in others if path.parent in read]
     if len(beside) > _MANY * len(used):
-        example = shown(beside[0].relative_to(folder))
-        notes.append(f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {example}")
-    tables = [shown(path.relative_to(folder)) for path in others if path.suffix.lower() in _TABLES]
+        notes.append(f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {shown(beside[0])}")
+    tables = [shown(path) for path in others if path.suffix.lower() in _TABLES]
     if tables and used and not any(file.class_name for file in used):
         notes.append(f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder")
     return notes
 
 
-def _deeper(used: Sequence[_Found], folder: Path) -> list[str]:
+def _deeper(used: Sequence[_Found]) -> list[str]:
     """Return a note if class folders have several folders with images: perhaps those are the classes."""
     below: dict[str, list[tuple[str, ...]]] = {}
     for file in used:
-        places = file.path.relative_to(folder).parts[:-1]
+        places = file.path.parent.parts
         if file.class_name in places:
             below.setdefault(file.class_name, []).append(places[places.index(file.class_name) + 1 :])
     if len(below) != 1:
@@ -326,13 +324,13 @@ def _other_layout(used: Sequence[_Found]) -> list[str]:
     return [f"{taken}; labels are read from no file, so put the images of each class into its own folder"]
 
 
-def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, folder: Path) -> None:
+def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, source: str) -> None:
     """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
-    complaints = _left_out(len(used), skipped, folder)
+    complaints = _left_out(len(used), skipped)
     if not used:
-        why = "; ".join([*complaints, *_unread(used, skipped, folder)]) or "it holds no such file"
+        why = "; ".join([*complaints, *_unread(used, skipped)]) or "it holds no such file"
         remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
-        raise DataError(f"{shown(folder)} has no image that can be used: {why}. {remedy}.")
+        raise DataError(f"{source} has no image that can be used: {why}. {remedy}.")
     classes = {file.class_name for file in found} - {file.class_name for file in used}
     splits = {file.split for file in found} - {file.split for file in used}
     complaints += [f"none of {as_given(name)}" for name in [*sorted(classes)[:3], *sorted(splits)[:3]]]
@@ -343,4 +341,4 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
             remedy = "--resize 32 brings all to one size"
         elif [*skipped.images()] == [_NO_CLASS]:
             remedy = "Sort them into folders of their classes, or move them elsewhere"
-        raise DataError(f"{shown(folder)}: {'; '.join(complaints)}. {remedy}.")
+        raise DataError(f"{source}: {'; '.join(complaints)}. {remedy}.")
