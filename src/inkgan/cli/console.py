@@ -20,7 +20,7 @@ from rich.text import Text
 
 from inkgan.cli.drawing import in_characters
 from inkgan.cli.panel import Panel, Picture, has_colours
-from inkgan.cli.progress import ProgressLine
+from inkgan.cli.progress import ProgressLine, optional_output
 from inkgan.cli.window import Suspension, in_foreground
 from inkgan.config import Config
 from inkgan.errors import InkganWarning, printable, quantity
@@ -70,24 +70,10 @@ class _Plain(_Quiet):
         self._first_step: int | None = None
         self._can_be_longer = False
 
-    @contextlib.contextmanager
-    def printing(self) -> Iterator[None]:
-        """Let the run go on if its terminal or reader goes away, the disk is full, or text cannot be encoded."""
-        try:
-            yield
-        except OSError:
-            self.mute()
-        except ValueError:
-            pass
-
-    def mute(self) -> None:
-        """Print nothing more, not even at exit."""
-        sys.stdout = None
-
     def say(self, line: str) -> None:
         """Print a line."""
         self._said_at = time.monotonic()
-        with self.printing():
+        with optional_output():
             print(line, flush=True)  # noqa: T201
 
     def preparing(self, doing: str, done: float) -> None:
@@ -152,15 +138,18 @@ class _Live(_Plain):
         self._close()
         self._suspension.__exit__()
         if self._console.quiet:
-            super().mute()  # only now: while the panel is shown, rich replaces stdout
+            sys.stdout = None  # print nothing more, not even at exit; while the panel was shown, rich replaced stdout
 
     @contextlib.contextmanager
     def printing(self) -> Iterator[None]:
-        with self._suspension.drawing(), super().printing():
-            yield
-
-    def mute(self) -> None:
-        self._console.quiet = True  # else it would buffer what it could not write
+        """Draw without a suspension in between; go quiet if the terminal goes away, and pass over what it lacks."""
+        with self._suspension.drawing():
+            try:
+                yield
+            except OSError:
+                self._console.quiet = True  # else it would buffer what it could not write
+            except ValueError:  # text that cannot be encoded
+                pass
 
     def say(self, line: str) -> None:
         with self.printing():
@@ -274,7 +263,7 @@ class _Terminal(Console):
         self.quiet = True
 
 
-def _conclusion(result: Result, *, nothing_done: bool = False, longer: bool = False) -> list[str]:
+def _conclusion(result: Result, *, nothing_done: bool, longer: bool) -> list[str]:
     """Return the last lines: how the run ended, and commands to paste.
 
     Args:
@@ -287,11 +276,9 @@ def _conclusion(result: Result, *, nothing_done: bool = False, longer: bool = Fa
         place = f"./{place}"  # else it would name the bundled model, or look like an option
     folder = shlex.quote(place)
     if not result.complete:
-        stopped = (
-            f"it was at step {result.step} already, so nothing was trained"
-            if nothing_done
-            else f"stopped after step {result.step} and saved"
-        )
+        stopped = f"stopped after step {result.step} and saved"
+        if nothing_done:
+            stopped = f"it was at step {result.step} already, so nothing was trained"
         return [f"{stopped}. Continue with: inkgan train --resume --out {folder}"]
     done = f"{quantity(result.step, 'step')} in {as_clock(result.seconds)}"
     more = f". To go on: inkgan train --extend STEPS --out {folder}" if longer else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from inkgan.cli.options import Command, Force, Group, Settings, require_once
+from inkgan.cli.options import Command, Force, Group, Settings, each_once
 from inkgan.cli.progress import progress_line
 from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity
 
@@ -177,7 +176,7 @@ def _save(picture: Image.Image, output: Path, *, force: bool) -> None:
 
 
 def _data_settings(
-    context: typer.Context, name: str, data_dir: Path | None, resize: str | None, settings: Sequence[str] | None
+    context: typer.Context, name: str, data_dir: Path | None, resize: str | None, settings: list[str] | None
 ) -> dict[str, Any]:
     """Return the settings under ``data`` that the options stand for.
 
@@ -191,10 +190,9 @@ def _data_settings(
         raise ConfigError("--data-dir was given 2 times. Give it once.")
     directory = data_dir or context.obj
     given = {"data.name": name, "data.directory": directory and str(directory), "data.resize": resize}
-    settings = settings or ()
-    require_once(settings, "--set", given)
-    reading_settings(settings)
-    return resolve(options=given, overrides=settings).data.model_dump()
+    overrides = each_once(settings, "--set", given)
+    reading_settings(overrides)
+    return resolve(options=given, overrides=overrides).data.model_dump()
 
 
 def _balance(data: DataSet, split: Split) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from inkgan.cli.options import Force, Settings, require_once
+from inkgan.cli.options import Force, Settings, each_once
 from inkgan.cli.progress import loading_pytorch, progress_line
 from inkgan.cli.window import columns
 from inkgan.errors import OutputError, printable, shown
@@ -89,8 +89,7 @@ def evaluate(
         from inkgan.evaluation.evaluate import evaluate
     from inkgan.evaluation.report_text import report_text
 
-    given = settings or []
-    require_once(given, "--set")
+    given = each_once(settings, "--set")
     measure = partial(evaluate, what, n=n, data=data, data_dir=data_dir, seed=seed, full=full, settings=given)
     _measure_and_write(measure, report_text, _outputs(json, report), force=force)
 
@@ -126,8 +125,7 @@ def compare(
         from inkgan.evaluation.compare import Comparison, compare
     from inkgan.evaluation.report_text import comparison_text
 
-    given = settings or []
-    require_once(given, "--set")
+    given = each_once(settings, "--set")
     measure = partial(compare, *subjects, n=n, data=data, data_dir=data_dir, seed=seed, full=full, settings=given)
     _measure_and_write(measure, comparison_text, {} if json is None else {json: Comparison.as_json}, force=force)
 

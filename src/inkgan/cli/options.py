@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -83,11 +83,11 @@ class Group(_Reliable, TyperGroup):
     """A group of commands."""
 
 
-def require_once(pairs: Iterable[str], option: str, others: Mapping[str, object] | None = None) -> None:
-    """Refuse a name that gets two values, from an option such as ``--set NAME=VALUE`` or from others.
+def each_once(pairs: list[str] | None, option: str, others: Mapping[str, object] | None = None) -> list[str]:
+    """Return the values of an option such as ``--set NAME=VALUE``; refuse a name that gets two, from it or from others.
 
     Args:
-        pairs: the values of the option.
+        pairs: the values of the option; None if it was not given.
         option: its name.
         others: the values of other options or arguments by name; None means not given.
 
@@ -95,7 +95,8 @@ def require_once(pairs: Iterable[str], option: str, others: Mapping[str, object]
         ConfigError: a name is given two values.
     """
     names = [name for name, value in (others or {}).items() if value is not None]
-    names += [pair.partition("=")[0].strip() for pair in pairs]
+    names += [pair.partition("=")[0].strip() for pair in pairs or ()]
     for name, count in Counter(names).items():
         if count > 1:
             raise ConfigError(f"{shown(name)} was given {count} values, one of them with {option}. Give one.")
+    return pairs or []

@@ -45,11 +45,13 @@ def loading_pytorch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def optional_output() -> Iterator[None]:
-    """Let work go on if what it prints cannot be: the terminal or the reader is gone, or the disk is full."""
+    """Let work go on if its terminal or reader goes away, the disk is full, or text cannot be encoded."""
     try:
         yield
     except OSError:
         sys.stdout = None  # print nothing more, not even at exit
+    except ValueError:
+        pass
 
 
 class ProgressLine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkgan.cli.options import require_once
+from inkgan.cli.options import each_once
 from inkgan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -151,10 +151,8 @@ def train(
         inkgan train --seeds 0-9 --set loss=hinge --jobs 2 --out runs/hinge
         tensorboard --logdir runs
     """
-    overrides = settings or []
-    if evaluate_every is not None:
-        overrides = [f"watch.evaluate_every={evaluate_every}", *overrides]
-    require_once(overrides, "--set")
+    measured = [] if evaluate_every is None else [f"watch.evaluate_every={evaluate_every}"]
+    overrides = each_once([*measured, *(settings or ())], "--set")
     options: TrainingOptions = {
         "data": data,
         "data_dir": data_dir,

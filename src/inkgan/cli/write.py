@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkgan.cli.options import Force, require_once
+from inkgan.cli.options import Force, each_once
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, printable, quantity, shown
 from inkgan.generation.formats import FORMATS, packer
@@ -162,7 +162,7 @@ def write(
         "height": height,
         "background": background,
         "legible": legible,
-        "look": look_of(look, _parse_knobs(knobs or []), background=background),
+        "look": look_of(look, _parse_knobs(knobs), background=background),
         "model": model,
     }
     in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
@@ -315,11 +315,11 @@ def _default_output(text: str, number: int) -> str:
     return f"{name}.png"
 
 
-def _parse_knobs(knobs: list[str]) -> dict[str, str]:
+def _parse_knobs(knobs: list[str] | None) -> dict[str, str]:
     """Return the values of the knobs that ``--knob NAME=VALUE`` sets."""
-    require_once(knobs, "--knob")
     return dict(
-        _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.") for knob in knobs
+        _parse_pair(knob, f"--knob {shown(knob)} is not NAME=VALUE. Write it like blur=0.5..2.")
+        for knob in each_once(knobs, "--knob")
     )
 
 
