@@ -198,7 +198,7 @@ def printable(name: Path | str) -> str:
     return "".join(letter if letter.isprintable() or letter in JOINERS else ascii(letter)[1:-1] for letter in text)
 
 
-def look_of(name: str) -> str:
+def folded(name: str) -> str:
     """Return one text for all names that look alike, such as an é of one character and an é of two, as macOS has it."""
     return unicodedata.normalize("NFC", re.sub(f"[{JOINERS}]", "", name))
 
@@ -382,11 +382,6 @@ def one_of(value: T, what: str, allowed: Iterable[str]) -> T:
     Raises:
         ConfigError: it is another word, or is not a string; the message lists the words.
     """
-    if not is_one_of(value, allowed):
+    if not (isinstance(value, str) and value in allowed):  # comparing an array would raise an error
         raise ConfigError(f"{unknown(what, value, allowed)} Choose from {', '.join(allowed)}.")
     return value
-
-
-def is_one_of(value: Any, allowed: Iterable[str]) -> bool:
-    """Whether a caller's value is one of these words. An array is not, and comparing one would raise an error."""
-    return isinstance(value, str) and value in allowed

@@ -28,7 +28,7 @@ from inkgan.config.schema import (
     one_line,
     tables,
 )
-from inkgan.errors import ConfigError, as_given, did_you_mean, is_one_of, one_of, reason_of, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, reason_of, shown
 from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
@@ -116,9 +116,9 @@ def _checked(given: Mapping[str, Any]) -> Config:
     for key, value in given.items():
         _require_known(key, value)
     usual = flat(PRESETS[recipe])
-    loss: Any = given.get("loss")
-    if is_one_of(loss, LOSS_PRESETS):
-        usual |= {key: published.value for key, published in LOSS_PRESETS[loss].items()}
+    loss = given.get("loss")
+    if isinstance(loss, str):
+        usual |= {key: published.value for key, published in LOSS_PRESETS.get(loss, {}).items()}
     try:
         return Config.model_validate(nested(_merged(usual, given)))
     except ValidationError as error:

@@ -13,7 +13,7 @@ import numpy as np
 
 from inkgan.data.pixels import dark_and_light, require_content, resized, size_text
 from inkgan.data.splits import SPLITS, Split, hold_out
-from inkgan.errors import DataError, as_given, in_bytes, listed, listed_names, look_of, printable, quantity, shortened
+from inkgan.errors import DataError, as_given, folded, in_bytes, listed, listed_names, printable, quantity, shortened
 from inkgan.images import LONGEST_CLASS_NAME, Images, Labels, png_bytes, sheet
 
 #: The most bytes of pixels that one file or folder may hold. The largest known set, EMNIST, has 0.55 GB.
@@ -318,11 +318,11 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
         DataError: two look alike, such as an é of one character and an é of two; or one is empty.
     """
     names = [printable(name) for name in given]
-    alike = [name for name, count in Counter(map(look_of, names)).items() if count > 1]
+    alike = [name for name, count in Counter(map(folded, names)).items() if count > 1]
     if alike or not all(names):
         if not alike:
             raise DataError(f"{where} has an empty name. Give each class its own.")
-        spellings = sorted({ascii(name) for name in names if look_of(name) == alike[0]})
+        spellings = sorted({ascii(name) for name in names if folded(name) == alike[0]})
         if len(spellings) > 1:
             remedy = "Write one class the same everywhere, and others differently"
             raise DataError(f"{where} has a name twice: {listed(spellings, 3)}, which look alike. {remedy}.")

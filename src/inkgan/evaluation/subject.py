@@ -23,8 +23,8 @@ from inkgan.errors import (
     DataError,
     EvaluationError,
     InkganWarning,
+    folded,
     listed,
-    look_of,
     quantity,
     shown,
     valid_path,
@@ -361,8 +361,8 @@ def _renumbered(
 
 def _spelled(class_names: Sequence[str], data: DataSet) -> list[str]:
     """Return names of classes as the data spell them: macOS writes an é in the name of a folder as two characters."""
-    spellings = {look_of(class_name): class_name for class_name in data.class_names}
-    return [spellings.get(look_of(class_name), class_name) for class_name in class_names]
+    spellings = {folded(class_name): class_name for class_name in data.class_names}
+    return [spellings.get(folded(class_name), class_name) for class_name in class_names]
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, listed_names, look_of, printable, quantity
+from inkgan.errors import ConfigError, as_given, did_you_mean, folded, listed_names, printable, quantity
 from inkgan.images import Labels
 
 #: The classes of images: a name, an index, or one of them for each image.
@@ -52,7 +52,7 @@ def _index_of(given: Any, by_name: Mapping[str, int], model: str) -> int:
         name = given if given in by_name else printable(given)  # classes have their folders' names in this form
         if name in by_name:
             return by_name[name]
-        alike = [one for one in by_name if look_of(one) == look_of(name)]
+        alike = [one for one in by_name if folded(one) == folded(name)]
         if len(alike) != 1:
             raise _unknown_class(as_given(given), did_you_mean(given, by_name), by_name, model)
         return by_name[alike[0]]

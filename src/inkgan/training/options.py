@@ -14,7 +14,7 @@ from inkgan.config.schema import LONGEST_RUN, known_settings
 from inkgan.config.sources import keys_of, require_settings
 from inkgan.data.loading import absolute_name, require_images, require_there
 from inkgan.device import require_name_of_device, resolve_device
-from inkgan.errors import ConfigError, did_you_mean, is_one_of, number_between, valid_path, whole_number, yes_or_no
+from inkgan.errors import ConfigError, did_you_mean, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
 from inkgan.training.team import number_of_processes
@@ -146,7 +146,7 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
         ConfigError: an option or a setting is unknown or not allowed.
         CheckpointError: there is no run to resume.
     """
-    if is_one_of(given["out"], [""]):
+    if isinstance(given["out"], str) and not given["out"]:
         raise ConfigError("the name of the run folder is empty. Name a folder with --out, or leave it out.")
     extend = given["extend"]
     if given["force"] and (given["resume"] or extend is not None):
