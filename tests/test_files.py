@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +21,6 @@ from inkgan.errors import OutputError, shown
 from inkgan.files import (
     atomic_write,
     one_at_a_time,
-    one_writer,
     output_errors,
     read_regular,
     refuse_to_overwrite,
@@ -259,24 +257,18 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
-@pytest.mark.parametrize("lock", [lambda folder: one_at_a_time(folder / "lock"), one_writer])
+@pytest.mark.parametrize("name", ["", "lock"], ids=["folder", "file"])
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-@pytest.mark.filterwarnings("ignore:flock not supported")
-def test_a_file_system_without_locks(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
-    lock: Callable[[Path], AbstractContextManager[None]],
-) -> None:
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str) -> None:
     """A lock saves work that another process does at the same time; without it, the work is done twice."""
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with lock(tmp_path):
+    with one_at_a_time(tmp_path / name):
         pass
-    with pytest.raises(OSError, match="of the work"), lock(tmp_path):
+    with pytest.raises(OSError, match="of the work"), one_at_a_time(tmp_path / name):
         raise OSError(number, "of the work")
 
 

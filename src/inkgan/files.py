@@ -186,27 +186,14 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this lock file. Where the file system has no locks, none waits."""
-    from filelock import FileLock  # noqa: PLC0415 - few commands need it
+def one_at_a_time(place: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder, or with this file, which is made if it is missing.
 
+    If the system cannot lock it, none waits.
+    """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(lock))
-        except NotImplementedError:  # what earlier versions of filelock make of ENOSYS
-            pass
-        except OSError as error:
-            if error.errno not in UNSUPPORTED:
-                raise
-        yield
-
-
-@contextlib.contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this folder. If the system cannot lock it, none waits."""
-    with contextlib.ExitStack() as stack:
-        try:
-            descriptor = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(place, os.O_RDONLY if place.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:  # EACCES: it cannot be read. EBADF: NFS locks only what is open for writing.

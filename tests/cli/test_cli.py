@@ -1083,8 +1083,8 @@ def test_both_names_are_one() -> None:
     ("command", "needed", "heavy"),
     [
         ("--help", "inkgan.cli.train", {"torch", "numpy", "pydantic", "PIL", "tensorboard", "safetensors"}),
-        ("write 2026 -o x.png", "numpy", {"torch", "scipy", "pydantic", "filelock", "pooch", "jinja2"}),
-        ("sample fast -n 2 -o x.png", "numpy", {"torch", "scipy", "pydantic", "filelock", "pooch", "jinja2"}),
+        ("write 2026 -o x.png", "numpy", {"torch", "scipy", "pydantic", "pooch", "jinja2"}),
+        ("sample fast -n 2 -o x.png", "numpy", {"torch", "scipy", "pydantic", "pooch", "jinja2"}),
     ],
 )
 def test_what_is_quick_loads_nothing_heavy(tmp_path: Path, command: str, needed: str, heavy: set[str]) -> None:

@@ -42,7 +42,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress = no_progress) -
     folder = root / known.folders[0]
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(folder / ".lock"):
+        with one_at_a_time(folder):
             for remote in known.remotes:
                 if not (folder / remote.name).exists():
                     _from_a_mirror(known, remote, folder, progress)

@@ -21,7 +21,7 @@ from inkgan.files import (
     fsync,
     is_file,
     no_progress,
-    one_writer,
+    one_at_a_time,
     output_errors,
     refuse_to_overwrite,
 )
@@ -281,7 +281,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
     with ExitStack() as files:
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            files.enter_context(one_writer(path.parent))  # another process may write the same two files
+            files.enter_context(one_at_a_time(path.parent))  # another process may write the same two files
         is_ours = _wrote_beside(path, beside)
         if labels:
             refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force

@@ -20,7 +20,7 @@ from inkgan.files import (
     from_json,
     is_run,
     is_temporary,
-    one_writer,
+    one_at_a_time,
     output_errors,
     read_regular,
     remove_abandoned,
@@ -88,7 +88,7 @@ class OutputFolder:
             yield new
             if not self._path.exists() and _appears(new, self._path):
                 return
-            with one_writer(self._path):
+            with one_at_a_time(self._path):
                 self._refuse_files()  # another process may have filled it in the meantime
                 self._move_in(new, temporary / _ASIDE)
 
