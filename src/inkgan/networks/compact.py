@@ -94,12 +94,13 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate images [N, H, W, C] in (0, 1), float32 at least, from latents [N, D] and labels int64 [N]."""
         style = self._style(latents, labels)  # [N, S]
-        x = self._leaky(self.first(style)).view(-1, self._grid.height, self._grid.width, self._channels)
+        x = self._leaky(self.first(style))
+        x = x.view(-1, self._grid.height, self._grid.width, self._channels)  # the coarsest map, [N, h, w, C]
         for level, (grow, refine) in enumerate(zip(self.grow, self.refine, strict=True)):
-            x = grid.channels_to_blocks(grow(x))
+            x = grid.channels_to_blocks(grow(x))  # twice as high and wide
             x = self._leaky(x * self._scale(2 * level, style))
             x = self._leaky(refine(x) * self._scale(2 * level + 1, style))
-        x = grid.channels_to_blocks(self.last(x))
+        x = grid.channels_to_blocks(self.last(x))  # pixels, with padding
         height, width, _ = self._shape
         return torch.sigmoid(at_least_float32(x[:, :height, :width]))
 
@@ -156,11 +157,11 @@ class Discriminator(nn.Module):
         height, width, _ = self._shape
         cell = 2**self._grid.doublings
         x = F.pad(images * 2 - 1, (0, 0, 0, -width % cell, 0, -height % cell), value=-1.0)
-        x = self._leaky(self.first(grid.blocks_to_channels(x)))
+        x = self._leaky(self.first(grid.blocks_to_channels(x)))  # half as high and wide
         for shrink in self.shrink:
-            x = self._leaky(shrink(x))
-        x = self._leaky(self.refine(x))
-        x = self.last(self._leaky(self.summary(x.flatten(1))))
+            x = self._leaky(shrink(x))  # half as high and wide again
+        x = self._leaky(self.refine(x))  # the coarsest map, [N, h, w, C]
+        x = self.last(self._leaky(self.summary(x.flatten(1))))  # [N, 2 K] for K classes, [N, 1] without labels
         x = at_least_float32(x)
         if not self._classes:
             return x.squeeze(1), None

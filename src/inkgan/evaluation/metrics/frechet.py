@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, each modelled as a Gaussian.
+"""The Fréchet distance between two sets of features, each modelled as a Gaussian; with Inception's it is the FID.
 
 Dowson and Landau (1982); for generated images Heusel et al. (2017), eq. 6::
 

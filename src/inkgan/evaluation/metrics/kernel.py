@@ -1,4 +1,4 @@
-"""The kernel distance: the squared maximum mean discrepancy under a polynomial kernel.
+"""The kernel distance (KID): the squared maximum mean discrepancy (MMD) under a polynomial kernel.
 
 Bińkowski, Sutherland, Arbel and Gretton (2018), section 4: k(x, y) = (x.y/D + 1)^3, and the unbiased estimator of
 Gretton et al. (2012), eq. 3,
