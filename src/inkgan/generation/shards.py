@@ -5,7 +5,7 @@ shards share. A shard appears whole, followed by its record ``.NUMBER.sha256``, 
 ``sha256sum --check``. A shard is done when its record is there and correct. So the same command, repeated or on another
 machine, makes only the missing shards.
 
-Records lie beside the shards, because readers of LMDB take every folder without subfolders for a database.
+Records lie in the data set's folder, because readers of LMDB take every folder without subfolders for a database.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _LARGEST_MANIFEST = 2**20
 _SYNCED = 8
 #: The most images in a shard, as in any other output: a process holds its whole shard in memory, with several kB each.
 MOST_IN_SHARD = LARGEST_SAMPLE
-#: The most writers that are counted to say how many are in each part: a fifth of a second. Ten million take minutes.
+#: The most writers that are counted to say how many are in each split: a fifth of a second. Ten million take minutes.
 MOST_COUNTED = 10_000
 
 
@@ -207,20 +207,20 @@ def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
 
 
 def split_of(spec: Spec, writer: int) -> str:
-    """Return the part of the data set, such as ``train``, that a writer belongs to; seed and writer alone decide."""
+    """Return the split, such as ``train``, that a writer belongs to; seed and writer alone decide."""
     bounds = np.cumsum([share.share for share in spec.split])
     place = rng(spec.seed, Stream.SPLIT, writer).random() * bounds[-1]
     return spec.split[int(np.searchsorted(bounds, place, side="right"))].name
 
 
 def sizes_of_split(spec: Spec) -> dict[str, int]:
-    """Return the number of images in each part of the data set.
+    """Return the number of images in each split of the data set.
 
-    The first :data:`MOST_COUNTED` writers are counted. Of the others, each part has about its share.
+    The first :data:`MOST_COUNTED` writers are counted. Of the others, each split has about its share.
     """
     counted = min(spec.count, MOST_COUNTED) if spec.split else 0
     sizes = Counter(split_of(spec, writer) for writer in range(counted))
-    return {part.name: sizes[part.name] + round((spec.count - counted) * part.share) for part in spec.split}
+    return {share.name: sizes[share.name] + round((spec.count - counted) * share.share) for share in spec.split}
 
 
 def _manifest_of(spec: Spec, digests: Mapping[str, str]) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     there = _read(out / MANIFEST)
     _require_same(there, manifest, out)
     if spec.format == "yolo":
-        _write_missing(yolo_shared([part.name for part in spec.split]), out)
+        _write_missing(yolo_shared([share.name for share in spec.split]), out)
     if there["versions"] != manifest["versions"]:
         named = ", ".join(f"{name} {version}" for name, version in there["versions"].items())
         warnings.warn(

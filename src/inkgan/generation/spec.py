@@ -34,7 +34,7 @@ _PREVIEWED = 24
 
 
 class Share(Table):
-    """A part of a data set, such as ``train``, and its share of the writers."""
+    """A split of a data set, such as ``train``, and its share of the writers."""
 
     name: str
     share: float = Field(gt=0, le=1, allow_inf_nan=False)
@@ -43,7 +43,7 @@ class Share(Table):
     @classmethod
     def _name_is_of_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", name):
-            raise ValueError("a part's name has up to 31 letters from a to z, digits, - and _, such as train")
+            raise ValueError("a split's name has up to 31 letters from a to z, digits, - and _, such as train")
         return name
 
 
@@ -59,7 +59,7 @@ class Spec(Document):
         shards: the number of shards, of about the same size, into which the data set is divided, 1 to 99,999. Each
             holds up to 1,000,000 images when it is written.
         format: the format of the files; one of ``inkgan.generation.formats.FORMATS``.
-        split: the parts of the data set, such as train and test; each writer is in one part. Empty for no parts.
+        split: the splits of the data set, such as train and test; each writer is in one. Empty for none.
         model: the name of a bundled model, or a run or model folder.
         seed: the seed of all writers and texts, 0 to 2^63 - 1. Each image has another writer.
         style: 0 to 1, how much a writer varies.
@@ -112,11 +112,11 @@ class Spec(Document):
     @field_validator("split")
     @classmethod
     def _shares_are_whole(cls, split: tuple[Share, ...]) -> tuple[Share, ...]:
-        total = sum(part.share for part in split)
+        total = sum(share.share for share in split)
         if split and abs(total - 1) > 1e-6:
             raise ValueError(f"the shares have to add up to 1, and not to {total:g}")
-        if len({part.name.lower() for part in split}) < len(split):
-            raise ValueError("two parts have the same name (some disks do not distinguish upper and lower case)")
+        if len({share.name.lower() for share in split}) < len(split):
+            raise ValueError("two splits have the same name (some disks do not distinguish upper and lower case)")
         return split
 
     @model_validator(mode="after")
