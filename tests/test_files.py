@@ -272,6 +272,19 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(number, "of the work")
 
 
+def test_what_may_not_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may be writable and not readable; but where a file cannot be made, the work could not be kept."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("os.open", refuse)
+    with one_at_a_time(tmp_path):
+        pass
+    with pytest.raises(PermissionError), one_at_a_time(tmp_path / "lock"):
+        pass
+
+
 def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     """Reading a pipe, a link to a device or a file that is too large fails at once."""
     os.mkfifo(tmp_path / "pipe")

@@ -191,13 +191,16 @@ def one_at_a_time(place: Path) -> Iterator[None]:
 
     If the system cannot lock it, none waits.
     """
+    flags, unsupported = os.O_RDWR | os.O_CREAT, UNSUPPORTED
+    if place.is_dir():  # EACCES: it cannot be read. EBADF: NFS locks only what is open for writing.
+        flags, unsupported = os.O_RDONLY, {*UNSUPPORTED, errno.EACCES, errno.EBADF}
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = os.open(place, os.O_RDONLY if place.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(place, flags, 0o666)
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:  # EACCES: it cannot be read. EBADF: NFS locks only what is open for writing.
-            if error.errno not in {*UNSUPPORTED, errno.EACCES, errno.EBADF}:
+        except OSError as error:
+            if error.errno not in unsupported:
                 raise
         yield
 
