@@ -117,8 +117,8 @@ class _Live(_Plain):
         self._console = _Terminal(highlight=False)
         self._panel = Panel()
         self._live: Live | None = None
-        self._is_away = True  # until it is drawn in the foreground
-        self._suspension = Suspension(self._step_aside, self._return)
+        self._is_over = False
+        self._suspension = Suspension(self._close, self._return)
         self._size = self._console.size
         self._due = -math.inf
 
@@ -134,7 +134,7 @@ class _Live(_Plain):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._is_away = False
+        self._is_over = True
         self._close()
         self._suspension.__exit__()
         if self._console.quiet:
@@ -199,7 +199,7 @@ class _Live(_Plain):
         self._draw()
 
     def ended(self, result: Result) -> None:
-        self._is_away = False
+        self._is_over = True
         self._close()
         if self._panel.is_whole and result.complete and self._panel.images is not None:
             size = self._console.size
@@ -223,8 +223,7 @@ class _Live(_Plain):
         now = time.monotonic()
         if now < self._due and not self._is_resized:
             return
-        if self._is_away and in_foreground():
-            self._is_away = False
+        if self._live is None and not self._is_over and in_foreground():
             self._open()
         if self._live is None:
             return
@@ -246,10 +245,6 @@ class _Live(_Plain):
             with self.printing(), contextlib.suppress(IndexError):  # from rich, if it never started
                 self._live.stop()
             self._live = None
-
-    def _step_aside(self) -> None:
-        self._is_away = self._is_away or self._live is not None
-        self._close()
 
     def _return(self) -> None:
         self._due = -math.inf
