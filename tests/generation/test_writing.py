@@ -310,7 +310,7 @@ def test_defaults_of_many_lines_are_those_of_write() -> None:
     given = inspect.signature(inkgan.write).parameters
     said = {name: given[name].default for name in WritingOptions.__optional_keys__}
     assert len(said) == len(given) - len(("text", "model", "seed", "writer"))
-    checked, default = (writing._CheckedOptions(**options) for options in (said, {}))
+    checked, default = (writing.CheckedOptions(**options) for options in (said, {}))
     assert checked == default
 
 

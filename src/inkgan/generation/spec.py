@@ -11,20 +11,20 @@ from typing import Any, NamedTuple, SupportsIndex
 from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, whole_number
+from inkgan.errors import ConfigError, as_given, one_of, whole_number
 from inkgan.generation import writing
 from inkgan.generation.formats import FORMATS, Sample
 from inkgan.generation.hands import DEFAULT_MODEL, load_for_writing
 from inkgan.generation.image_files import padded_to_widest
-from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
+from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
-from inkgan.generation.writing import HEIGHTS, STEEPEST, Background, Writing
+from inkgan.generation.writing import Background, CheckedOptions, Writing, WritingOptions
 from inkgan.images import Images
-from inkgan.seeds import LARGEST_SEED
+from inkgan.seeds import valid_seed
 
 #: Shards have names of five digits.
 MOST_SHARDS = 99_999
@@ -81,12 +81,12 @@ class Spec(Document):
     format: str = "webdataset"
     split: tuple[Share, ...] = Field((), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"])
     model: str = DEFAULT_MODEL
-    seed: int = Field(0, ge=0, le=LARGEST_SEED)
-    style: float = Field(0.25, ge=0, le=1)
-    slant: float = Field(0.0, ge=-STEEPEST, le=STEEPEST)
-    height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1])
+    seed: int = 0
+    style: float = 0.25
+    slant: float = 0.0
+    height: int = 96
     background: Background = "white"
-    legible: float = Field(LEGIBLE, ge=0, le=MOST_LEGIBLE)
+    legible: float = LEGIBLE
     look: LookLike = "clean"
 
     @model_validator(mode="before")
@@ -101,13 +101,6 @@ class Spec(Document):
         if isinstance(value, Path):
             return str(value) if value.is_absolute() else f"./{value}"
         return value
-
-    @field_validator("format")
-    @classmethod
-    def _format_is_known(cls, name: str) -> str:
-        if name not in FORMATS:
-            raise ValueError(f"there is no such format.{did_you_mean(name, FORMATS)} Choose from {', '.join(FORMATS)}")
-        return name
 
     @field_validator("split")
     @classmethod
@@ -125,8 +118,15 @@ class Spec(Document):
             raise ValueError("give either texts or a texts_file")
         if self.shards > self.count:
             raise ValueError(f"{self.shards} shards need {self.shards} images or more, and not {self.count}")
-        look_of(self.look, background=self.background)
+        one_of(self.format, "format", FORMATS)
+        valid_seed(self.seed)
+        CheckedOptions(**self.options)
         return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How its lines are written: the values of :class:`inkgan.generation.writing.WritingOptions`."""
+        return self.model_dump(include=set(WritingOptions.__optional_keys__))
 
     def images_of(self, shard: int) -> range:
         """Return the numbers of a shard's images; shards are numbered from 0."""
@@ -182,7 +182,8 @@ def samples(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[Sa
     writings = writing.in_batches(
         ((sources.texts.text(spec.seed, number), number) for number in numbers),
         model=sources.model,
-        **spec.model_dump(include={"seed", *writing.WritingOptions.__optional_keys__}),
+        seed=spec.seed,
+        **spec.options,
     )
     for number in numbers:
         with threads.limit(limits=1):

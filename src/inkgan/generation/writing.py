@@ -41,7 +41,6 @@ HEIGHTS = (24, 512)
 STEEPEST = 45.0
 #: The most pixels in a batch, counting one square for each line: it bounds the memory.
 _BATCH_PIXELS = 2**18
-_WRITER_COMPLAINT = "there is no writer {}. Writers are numbered from 0 to 2^63 - 1."
 _STYLE_COMPLAINT = "the style {} is out of range. It runs from 0, every 2 the same, to 1."
 _SLANT_COMPLAINT = f"a slant of {{}} degrees is out of range. It runs from -{STEEPEST:.0f} to {STEEPEST:.0f}."
 _HEIGHT_COMPLAINT = f"a height of {{}} pixels is out of range. It runs from {HEIGHTS[0]} to {HEIGHTS[1]}."
@@ -63,8 +62,12 @@ class WritingOptions(TypedDict, total=False):
 
 
 @dataclass
-class _CheckedOptions:
-    """How lines are written: their :class:`WritingOptions`, checked."""
+class CheckedOptions:
+    """How lines are written: their :class:`WritingOptions`, checked.
+
+    Raises:
+        ConfigError: an option is out of range; the message says what is allowed.
+    """
 
     style: float = 0.25
     slant: float = 0.0
@@ -175,7 +178,7 @@ def write(
     Warns:
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
-    checked = _CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
+    checked = CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
     written = _written([(text, writer, seed)], load_for_writing(model), checked)
     _warn_of_illegible(written, checked.legible)
     return written[0]
@@ -206,7 +209,7 @@ def write_batch(
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
+    checked = CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
     generator = load_for_writing(model)
     seeds = seed if isinstance(seed, Sequence) else [seed] * len(lines)
     if len(seeds) != len(lines):
@@ -237,11 +240,11 @@ def in_batches(
         ConfigError: as in :func:`write`: at once for an option, and for a line when it is written.
         CheckpointError: as in :func:`write`, at once.
     """
-    checked = _CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
+    checked = CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
     return _in_batches(((text, writer, seed) for text, writer in lines), load_for_writing(model), checked)
 
 
-def _in_batches(lines: Iterator[_Line], generator: Generator, options: _CheckedOptions) -> Iterator[Writing]:
+def _in_batches(lines: Iterator[_Line], generator: Generator, options: CheckedOptions) -> Iterator[Writing]:
     warned = False
     while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
         written = _written(batch, generator, options)
@@ -250,7 +253,7 @@ def _in_batches(lines: Iterator[_Line], generator: Generator, options: _CheckedO
 
 
 @np.errstate(under="ignore")  # a notebook may have made it an error
-def _written(lines: Sequence[_Line], generator: Generator, options: _CheckedOptions) -> list[Writing]:
+def _written(lines: Sequence[_Line], generator: Generator, options: CheckedOptions) -> list[Writing]:
     """Check one line or more and write them; see :func:`write_batch`."""
     plans = [_planned(*line, generator.latent_dim, options.style) for line in lines]
     clean = _on_clean_paper(plans, generator, options)
@@ -307,7 +310,7 @@ class _Plan:
 def _planned(text: str, writer: SupportsIndex, seed: SupportsIndex, latent_dim: int, style: float) -> _Plan:
     """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
     valid_text(text)
-    writer = whole_number(writer, _WRITER_COMPLAINT, 0, LARGEST_SEED)
+    writer = whole_number(writer, "there is no writer {}. Writers are numbered from 0 to 2^63 - 1.", 0, LARGEST_SEED)
     seed = valid_seed(seed)
     hand, gap = hand_of(latent_dim, seed, writer)
     draws = rng(seed, Stream.WRITING, writer)
@@ -326,7 +329,7 @@ def _planned(text: str, writer: SupportsIndex, seed: SupportsIndex, latent_dim: 
     return _Plan(text, seed, writer, hand, others[is_digit], jitter[is_digit], strokes, gaps)
 
 
-def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> list[Writing]:
+def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: CheckedOptions) -> list[Writing]:
     """Draw, distort, space and compose the characters of planned lines."""
     line = ink.Line(options.height, baseline=0.78 * options.height, size=0.58 * options.height)
     digits, pens = _draw_digits(plans, generator, options)
@@ -344,7 +347,7 @@ def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: _Chec
     ]
 
 
-def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: _CheckedOptions) -> tuple[Legible, Images]:
+def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: CheckedOptions) -> tuple[Legible, Images]:
     """Draw the digits of all lines, and for each line with separators the digits that show its pen; without specks.
 
     One call of the generator draws all of them. Further calls draw only digits that cannot be read.
