@@ -20,7 +20,7 @@ from PIL import Image
 import inkgan
 from inkgan.cli.write import _FILE_ENDINGS
 from inkgan.errors import InkganWarning, OutputError
-from inkgan.generation.formats import CATEGORIES, FORMATS, LIBRARIES, Files, Sample, packer, yolo_shared
+from inkgan.generation.formats import CATEGORIES, FORMATS, LIBRARIES, Files, key_of, packer, yolo_shared
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
 from inkgan.generation.spacing import Box
@@ -31,8 +31,8 @@ from refusals import command_refusal, refusal
 TEXTS = ("2026-11", "7", "1 2")
 
 
-def sample(number: int, text: str) -> Sample:
-    """Return a sample of noise whose boxes all differ."""
+def sample(number: int, text: str) -> Writing:
+    """Return a writing of noise whose boxes all differ."""
     width = 12 * len(text) + 4
     image = np.random.default_rng(number).integers(0, 256, (24, width), dtype=np.uint8)
     boxes: list[Box] = [
@@ -42,7 +42,7 @@ def sample(number: int, text: str) -> Sample:
     read = tuple(0.99 + 0.0001 * k if character.isdigit() else None for k, character in enumerate(text))
     factors = tuple(None if one is None else 0.9 for one in read)
     cells: list[Box] = [(12 * k + 1, 2, 12 * k + 13, 22) for k in range(len(text))]
-    return Sample(number, Writing(text, image, tuple(boxes), "white", read, factors, tuple(cells)))
+    return Writing(text, image, tuple(boxes), "white", read, factors, tuple(cells), number)
 
 
 #: Formats that do not hold the bytes of a PNG in one piece: arrays, and pages of a database.
@@ -68,20 +68,20 @@ def require_images(pictures: list[Any]) -> None:
     """Require that these are the pictures of the samples."""
     assert len(pictures) == len(SAMPLES)
     for picture, one in zip(pictures, SAMPLES, strict=True):
-        np.testing.assert_array_equal(pixels(picture), one.writing.image)
+        np.testing.assert_array_equal(pixels(picture), one.image)
 
 
 def require_metadata(folder: Path, pictures: str = "images/") -> None:
     """Require that metadata.jsonl holds all labels, even those without a place in the format, by picture path."""
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
-    assert rows == [{"file_name": f"{pictures}{one.key}.png", **one.label} for one in SAMPLES]
+    assert rows == [{"file_name": f"{pictures}{key_of(one)}.png", **one.label} for one in SAMPLES]
     require_images([Image.open(folder / row["file_name"]) for row in rows])
 
 
 def test_a_label() -> None:
     """A label holds all that is known of an image, with None for characters that are not digits."""
     given = sample(10**12 - 1, "7-")
-    assert given.key == "999999999999"
+    assert key_of(given) == "999999999999"
     assert given.label == {
         "text": "7-",
         "boxes": [[2, 3, 11, 20], [14, 4, 23, 19]],
@@ -123,7 +123,7 @@ def test_webdataset(tmp_path: Path) -> None:
     webdataset: Any = import_module("webdataset")
     packed("webdataset", tmp_path)
     read = list(webdataset.WebDataset(str(tmp_path / "00003.tar"), shardshuffle=False).decode("pil"))
-    assert [one["__key__"] for one in read] == [one.key for one in SAMPLES]
+    assert [one["__key__"] for one in read] == [key_of(one) for one in SAMPLES]
     assert [one["json"] for one in read] == [one.label for one in SAMPLES]
     require_images([one["png"].convert("L") for one in read])
 
@@ -133,7 +133,7 @@ def test_headers_of_webdataset_say_nothing_of_who_packed_and_when(tmp_path: Path
     packed("webdataset", tmp_path)
     with tarfile.open(tmp_path / "00003.tar") as tar:
         headers = tar.getmembers()
-    assert [one.name for one in headers] == [f"{one.key}.{end}" for one in SAMPLES for end in ("png", "json")]
+    assert [one.name for one in headers] == [f"{key_of(one)}.{end}" for one in SAMPLES for end in ("png", "json")]
     said = {(oct(one.mode), one.mtime, one.uid, one.gid, one.uname, one.gname) for one in headers}
     assert said == {("0o644", 0, 0, 0, "", "")}
 
@@ -169,8 +169,8 @@ def test_texts_that_are_taken_for_times(
     json_reader: Any = import_module("pyarrow.json")
     table = json_reader.read_json(io.BytesIO(packed_files["00003/metadata.jsonl"]))
     is_time = str(table.schema.field("text").type) == "timestamp[s]"
-    save_writings((sample(number, text).writing for number, text in enumerate(texts)), 2, f"{tmp_path}/no labels/")
-    save_writings((sample(number, text).writing for number, text in enumerate(texts)), 2, f"{tmp_path}/0/", labels=True)
+    save_writings((sample(number, text) for number, text in enumerate(texts)), 2, f"{tmp_path}/no labels/")
+    save_writings((sample(number, text) for number, text in enumerate(texts)), 2, f"{tmp_path}/0/", labels=True)
     assert [warning.category for warning in recwarn] == [InkganWarning, InkganWarning] * is_time
     assert len({str(warning.message) for warning in recwarn}) == is_time
 
@@ -187,7 +187,7 @@ def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "folder/manifest.json").write_text('{"spec": {}}', "utf-8")
     (tmp_path / "folder/.00003.sha256").write_text("hash  file\n", "utf-8")
     packed("parquet", tmp_path / "parquet")
-    save_writings((one.writing for one in SAMPLES), 3, f"{tmp_path}/plain/", labels=True)
+    save_writings(SAMPLES, 3, f"{tmp_path}/plain/", labels=True)
     options = {"cache_dir": str(tmp_path / "cache")}
     folder = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "folder"), **options)
     assert {name: len(part) for name, part in folder.items()} == {"train": 6, "test": 3}
@@ -195,7 +195,7 @@ def test_hugging_face_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     parquet = datasets.load_dataset("parquet", data_files=files, split="train", **options)
     plain = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "plain"), split="train", **options)
     assert plain["text"] == list(TEXTS)
-    assert plain["boxes"] == [[list(box) for box in one.writing.boxes] for one in SAMPLES]
+    assert plain["boxes"] == [[list(box) for box in one.boxes] for one in SAMPLES]
     require_images([picture.convert("L") for picture in plain["image"]])
     for rows in (folder["test"], parquet):
         require_images([row["image"].convert("L") for row in rows])
@@ -210,8 +210,8 @@ def test_parquet(tmp_path: Path) -> None:
     rows = parquet.read_table(tmp_path / "00003.parquet").to_pylist()
     assert [{**row, "image": None} for row in rows] == [{"image": None, **one.label} for one in SAMPLES]
     require_images([Image.open(io.BytesIO(row["image"]["bytes"])) for row in rows])
-    assert [row["image"]["path"] for row in rows] == [f"{one.key}.png" for one in SAMPLES]
-    without = [Sample(one.number, replace(one.writing, cells=())) for one in SAMPLES]
+    assert [row["image"]["path"] for row in rows] == [f"{key_of(one)}.png" for one in SAMPLES]
+    without = [replace(one, cells=()) for one in SAMPLES]
     table = parquet.read_table(io.BytesIO(packer("parquet")("0", without)["0.parquet"]))
     assert [{**row, "image": None} for row in table.to_pylist()] == [{"image": None, **one.label} for one in without]
 
@@ -246,8 +246,8 @@ def test_lmdb_has_room_for_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lmdb: Any = import_module("lmdb")
     monkeypatch.setattr("inkgan.generation.formats._TREE", 2**19)
     for size, count in ((20_000, 150), (4100, 600)):
-        monkeypatch.setattr(Sample, "png", bytes(size))
-        samples = [Sample(number, SAMPLES[1].writing) for number in range(count)]
+        monkeypatch.setattr(Writing, "png", bytes(size))
+        samples = [replace(SAMPLES[1], writer=number) for number in range(count)]
         content = packer("lmdb")("0", samples)["0/data.mdb"]
         (tmp_path / "data.mdb").write_bytes(content)
         with lmdb.open(str(tmp_path), readonly=True, lock=False) as database, database.begin() as transaction:
@@ -294,17 +294,17 @@ def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = read.loadImgs(read.getImgIds())
     require_images([Image.open(tmp_path / "00003/images" / image["file_name"]) for image in images])
     for image, one in zip(images, SAMPLES, strict=True):
-        assert (image["width"], image["height"]) == (one.writing.image.shape[1], 24)
+        assert (image["width"], image["height"]) == (one.image.shape[1], 24)
         found = read.loadAnns(read.getAnnIds(imgIds=image["id"]))
         text = "".join(category["name"] for ann in found for category in read.loadCats(ann["category_id"]))
-        assert text == one.writing.text.replace(" ", "")
+        assert text == one.text.replace(" ", "")
         boxes = [[left, top, left + width, top + height] for left, top, width, height in (ann["bbox"] for ann in found)]
-        assert boxes == [list(box) for box in one.writing.boxes if box[0] < box[2]]
-        places = [k for k, character in enumerate(one.writing.text) if character != " "]
+        assert boxes == [list(box) for box in one.boxes if box[0] < box[2]]
+        places = [k for k, character in enumerate(one.text) if character != " "]
         readings = [(ann.get("probability"), ann.get("factor")) for ann in found]
         assert readings == [(one.label["probabilities"][k], one.label["factors"][k]) for k in places]
         cells = [[left, top, left + width, top + height] for left, top, width, height in (ann["cell"] for ann in found)]
-        assert cells == [list(one.writing.cells[k]) for k in places]
+        assert cells == [list(one.cells[k]) for k in places]
     numbers = [annotation["id"] for annotation in read.loadAnns(read.getAnnIds())]
     assert len(set(numbers)) == len(numbers) == sum(len(text.replace(" ", "")) for text in TEXTS)
     for annotation in read.loadAnns(read.getAnnIds(iscrowd=False)):
@@ -317,8 +317,8 @@ def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
     """They are unique across shards, even for the longest texts and from the first image on; none is 0."""
     numbers: list[int] = []
     for number in range(3):
-        writing = replace(sample(number, "7" * LONGEST_TEXT).writing, cells=())
-        files = packer("coco")(f"{number:05d}", [Sample(number, writing)])
+        writing = replace(sample(number, "7" * LONGEST_TEXT), cells=())
+        files = packer("coco")(f"{number:05d}", [writing])
         document = json.loads(files[f"{number:05d}/annotations.json"])
         assert [image["id"] for image in document["images"]] == [number]
         numbers += [annotation["id"] for annotation in document["annotations"]]
@@ -330,12 +330,12 @@ def test_numbers_of_coco_are_unique_in_the_data_set() -> None:
 def test_a_character_without_ink_has_no_box() -> None:
     """Characters that are narrow and low on the page, or at its edge, still have boxes."""
     boxes: tuple[Box, ...] = ((0, 14, 3, 20), (5, 14, 5, 14), (9, 2, 18, 20))
-    samples = [Sample(0, Writing("471", np.zeros((24, 30), np.uint8), boxes))]
+    samples = [Writing("471", np.zeros((24, 30), np.uint8), boxes)]
     document = json.loads(packer("coco")("0", samples)["0/annotations.json"])
     names = {category["id"]: category["name"] for category in document["categories"]}
     found = [(names[one["category_id"]], one["bbox"]) for one in document["annotations"]]
     assert found == [("4", [0, 14, 3, 6]), ("1", [9, 2, 9, 18])]
-    lines = packer("yolo")("0", samples)[f"0/labels/{samples[0].key}.txt"].decode().splitlines()
+    lines = packer("yolo")("0", samples)[f"0/labels/{key_of(samples[0])}.txt"].decode().splitlines()
     assert [CATEGORIES[int(line.split()[0])] for line in lines] == ["4", "1"]
 
 
@@ -351,10 +351,10 @@ def test_yolo(tmp_path: Path) -> None:
     labels = sorted((tmp_path / "00003/labels").iterdir())
     for picture, label, one in zip(pictures, labels, SAMPLES, strict=True):
         rows = np.loadtxt(label, ndmin=2)
-        assert "".join(CATEGORIES[int(row[0])] for row in rows) == one.writing.text.replace(" ", "")
+        assert "".join(CATEGORIES[int(row[0])] for row in rows) == one.text.replace(" ", "")
         middle, size = rows[:, 1:3] * picture.size, rows[:, 3:] * picture.size
         boxes = np.concatenate([middle - size / 2, middle + size / 2], 1)
-        np.testing.assert_allclose(boxes, [box for box in one.writing.boxes if box[0] < box[2]], atol=0.01)
+        np.testing.assert_allclose(boxes, [box for box in one.boxes if box[0] < box[2]], atol=0.01)
 
 
 def test_the_classes_of_yolo(tmp_path: Path) -> None:
@@ -405,13 +405,13 @@ def test_npz(tmp_path: Path) -> None:
         assert archive["writers"].tolist() == [40, 41, 42]
         for k, one in enumerate(SAMPLES):
             width = archive["widths"][k]
-            np.testing.assert_array_equal(archive["images"][k, :, :width], one.writing.image)
+            np.testing.assert_array_equal(archive["images"][k, :, :width], one.image)
             assert not archive["images"][k, :, width:].any()
-            assert archive["boxes"][k, : len(one.writing.text)].tolist() == [list(box) for box in one.writing.boxes]
-            assert (archive["boxes"][k, len(one.writing.text) :] == -1).all()
-            assert archive["cells"][k, : len(one.writing.text)].tolist() == [list(box) for box in one.writing.cells]
+            assert archive["boxes"][k, : len(one.text)].tolist() == [list(box) for box in one.boxes]
+            assert (archive["boxes"][k, len(one.text) :] == -1).all()
+            assert archive["cells"][k, : len(one.text)].tolist() == [list(box) for box in one.cells]
             for name in ("probabilities", "factors"):
-                expected = [np.nan if value is None else value for value in getattr(one.writing, name)]
+                expected = [np.nan if value is None else value for value in getattr(one, name)]
                 expected += [np.nan] * (archive[name].shape[1] - len(expected))
                 np.testing.assert_allclose(archive[name][k], expected, rtol=1e-6)
 
@@ -420,7 +420,7 @@ def test_npz(tmp_path: Path) -> None:
 def test_colours(name: str) -> None:
     """Colour images are packed as they look, not inverted, and padded with white."""
     images = [np.random.default_rng(width).integers(0, 256, (24, width, 3), dtype=np.uint8) for width in (30, 20)]
-    samples = [Sample(k, Writing("1", image, ((2, 2, 9, 20),))) for k, image in enumerate(images)]
+    samples = [Writing("1", image, ((2, 2, 9, 20),), writer=k) for k, image in enumerate(images)]
     files = packer(name)("0", samples)
     if name == "npz":
         with np.load(io.BytesIO(files["0.npz"])) as archive:

@@ -40,7 +40,7 @@ from inkgan.generation.engines import T, Task
 from inkgan.generation.formats import Files
 from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, write_shards
-from inkgan.generation.spec import Spec, preview, samples, sources_of
+from inkgan.generation.spec import Spec, preview, sources_of, writings
 from inkgan.generation.templates import read_template
 from inkgan.seeds import Stream, rng
 from refusals import command_refusal, refusal
@@ -143,13 +143,17 @@ def test_shards_divide_a_data_set_evenly(count: int, shards: int) -> None:
 def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Image i has text i and writer i of the seed, whichever reader draws it."""
     monkeypatch.setattr(
-        "inkgan.generation.writing.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
+        "inkgan.generation.spec.in_batches", lambda lines, *, seed, **_: ((*one, seed) for one in lines)
     )
     parts: list[Any] = [list(inkgan.write_many(spec(), part, 3)) for part in range(3)]
     templates = [read_template(text) for text in TEXTS]
     expected = [(templates[i % 2].text(rng(7, Stream.TEXT, i)), i, 7) for i in range(10)]
     assert parts == [expected[part::3] for part in range(3)]
-    assert [sample.number for sample in samples(spec(), sources_of(spec()), [3, 9])] == [3, 9]
+
+
+def test_each_image_knows_its_number() -> None:
+    """It is the number of its writer, and the key in every format."""
+    assert [written.writer for written in writings(spec(), sources_of(spec()), [3, 9])] == [3, 9]
 
 
 @pytest.mark.parametrize("name", ["texts.txt", "texts.toml"])
@@ -174,7 +178,7 @@ def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
     def threads() -> set[int]:
         return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
-    monkeypatch.setattr("inkgan.generation.writing.in_batches", lambda lines, **_: (threads() for _ in lines))
+    monkeypatch.setattr("inkgan.generation.spec.in_batches", lambda lines, **_: (threads() for _ in lines))
     with threadpool_limits(2):
         seen: list[Any] = [(written, threads()) for written in inkgan.write_many(spec(count=4))]
     assert seen == [({1}, {2})] * 4
@@ -719,8 +723,8 @@ def test_shares_that_add_up_to_a_little_less_than_one(monkeypatch: pytest.Monkey
 def test_each_part_has_its_own_file_of_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard's images go, in order, to the file of their writer's part; no part has an empty file."""
     divided = spec(count=40, shards=4, split=[{"name": name, "share": 0.25} for name in ("d", "a", "c", "b")])
-    monkeypatch.setattr(shards, "packer", lambda _: lambda stem, samples: {stem: list(samples)})
-    monkeypatch.setattr(shards, "samples", lambda _, __, numbers: numbers)
+    monkeypatch.setattr(shards, "packer", lambda _: lambda stem, drawn: {stem: list(drawn)})
+    monkeypatch.setattr(shards, "writings", lambda _, __, numbers: numbers)
     found: dict[str, Any] = {}
     for shard in range(4):
         found |= made(divided, shard)

@@ -1,7 +1,7 @@
-"""The formats of data sets. The function that packs samples into the files of a format has the format's name.
+"""The formats of data sets. The function that packs writings into the files of a format has the format's name.
 
-``pack(stem, samples)`` returns the content of each file by its name, which begins with the stem: either one file,
-``stem.ending``, or several in a folder, ``stem/...``. It is a pure function: the same samples give the same bytes.
+``pack(stem, writings)`` returns the content of each file by its name, which begins with the stem: either one file,
+``stem.ending``, or several in a folder, ``stem/...``. It is a pure function: the same writings give the same bytes.
 
 The help of ``inkgan write`` lists the formats, so this module imports no heavy library when it is imported itself.
 """
@@ -13,7 +13,6 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The content of files, by their names with / after a folder.
 Files = dict[str, bytes]
-#: What is known about an image; see :attr:`Sample.label`.
+#: What is known about an image; see :attr:`inkgan.generation.writing.Writing.label`.
 Label = Mapping[str, Any]
 
 #: The characters that have a box in ``coco`` and ``yolo``: the classes of a detector.
@@ -39,61 +38,28 @@ _PAGE = 4096
 _TREE = 64 * 2**20
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A writing with its number.
-
-    Attributes:
-        number: the number of the image in its data set, which is also the number of its writer.
-        writing: the image, its text and its boxes.
-    """
-
-    number: int
-    writing: Writing
-
-    @property
-    def key(self) -> str:
-        """The number as twelve digits, so that names sort in the order of the numbers."""
-        return f"{self.number:012d}"
-
-    @property
-    def png(self) -> bytes:
-        """The picture as PNG."""
-        from inkgan.images import png_bytes
-
-        return png_bytes(self.writing.picture)
-
-    @property
-    def label(self) -> dict[str, Any]:
-        """Everything known about the image: text, boxes, size, writer, probabilities of its digits, and cells."""
-        height, width = self.writing.image.shape[:2]
-        return {
-            "text": self.writing.text,
-            "boxes": [list(box) for box in self.writing.boxes],
-            "width": width,
-            "height": height,
-            "writer": self.number,
-            **self.writing.extras,
-        }
+def key_of(writing: Writing) -> str:
+    """Return the number of an image, which is that of its writer, as twelve digits: keys sort as numbers do."""
+    return f"{writing.writer:012d}"
 
 
-def webdataset(stem: str, samples: Iterable[Sample]) -> Files:
+def webdataset(stem: str, writings: Iterable[Writing]) -> Files:
     """WebDataset's tar, ``stem.tar``: for each image ``KEY.png`` and its label ``KEY.json``, one after the other.
 
     The header of each file has no time, no user and fixed permissions, so that the same images give the same bytes.
     """
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for sample in samples:
-            for name, content in (("png", sample.png), ("json", json.dumps(sample.label).encode())):
-                header = tarfile.TarInfo(f"{sample.key}.{name}")
+        for writing in writings:
+            for name, content in (("png", writing.png), ("json", json.dumps(writing.label).encode())):
+                header = tarfile.TarInfo(f"{key_of(writing)}.{name}")
                 header.size = len(content)
                 header.mode = 0o644
                 tar.addfile(header, io.BytesIO(content))
     return {f"{stem}.tar": archive.getvalue()}
 
 
-def parquet(stem: str, samples: Iterable[Sample]) -> Files:
+def parquet(stem: str, writings: Iterable[Writing]) -> Files:
     """Parquet with the pictures inside, as Hugging Face ``datasets`` keeps them; also for pandas, Polars and DuckDB.
 
     ``stem.parquet`` has a row for each image: ``image``, the bytes of its PNG, and its label. The schema tells
@@ -102,8 +68,8 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-    samples = iter(samples)
-    first = next(samples)
+    writings = iter(writings)
+    first = next(writings)
     types: dict[str, Any] = {"image": arrow.struct({"bytes": arrow.binary(), "path": arrow.string()})}
     features: dict[str, Any] = {"image": {"_type": "Image"}}  # the types by the names that `datasets` uses
     for name, (value, depth) in _columns(first).items():
@@ -112,8 +78,8 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
             types[name], features[name] = arrow.list_(types[name]), {"feature": features[name], "_type": "List"}
     schema = arrow.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})})
     rows = (
-        {"image": {"bytes": sample.png, "path": f"{sample.key}.png"}, **sample.label}
-        for sample in chain([first], samples)
+        {"image": {"bytes": writing.png, "path": f"{key_of(writing)}.png"}, **writing.label}
+        for writing in chain([first], writings)
     )
     content = io.BytesIO()
     with ParquetWriter(content, schema) as file:
@@ -122,15 +88,15 @@ def parquet(stem: str, samples: Iterable[Sample]) -> Files:
     return {f"{stem}.parquet": content.getvalue()}
 
 
-def _columns(first: Sample) -> dict[str, tuple[str, int]]:
+def _columns(first: Writing) -> dict[str, tuple[str, int]]:
     """Return the type of each column's values and the depth of their lists, by the column's name in the label."""
-    cells = {"cells": ("int32", 2)} if first.writing.cells else {}
+    cells = {"cells": ("int32", 2)} if first.cells else {}
     size = {"width": ("int32", 0), "height": ("int32", 0)}
     reading = {"probabilities": ("float64", 1), "factors": ("float64", 1)}
     return {"text": ("string", 0), "boxes": ("int32", 2), **cells, **size, "writer": ("int64", 0), **reading}
 
 
-def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
+def lmdb(stem: str, writings: Iterable[Writing]) -> Files:
     """LMDB as CRNN, PARSeq and their relatives read it: ``num-samples``, ``image-000000001``, ``label-000000001``.
 
     ``stem/data.mdb`` has a PNG and a text for each image, counted from 1, and its whole label as JSON in
@@ -140,10 +106,10 @@ def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
 
     entries: dict[bytes, bytes] = {}
     count = 0
-    for count, sample in enumerate(samples, 1):
-        entries[b"image-%09d" % count] = sample.png
-        entries[b"label-%09d" % count] = sample.writing.text.encode()
-        entries[b"meta-%09d" % count] = json.dumps(sample.label).encode()
+    for count, writing in enumerate(writings, 1):
+        entries[b"image-%09d" % count] = writing.png
+        entries[b"label-%09d" % count] = writing.text.encode()
+        entries[b"meta-%09d" % count] = json.dumps(writing.label).encode()
     entries[b"num-samples"] = str(count).encode()
     size = sum(len(value) + _PAGE for value in entries.values()) + _TREE
     place = Path(tempfile.gettempdir())
@@ -158,7 +124,7 @@ def lmdb(stem: str, samples: Iterable[Sample]) -> Files:
         return {f"{stem}/data.mdb": Path(folder, "data.mdb").read_bytes()}
 
 
-def npz(stem: str, samples: Iterable[Sample]) -> Files:
+def npz(stem: str, writings: Iterable[Writing]) -> Files:
     """NumPy arrays, ``stem.npz``; its N images are padded on the right with paper to the widest.
 
     ``images`` is uint8 [N, H, W], 0 paper to 255 ink, or in colour [N, H, W, 3], as it is seen; ``texts`` [N];
@@ -170,19 +136,18 @@ def npz(stem: str, samples: Iterable[Sample]) -> Files:
 
     from inkgan.generation.image_files import label_arrays, padded_to_widest
 
-    kept = list(samples)
-    writings = [sample.writing for sample in kept]
+    kept = list(writings)
     arrays = {
-        "images": padded_to_widest([writing.image for writing in writings]),
-        **label_arrays(writings),
-        "writers": np.array([sample.number for sample in kept], np.int64),
+        "images": padded_to_widest([writing.image for writing in kept]),
+        **label_arrays(kept),
+        "writers": np.array([writing.writer for writing in kept], np.int64),
     }
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
     return {f"{stem}.npz": content.getvalue()}
 
 
-def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
+def imagefolder(stem: str, writings: Iterable[Writing]) -> Files:
     """Hugging Face's ``imagefolder``: ``stem/KEY.png`` for each image, and ``stem/metadata.jsonl``.
 
     Each line of that file holds an image's label and its ``file_name``.
@@ -190,41 +155,41 @@ def imagefolder(stem: str, samples: Iterable[Sample]) -> Files:
     Warns:
         InkganWarning: ``datasets`` will take the texts for times, because each is a date such as 2026-11-30.
     """
-    pictures, labels = _pictures_and_labels(stem, samples)
+    pictures, labels = _pictures_and_labels(stem, writings)
     if all(is_time(label["text"]) for label in labels.values()):
         warn_of_times()
     return pictures | _metadata(stem, "", labels)
 
 
-def paddleocr(stem: str, samples: Iterable[Sample]) -> Files:
+def paddleocr(stem: str, writings: Iterable[Writing]) -> Files:
     """PaddleOCR's list for recognition, with a path, a tab and a text on each line, and all files of ``imagefolder``.
 
     The paths in ``stem/rec_gt.txt`` begin at the data set's folder. In PaddleOCR's settings, ``data_dir`` is that
     folder, and ``label_file_list`` names the list of each shard.
     """
-    pictures, labels = _pictures_and_labels(stem, samples)
+    pictures, labels = _pictures_and_labels(stem, writings)
     lines = [f"{stem}/{key}.png\t{label['text']}\n" for key, label in labels.items()]
     return pictures | _metadata(stem, "", labels) | {f"{stem}/rec_gt.txt": "".join(lines).encode()}
 
 
-def doctr(stem: str, samples: Iterable[Sample]) -> Files:
+def doctr(stem: str, writings: Iterable[Writing]) -> Files:
     """The folder of docTR for recognition: ``stem/images/KEY.png``, and ``stem/labels.json`` with the text of each.
 
     docTR's file has no place for more, so ``stem/metadata.jsonl`` has each image's whole label, as in ``imagefolder``.
     """
-    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    pictures, labels = _pictures_and_labels(f"{stem}/images", writings)
     texts = {f"{key}.png": label["text"] for key, label in labels.items()}
     return pictures | _metadata(stem, "images/", labels) | {f"{stem}/labels.json": json.dumps(texts).encode()}
 
 
-def yolo(stem: str, samples: Iterable[Sample]) -> Files:
+def yolo(stem: str, writings: Iterable[Writing]) -> Files:
     """YOLO's boxes for the detection of characters.
 
     ``stem/images/KEY.png`` and ``stem/labels/KEY.txt`` for each image, and ``stem/data.yaml`` with the classes, for a
     trainer that takes this shard alone. A line of a label is a class, counted from 0, and the middle, width and height
     of its box as shares of the image. ``stem/metadata.jsonl`` is as in ``doctr``.
     """
-    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    pictures, labels = _pictures_and_labels(f"{stem}/images", writings)
     lines = {f"{stem}/labels/{key}.txt": "".join(_yolo_lines(label)).encode() for key, label in labels.items()}
     described = {f"{stem}/data.yaml": _data_yaml({"train": "images", "val": "images"})}
     return pictures | lines | described | _metadata(stem, "images/", labels)
@@ -258,14 +223,14 @@ def _yolo_lines(label: Label) -> Iterator[str]:
         yield f"{category} {middle} {(right - left) / width:.6f} {(bottom - top) / height:.6f}\n"
 
 
-def coco(stem: str, samples: Iterable[Sample]) -> Files:
+def coco(stem: str, writings: Iterable[Writing]) -> Files:
     """COCO's boxes for the detection of characters: ``stem/images/KEY.png``, and ``stem/annotations.json``.
 
     A box is [left, top, width, height]. Numbers of images and boxes are unique in the whole data set; categories are
     counted from 1. The annotation of a character also has ``probability``, ``factor`` and ``cell`` if they are known;
     COCO's readers keep them.
     """
-    pictures, labels = _pictures_and_labels(f"{stem}/images", samples)
+    pictures, labels = _pictures_and_labels(f"{stem}/images", writings)
     images = [
         {"id": label["writer"], "file_name": f"{key}.png"}
         | {name: value for name, value in label.items() if name not in {"boxes", "cells"}}
@@ -295,13 +260,13 @@ def _coco_annotations(label: Label) -> Iterator[dict[str, Any]]:
         yield annotation
 
 
-def _pictures_and_labels(folder: str, samples: Iterable[Sample]) -> tuple[Files, dict[str, Label]]:
+def _pictures_and_labels(folder: str, writings: Iterable[Writing]) -> tuple[Files, dict[str, Label]]:
     """Return a picture of each image, in a folder, and the labels by the images' keys."""
     pictures: Files = {}
     labels: dict[str, Label] = {}
-    for sample in samples:
-        pictures[f"{folder}/{sample.key}.png"] = sample.png
-        labels[sample.key] = sample.label
+    for writing in writings:
+        pictures[f"{folder}/{key_of(writing)}.png"] = writing.png
+        labels[key_of(writing)] = writing.label
     return pictures, labels
 
 
@@ -323,7 +288,7 @@ def _sized(box: list[int]) -> list[int]:
     return [left, top, right - left, bottom - top]
 
 
-Pack = Callable[[str, Iterable[Sample]], Files]
+Pack = Callable[[str, "Iterable[Writing]"], Files]
 
 _PACKS: tuple[Pack, ...] = (webdataset, imagefolder, parquet, lmdb, paddleocr, doctr, coco, yolo, npz)
 FORMATS: Mapping[str, Pack] = {pack.__name__: pack for pack in _PACKS}
@@ -332,7 +297,7 @@ LIBRARIES = {"parquet": "pyarrow", "lmdb": "lmdb"}
 
 
 def packer(name: str) -> Pack:
-    """Return the function that packs samples in a format.
+    """Return the function that packs writings in a format.
 
     Raises:
         MissingExtraError: the library that it needs is not installed.

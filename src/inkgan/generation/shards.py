@@ -40,11 +40,12 @@ from inkgan.files import (
     write_bytes,
 )
 from inkgan.generation import engines
-from inkgan.generation.formats import LIBRARIES, Files, Sample, packer, yolo_shared
+from inkgan.generation.formats import LIBRARIES, Files, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import holds_records
-from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, samples, sources_of
+from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, sources_of, writings
+from inkgan.generation.writing import Writing
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
@@ -195,10 +196,10 @@ def make_shard(spec: Spec, sources: Sources, number: int) -> Files:
     drawn = itertools.count(1)
     engines.report(0.0)
 
-    def drawing(images: Sequence[int]) -> Iterator[Sample]:
-        for sample in samples(spec, sources, images):
+    def drawing(images: Sequence[int]) -> Iterator[Writing]:
+        for writing in writings(spec, sources, images):
             engines.report(next(drawn) / len(spec.images_of(number)))
-            yield sample
+            yield writing
 
     files: Files = {}
     for folder, images in sorted(folders.items()):

@@ -12,8 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from inkgan.errors import ConfigError, as_given, one_of, whole_number
-from inkgan.generation import writing
-from inkgan.generation.formats import FORMATS, Sample
+from inkgan.generation.formats import FORMATS
 from inkgan.generation.hands import DEFAULT_MODEL, load_for_writing
 from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.legibility import LEGIBLE
@@ -22,7 +21,7 @@ from inkgan.generation.model import Model
 from inkgan.generation.model import load as load_model
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
-from inkgan.generation.writing import Background, CheckedOptions, Writing, WritingOptions
+from inkgan.generation.writing import Background, CheckedOptions, Writing, WritingOptions, in_batches
 from inkgan.images import Images
 from inkgan.seeds import valid_seed
 
@@ -152,7 +151,7 @@ def write_many(spec: Spec, part: SupportsIndex = 0, parts: SupportsIndex = 1) ->
         raise ConfigError(f"{as_given(spec)} is not a data set. Give an inkgan.Spec.")
     parts = whole_number(parts, "there cannot be {} parts. Give 1 or more.", 1, 2**31)
     part = whole_number(part, f"there is no part {{}} of {parts}. Parts are numbered from 0.", 0, parts - 1)
-    return (sample.writing for sample in samples(spec, sources_of(spec), range(part, spec.count, parts)))
+    return writings(spec, sources_of(spec), range(part, spec.count, parts))
 
 
 class Sources(NamedTuple):
@@ -176,19 +175,19 @@ def sources_of(spec: Spec) -> Sources:
     return Sources(model, Templates(spec.texts) if spec.texts_file is None else read_texts(spec.texts_file))
 
 
-def samples(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[Sample]:
+def writings(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[Writing]:
     """Draw some images of a data set, on one thread: the number of threads affects the rounding of matrix products."""
     threads = ThreadpoolController()
-    writings = writing.in_batches(
+    drawn = in_batches(
         ((sources.texts.text(spec.seed, number), number) for number in numbers),
         model=sources.model,
         seed=spec.seed,
         **spec.options,
     )
-    for number in numbers:
+    for _ in numbers:
         with threads.limit(limits=1):
-            written = next(writings)
-        yield Sample(number, written)
+            written = next(drawn)
+        yield written
 
 
 def preview(spec: Spec) -> tuple[Images, float]:
@@ -204,8 +203,8 @@ def preview(spec: Spec) -> tuple[Images, float]:
     """
     numbers = range(min(_PREVIEWED, spec.count))
     sources = sources_of(spec)
-    list(samples(spec, sources, numbers[:1]))  # what is loaded for the first image does not count
+    list(writings(spec, sources, numbers[:1]))  # what is loaded for the first image does not count
     start = time.perf_counter()
-    drawn = [(sample.writing, sample.png) for sample in samples(spec, sources, numbers)]
+    drawn = [(written.image, written.png) for written in writings(spec, sources, numbers)]
     seconds = time.perf_counter() - start
-    return padded_to_widest([written.image for written, _ in drawn]), len(drawn) / seconds
+    return padded_to_widest([image for image, _ in drawn]), len(drawn) / seconds

@@ -100,6 +100,7 @@ class Writing:
             if legibility was not asked for.
         factors: the factor that multiplied each digit's latent to make it legible; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
+        writer: the number of its writer; in a data set, also the number of the image.
     """
 
     text: str
@@ -109,6 +110,7 @@ class Writing:
     probabilities: tuple[float | None, ...] = ()
     factors: tuple[float | None, ...] = ()
     cells: tuple[Box, ...] = ()
+    writer: int = 0
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
@@ -132,9 +134,21 @@ class Writing:
             extras["cells"] = [list(cell) for cell in self.cells]
         return extras
 
+    @property
+    def label(self) -> dict[str, Any]:
+        """Everything known about the image: text, boxes, size, writer, probabilities of its digits, and cells."""
+        height, width = self.image.shape[:2]
+        size_and_writer = {"width": width, "height": height, "writer": self.writer}
+        return {"text": self.text, "boxes": [list(box) for box in self.boxes], **size_and_writer, **self.extras}
+
+    @property
+    def png(self) -> bytes:
+        """The picture as PNG."""
+        return png_bytes(self.picture)
+
     def _repr_png_(self) -> bytes:
         """Return the picture for a notebook."""
-        return png_bytes(self.picture)
+        return self.png
 
 
 def write(
@@ -342,7 +356,7 @@ def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: Check
         probabilities = _per_character(plans, digits.probabilities)
         factors = _per_character(plans, digits.factors)
     return [
-        Writing(plan.text, _page(row, place), place.boxes, options.background, read, factor, place.cells)
+        Writing(plan.text, _page(row, place), place.boxes, options.background, read, factor, place.cells, plan.writer)
         for plan, row, place, read, factor in zip(plans, strips, placements, probabilities, factors, strict=True)
     ]
 

@@ -71,9 +71,8 @@ def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
 
 
 def _written(written: writing.Writing, kind: str) -> Content:
-    picture = png_bytes(written.picture)
     if kind == "png":
-        return Content(picture, PNG)
+        return Content(written.png, PNG)
     height, width = written.image.shape[:2]
     return as_json(
         {
@@ -82,7 +81,7 @@ def _written(written: writing.Writing, kind: str) -> Content:
             "height": height,
             "boxes": written.boxes,
             **written.extras,
-            "png": base64.b64encode(picture).decode(),
+            "png": base64.b64encode(written.png).decode(),
         }
     )
 
