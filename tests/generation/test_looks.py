@@ -202,7 +202,7 @@ def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
     clean, named, own = (inkgan.Spec(**OPTIONS, look=look) for look in ("clean", "photo", str(path)))
     path.unlink()
     first, seen = (next(iter(inkgan.write_many(spec))) for spec in (clean, named))
-    np.testing.assert_array_equal(with_look(first, 0, 0, LOOKS["photo"]).image, seen.image)
+    np.testing.assert_array_equal(with_look(first, 0, LOOKS["photo"]).image, seen.image)
     assert (named.look, own.look) == ("photo", look_of("scan", {"form": "cells"}))
     assert inkgan.Spec(**OPTIONS, look=LOOKS["photo"]) == named
     again = inkgan.Spec(**json.loads(own.model_dump_json()))

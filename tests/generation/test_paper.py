@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ def only(bars: Writing, k: int) -> Writing:
     return Writing(bars.text, image, bars.boxes)
 
 
+def looked(line: Writing, seed: int, writer: int, look: Look) -> Writing:
+    """Return the line in a look, as if by a writer of this number."""
+    return with_look(replace(line, writer=writer), seed, look)
+
+
 def extent(image: NDArray[np.uint8], least: int = 20) -> tuple[int, int, int, int]:
     """Return the box of all pixels darker than a level."""
     rows, columns = np.nonzero(image > least)
@@ -67,7 +73,7 @@ def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
 def test_a_line_without_ink(look: LookLike) -> None:
     """A generator may draw blank images. The page is then blank, too, and the boxes stay without area."""
     blank = Writing("22", np.zeros((96, 53), np.uint8), ((14, 75, 14, 75), (39, 75, 39, 75)))
-    seen = with_look(blank, 0, 0, look_of(look))
+    seen = looked(blank, 0, 0, look_of(look))
     assert seen.image.shape == (96, 53)
     assert all((left, top) == (right, bottom) for left, top, right, bottom in seen.boxes)
 
@@ -75,7 +81,7 @@ def test_a_line_without_ink(look: LookLike) -> None:
 def test_a_lone_character_without_ink() -> None:
     """Its page is so narrow that cuts at both sides meet in its middle. A page is left, and the box stays in it."""
     blank = Writing("2", np.zeros((96, 28), np.uint8), ((14, 75, 14, 75),))
-    seen = with_look(blank, 0, 0, look_of({"clip": 24}))
+    seen = looked(blank, 0, 0, look_of({"clip": 24}))
     assert not seen.image.any()
     ((left, top, right, bottom),) = seen.boxes
     assert 0 <= left == right <= 28
@@ -86,19 +92,19 @@ def test_a_lone_character_without_ink() -> None:
 def test_a_pure_function(line: Writing, name: str) -> None:
     """The same numbers give the same image and other numbers another one; text and size stay."""
     look = LOOKS[name]
-    first, again = (with_look(line, 5, 8, look) for _ in range(2))
+    first, again = (looked(line, 5, 8, look) for _ in range(2))
     np.testing.assert_array_equal(first.image, again.image)
     assert first.boxes == again.boxes
     assert (first.text, first.image.shape, first.image.dtype) == (line.text, line.image.shape, line.image.dtype)
     for other in ((6, 8), (5, 9)):
-        assert not np.array_equal(with_look(line, *other, look).image, first.image)
+        assert not np.array_equal(looked(line, *other, look).image, first.image)
 
 
 @pytest.mark.parametrize("name", WORN)
 def test_ink_is_in_its_boxes(line: Writing, name: str) -> None:
     """In every look, the boxes hold most dark pixels, paper is bright, and a space's box has no area."""
     for number in range(6):
-        seen = with_look(line, 1, number, LOOKS[name])
+        seen = looked(line, 1, number, LOOKS[name])
         height, width = seen.image.shape
         inside = np.zeros(seen.image.shape, bool)
         for (left, top, right, bottom), character in zip(seen.boxes, seen.text, strict=True):
@@ -118,7 +124,7 @@ def test_boxes_follow_every_knob(bars: Writing, knobs: dict[str, Any]) -> None:
     moved = 0
     for number in range(4):
         for k in range(3):
-            seen = with_look(only(bars, k), 2, number, look_of(knobs))
+            seen = looked(only(bars, k), 2, number, look_of(knobs))
             assert np.abs(np.subtract(extent(seen.image), seen.boxes[k])).max() <= 1
             before, after = (box[k] for box in (bars.boxes, seen.boxes))
             assert after[2] - after[0] > 0.45 * (before[2] - before[0])
@@ -131,11 +137,11 @@ def test_boxes_follow_every_knob(bars: Writing, knobs: dict[str, Any]) -> None:
 def test_boxes_follow_the_stroke(line: Writing, bars: Writing, stroke: float) -> None:
     """A rectangle grows by the stroke on each side, and no ink of a line lies outside its boxes."""
     look = Look(stroke=(stroke, stroke))
-    seen = with_look(only(bars, 0), 0, 0, look)
+    seen = looked(only(bars, 0), 0, 0, look)
     expected = np.add(bars.boxes[0], stroke * np.array([-1, -1, 1, 1]))
     assert np.abs(np.subtract(extent(seen.image, 127), expected)).max() <= 0.6
     for number in range(4):
-        seen = with_look(line, 0, number, look)
+        seen = looked(line, 0, number, look)
         outside = seen.image.copy()
         for left, top, right, bottom in seen.boxes:
             outside[top:bottom, left:right] = 0
@@ -266,7 +272,7 @@ def test_more_of_a_knob_is_more(line: Writing, knob: str) -> None:
     """A measure independent of the knob's implementation grows with it, or falls, for any random draw."""
     values, measure, sign = MEASURES[knob]
     for number in range(2):
-        measured = [measure(with_look(line, 0, number, look_of({knob: value})).image, line) for value in values]
+        measured = [measure(looked(line, 0, number, look_of({knob: value})).image, line) for value in values]
         assert (sign * np.diff(measured) > 1e-3 * max(measured)).all(), measured
 
 
@@ -296,7 +302,7 @@ def test_single_knobs(line: Writing) -> None:
 
 def test_knobs_that_do_nothing_change_nothing(line: Writing) -> None:
     """A look without a visible difference from the clean one keeps the pixels and the boxes."""
-    seen = with_look(line, 0, 0, Look(pen=("black", "black"), quality=(100, 100)))
+    seen = looked(line, 0, 0, Look(pen=("black", "black"), quality=(100, 100)))
     np.testing.assert_array_equal(seen.image, line.image)
     assert seen.boxes == line.boxes
 
@@ -307,7 +313,7 @@ def test_knobs_that_do_nothing_change_nothing(line: Writing) -> None:
 )
 def test_no_knob_changes_another(line: Writing, other: dict[str, Any]) -> None:
     """Setting one knob does not change the random draws of another: here, how the page lies."""
-    assert with_look(line, 3, 4, LOOKS["photo"]).boxes == with_look(line, 3, 4, look_of("photo", other)).boxes
+    assert looked(line, 3, 4, LOOKS["photo"]).boxes == looked(line, 3, 4, look_of("photo", other)).boxes
 
 
 def test_a_frame_and_a_line(line: Writing) -> None:
@@ -324,18 +330,18 @@ def test_a_frame_and_a_line(line: Writing) -> None:
 def test_colours(line: Writing) -> None:
     """Full ink has the pen's colour and paper its tint; every pen of a list is used; grey pens keep images grey."""
     look = look_of({"pen": "#1f3a93", "tint": "cream"})
-    seen = with_look(line, 0, 0, look)
+    seen = looked(line, 0, 0, look)
     assert seen.image.shape == (*line.image.shape, 3)
     assert (seen.image[line.image == 255] == np.rint(np.array([0x1F, 0x3A, 0x93]) * [246, 237, 211] / 255)).all()
     assert (seen.image[line.image == 0] == [246, 237, 211]).all()
     assert seen.picture.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(seen.picture), seen.image)
     pens = [
-        tuple(with_look(line, 0, number, look_of({"pen": "black,red,#00ff00"})).image[line.image == 255][0].tolist())
+        tuple(looked(line, 0, number, look_of({"pen": "black,red,#00ff00"})).image[line.image == 255][0].tolist())
         for number in range(15)
     ]
     assert {pen: pens.count(pen) >= 2 for pen in pens} == dict.fromkeys([(0, 0, 0), (179, 32, 44), (0, 255, 0)], True)
-    grey = with_look(line, 0, 0, look_of({"pen": "#404040"}))
+    grey = looked(line, 0, 0, look_of({"pen": "#404040"}))
     assert grey.image.shape == line.image.shape
     assert (grey.image[line.image == 255] == 255 - 0x40).all()
 
@@ -365,7 +371,7 @@ def test_cells_follow_the_geometry(bars: Writing) -> None:
     for number in range(3):
         for k in range(3):
             writing = Writing(bars.text, np.zeros_like(bars.image), bars.boxes, cells=(bars.boxes[k],))
-            seen = with_look(writing, 4, number, look_of(GEOMETRY, {"form": "cells"}))
+            seen = looked(writing, 4, number, look_of(GEOMETRY, {"form": "cells"}))
             assert np.abs(np.subtract(extent(seen.image), seen.cells[0])).max() <= 2  # half of the print's width
 
 

@@ -1,6 +1,6 @@
 """Paper and camera: apply a look to a written line.
 
-The result depends on the image, the seed and the image's number alone. Pixels and boxes move by the same map: the
+The result depends on the image, the seed and the number of the writer alone. Pixels and boxes move by the same map: the
 homography that carries the corners of the page to their new places.
 """
 
@@ -37,13 +37,12 @@ _HEIGHT = 96
 _MUCH_SMALLER = 2 / 3
 
 
-def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
+def with_look(writing: Writing, seed: int, look: Look) -> Writing:
     """Return a writing as it appears in a look.
 
     Args:
         writing: a writing on clean paper, in cells if the look has them.
-        seed: the seed of the random choices.
-        number: the number of the image; the random choices depend on it as well.
+        seed: the seed of the random choices, which depend on the writing's writer as well.
         look: any look but the clean one.
 
     Returns:
@@ -54,7 +53,7 @@ def with_look(writing: Writing, seed: int, number: int, look: Look) -> Writing:
     scale = height / _HEIGHT
     # Every look draws all random numbers in this order: a seed keeps its meaning, and no knob changes another. Knobs
     # that were added later draw theirs from `more`.
-    draws, more = rng(seed, Stream.LOOK, number), rng(seed, Stream.KNOBS, number)
+    draws, more = rng(seed, Stream.LOOK, writing.writer), rng(seed, Stream.KNOBS, writing.writer)
     pen = _one_of(look.pen, more, in_colour=look.in_colour)
     tint = _one_of(look.tint, more, in_colour=look.in_colour)
     stroke = more.uniform(*look.stroke) * scale

@@ -275,9 +275,7 @@ def _written(lines: Sequence[_Line], generator: Generator, options: CheckedOptio
         return clean
     from inkgan.generation.paper import with_look  # clean writing starts sooner without it
 
-    return [
-        with_look(writing, plan.seed, plan.writer, options.look) for writing, plan in zip(clean, plans, strict=True)
-    ]
+    return [with_look(writing, plan.seed, options.look) for writing, plan in zip(clean, plans, strict=True)]
 
 
 def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
