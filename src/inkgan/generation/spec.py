@@ -101,22 +101,18 @@ class Spec(Document):
             return str(value) if value.is_absolute() else f"./{value}"
         return value
 
-    @field_validator("split")
-    @classmethod
-    def _shares_are_whole(cls, split: tuple[Share, ...]) -> tuple[Share, ...]:
-        total = sum(share.share for share in split)
-        if split and abs(total - 1) > 1e-6:
-            raise ValueError(f"the shares have to add up to 1, and not to {total:g}")
-        if len({share.name.lower() for share in split}) < len(split):
-            raise ValueError("two splits have the same name (some disks do not distinguish upper and lower case)")
-        return split
-
     @model_validator(mode="after")
     def _fits(self) -> Spec:
         if bool(self.texts) == (self.texts_file is not None):
             raise ValueError("give either texts or a texts_file")
         if self.shards > self.count:
             raise ValueError(f"{self.shards} shards need {self.shards} images or more, and not {self.count}")
+        split = as_given(",".join(f"{share.name}={share.share}" for share in self.split))  # as --split takes it
+        total = sum(share.share for share in self.split)
+        if self.split and abs(total - 1) > 1e-6:
+            raise ValueError(f"split = {split} is not allowed: the shares have to add up to 1, and not to {total:g}")
+        if len({share.name.lower() for share in self.split}) < len(self.split):
+            raise ValueError(f"split = {split} has one name twice (some disks do not distinguish upper and lower case)")
         one_of(self.format, "format", FORMATS)
         valid_seed(self.seed)
         CheckedOptions(**self.options)

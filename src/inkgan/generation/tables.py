@@ -80,11 +80,4 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
         message = f"write it like {(kind.model_fields[str(first['loc'][0])].examples or [])[0]}"
     if not place:
         return message if message.endswith(".") else f"{message}."
-    return f"{place} = {_given(first['input'])} is not allowed: {message}."
-
-
-def _given(value: Any) -> str:
-    """Return a value for a message, in one short line."""
-    if isinstance(value, list | tuple) and value and all(isinstance(row, dict) and "share" in row for row in value):
-        value = ",".join(f"{row.get('name')}={row['share']}" for row in value)  # as --split takes it
-    return as_given(value)
+    return f"{place} = {as_given(first['input'])} is not allowed: {message}."
