@@ -187,10 +187,8 @@ def write(
         split=() if split is None else _parse_split(split),
         **options,
     )
-    if preview:
-        _show_preview(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
-    else:
-        _write_data_set(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
+    finish = _show_preview if preview else _write_data_set
+    finish(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
 
 
 def _write_images(
@@ -289,18 +287,13 @@ def _show_preview(
 
 def _texts_and_count(arguments: list[str] | None, file: str | None, count: int | None) -> tuple[Texts, int]:
     """Return the texts, from the command line or a file, and the number of images: by default one for each text."""
+    from inkgan.generation.templates import Templates, read_texts
+
     if arguments and file is not None:
         raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
-    if arguments:
-        from inkgan.generation.templates import Templates
-
-        texts: Texts = Templates(arguments)
-    elif file is not None:
-        from inkgan.generation.templates import read_texts
-
-        texts = read_texts(file)
-    else:
+    if not arguments and file is None:
         raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
+    texts: Texts = Templates(arguments or ()) if file is None else read_texts(file)
     count = texts.count if count is None else count
     if count is None:
         raise ConfigError("a mixture of texts is endless. Give the number of images with -n.")
