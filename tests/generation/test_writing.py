@@ -18,6 +18,7 @@ from scipy import ndimage  # type: ignore[import-untyped]
 
 import inkgan
 from inkgan.cli import run
+from inkgan.cli.write import write as command
 from inkgan.errors import ConfigError
 from inkgan.evaluation.features import load_features
 from inkgan.generation import ink, writing
@@ -312,6 +313,14 @@ def test_defaults_of_many_lines_are_those_of_write() -> None:
     assert len(said) == len(given) - len(("text", "model", "seed", "writer"))
     checked, default = (writing.CheckedOptions(**options) for options in (said, {}))
     assert checked == default
+
+
+def test_defaults_of_the_command_are_those_of_write() -> None:
+    """What is left out on the command line is as in Python."""
+    said, typed = (inspect.signature(one).parameters for one in (inkgan.write, command))
+    shared = said.keys() & typed.keys()
+    assert shared == {"model", "seed", *WritingOptions.__optional_keys__}
+    assert {name: typed[name].default for name in shared} == {name: said[name].default for name in shared}
 
 
 @pytest.mark.parametrize(
