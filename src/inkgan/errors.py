@@ -366,14 +366,13 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
     """Return a caller's string or path as a ``Path``; anything else raises an error of the given kind."""
     try:
         path = Path(value)
-        is_possible = b"\0" not in os.fsencode(path)
+        if b"\0" not in os.fsencode(path):
+            return path
     except TypeError:  # also for a path given as bytes
         raise error(f"{what} is {as_given(value)}, not a name or a path. Give a string or a pathlib.Path.") from None
     except UnicodeEncodeError:  # half a surrogate pair, which text from JSON may have
-        is_possible = False
-    if not is_possible:
-        raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
-    return path
+        pass
+    raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
 
 
 def one_of(value: T, what: str, allowed: Iterable[str]) -> T:

@@ -219,13 +219,11 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """
     with output_errors(path):
         is_there = path.exists()
-        is_other = is_there and not path.is_file()
         parent = next((place for place in path.parents if os.path.lexists(place)), Path())
-        is_in_folder = parent.is_dir()
-    if not is_in_folder:
-        raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is not a folder. Name another output.")
-    if is_other:
-        raise OutputError(f"cannot write {shown(path)}: it is not a file. Name one that does not exist yet.")
+        if not parent.is_dir():
+            raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is not a folder. Name another output.")
+        if is_there and not path.is_file():
+            raise OutputError(f"cannot write {shown(path)}: it is not a file. Name one that does not exist yet.")
     if force:
         return
     if is_there:

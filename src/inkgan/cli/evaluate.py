@@ -188,6 +188,5 @@ def _require_reports(folder: Path) -> None:
     for name, sign in _SIGNS.items():
         path = folder / name
         with output_errors(path):
-            is_foreign = path.is_file() and sign not in read_regular(path)
-        if is_foreign:
-            raise OutputError(f"{shown(path)} is not a report that inkgan wrote. Move it, or name another folder.")
+            if path.is_file() and sign not in read_regular(path):
+                raise OutputError(f"{shown(path)} is not a report that inkgan wrote. Move it, or name another folder.")
