@@ -230,6 +230,17 @@ def test_a_model_of_other_classes_draws_them_in_turn() -> None:
     assert sample.notes[0] == "small learned from other data than strokes as it is here."
 
 
+@pytest.mark.parametrize("learned", [True, False])
+def test_a_model_without_names_gets_those_of_the_data_that_it_learned_from(learned: bool) -> None:
+    """Models of inkgan 0.1 have none. Of other data, classes called 0 and 1 are not those called a and b."""
+    made, real = model("ab"), data()
+    description = {key: value for key, value in made.description.items() if key != "class_names"}
+    old = Model("old", {**description, "digest": real.digest if learned else "other"}, made._weights)
+    sample = draw(open_subject(old), 4, 0, real)
+    assert (sample.labels is not None) == learned
+    assert any("strokes has no class" in note for note in sample.notes) != learned
+
+
 @pytest.mark.parametrize(
     ("step", "steps", "seconds", "said"),
     [(1000, 2500, None, True), (2500, 2500, None, False), (1000, 2500, 30.0, False), (None, None, None, False)],

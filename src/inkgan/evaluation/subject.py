@@ -267,8 +267,10 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         EvaluationError: every image is constant.
     """
     seed, notes = valid_seed(seed), [*subject.notes]
+    class_names = subject.class_names
     if isinstance(subject.source, Model):
-        images, labels, said = _drawn(subject.name, subject.source, n, seed, data, progress)
+        class_names = _class_names(subject.source, data)
+        images, labels, said = _drawn(subject.name, subject.source, class_names, n, seed, data, progress)
         notes += said
     else:
         total = len(subject.source)
@@ -279,7 +281,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:
-        labels, said = _renumbered(labels, subject.class_names, subject.name, data)
+        labels, said = _renumbered(labels, class_names, subject.name, data)
         notes += said
     if blank:
         notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(flat):,}.")
@@ -289,8 +291,16 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     return Sample(subject, seed, images, labels, tuple(notes))
 
 
+def _class_names(model: Model, data: DataSet) -> tuple[str, ...]:
+    """Return the names of a model's classes. One of inkgan 0.1 has none: it gets those of the data it learned from."""
+    named = "class_names" in model.description
+    if not named and model.num_classes == len(data.class_names) and model.data_digest == data.digest:
+        return data.class_names
+    return model.class_names
+
+
 def _drawn(
-    name: str, model: Model, n: int, seed: int, data: DataSet, progress: Progress
+    name: str, model: Model, class_names: Sequence[str], n: int, seed: int, data: DataSet, progress: Progress
 ) -> tuple[Images, Labels | None, list[str]]:
     """Draw the first n images of a seed: uint8 [n, H, W, C], their labels, and notes.
 
@@ -298,7 +308,7 @@ def _drawn(
     generator would differ from the data by its class shares alone.
     """
     labels, notes = model.labels_for(n), []
-    counts = _unequal_counts(model.class_names, data)
+    counts = _unequal_counts(class_names, data)
     if counts is not None:
         labels = in_proportion(n, counts)
         has = f"{data.name}, which has {counts.min():,} to {counts.max():,} training images of each"
