@@ -73,12 +73,14 @@ class Spec(Document):
         ConfigError: something is unknown, missing or out of range; the message says what is allowed.
     """
 
-    texts: tuple[str, ...] = Field((), examples=["['2026', '{date:%d.%m.%Y}']"])
+    texts: tuple[str, ...] = Field(default=(), examples=["['2026', '{date:%d.%m.%Y}']"])
     texts_file: str | None = None
     count: int = Field(ge=1, le=_MOST_IMAGES)
-    shards: int = Field(1, ge=1, le=MOST_SHARDS)
+    shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
     format: str = "webdataset"
-    split: tuple[Share, ...] = Field((), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"])
+    split: tuple[Share, ...] = Field(
+        default=(), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"]
+    )
     model: str = DEFAULT_MODEL
     seed: int = 0
     style: float = 0.25

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -37,20 +37,18 @@ class Table(BaseModel):
 class Document(Table):
     """A table that can contain tables; an error in any of them becomes a ConfigError of one line."""
 
-    if not TYPE_CHECKING:  # type checkers see the fields as its parameters
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                super().__init__(**given)
-            except ValidationError as error:
-                raise ConfigError(_one_line(type(self), error)) from None
+    def __init__(self, /, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ConfigError(_one_line(type(self), error)) from None
 
 
 class WeightedTemplate(Table):
     """A template of a mixture."""
 
     template: str
-    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, le=1e9, allow_inf_nan=False)
 
 
 class MixtureFile(Document):
@@ -61,7 +59,7 @@ class MixtureFile(Document):
     """
 
     texts: tuple[WeightedTemplate, ...] = Field(min_length=1, examples=['[[texts]] above template = "{digits:6}"'])
-    lengths: tuple[Length, Length] = Field((1, LONGEST_TEXT), examples=["[4, 10]"])
+    lengths: tuple[Length, Length] = Field(default=(1, LONGEST_TEXT), examples=["[4, 10]"])
 
 
 def _one_line(kind: type[Document], error: ValidationError) -> str:
