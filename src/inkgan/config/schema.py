@@ -279,7 +279,7 @@ class Config(_Settings):
             for step in steps:
                 self.at(step)
         except ValidationError as error:
-            raise ValueError(one_line(error).removesuffix(".")) from None
+            raise ValueError(_one_line(error).removesuffix(".")) from None
         return self
 
     @model_validator(mode="after")
@@ -337,15 +337,24 @@ class Config(_Settings):
         if self.steps is None:
             raise ConfigError("a run whose length is given in seconds cannot be extended. Start a new, longer one.")
         longer = {"steps": self.steps + steps, "extended_from": (*self.extended_from, self.steps)}
-        try:
-            return Config.model_validate({**self.model_dump(), **longer})
-        except ValidationError as error:
-            raise ConfigError(one_line(error)) from None
+        return validated({**self.model_dump(), **longer})
 
     def before_extension(self) -> Config:
         """Return the settings that the run had before it was last extended."""
         *earlier, last = self.extended_from
         return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
+
+
+def validated(settings: Mapping[str, Any]) -> Config:
+    """Check the settings of a run, given in tables.
+
+    Raises:
+        ConfigError: a value is not allowed.
+    """
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from None
 
 
 #: The values in which each recipe differs from the defaults above.
@@ -444,7 +453,7 @@ def tables() -> frozenset[str]:
     return frozenset(key.partition(".")[0] for key in known_settings() if "." in key)
 
 
-def one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError) -> str:
     """Describe the first error: what was given, and what is allowed."""
     first = error.errors()[0]
     message = instead(first)

@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from inkgan.config.schema import (
     LOSS_PRESETS,
     PRESETS,
@@ -25,8 +23,8 @@ from inkgan.config.schema import (
     flat,
     known_settings,
     nested,
-    one_line,
     tables,
+    validated,
 )
 from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, reason_of, shown
 from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, read_toml
@@ -119,10 +117,7 @@ def _checked(given: Mapping[str, Any]) -> Config:
     loss = given.get("loss")
     if isinstance(loss, str):
         usual |= {key: published.value for key, published in LOSS_PRESETS.get(loss, {}).items()}
-    try:
-        return Config.model_validate(nested(_merged(usual, given)))
-    except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
+    return validated(nested(_merged(usual, given)))
 
 
 def _require_known(key: str, value: Any) -> None:
