@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
 )
 def test_check_says_what_data_can_be_used_for(tmp_path: Path, train: int, test: int, classes: int, said: str) -> None:
     """`evaluate` refuses the same data in the same words."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", train), ("val", 5), ("test", test)):
         arrays[f"x_{split}"] = pixels(count, 5, 5)
         if classes:
