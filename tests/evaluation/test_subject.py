@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+import inkgan
 from inkgan.data import DataSet, Split
-from inkgan.errors import CheckpointError, DataError, EvaluationError
+from inkgan.errors import CheckpointError, ConfigError, DataError, EvaluationError
 from inkgan.evaluation.subject import draw, number_to_measure, open_subject
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import compact_shapes
@@ -254,3 +256,12 @@ def test_a_generator_from_before_the_end_of_its_run_is_named(
     notes = draw(open_subject(made), 4, 0, data()).notes
     note = "small has the weights after 1,000 of 2,500 steps, not those of a complete run."
     assert (note in notes) == said
+
+
+@pytest.mark.parametrize(("wrong", "said"), [({"n": 5}, "n is 5; give 128"), ({"seed": -1}, "the seed -1")])
+@pytest.mark.parametrize("measure", [inkgan.evaluate, partial(inkgan.compare, "best")], ids=["evaluate", "compare"])
+def test_numbers_that_are_out_of_range_are_refused_before_anything_is_read(
+    tmp_path: Path, measure: Callable[..., object], wrong: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        measure(tmp_path / "missing.npz", data="fashion-mnist", data_dir=tmp_path / "missing", **wrong)

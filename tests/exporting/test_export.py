@@ -16,7 +16,7 @@ import pytest
 import inkgan
 import tiny_runs as runs
 from inkgan import cli
-from inkgan.errors import CheckpointError, InkganWarning, OutputError
+from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.exporting import page, saved
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation import legibility, loading
@@ -78,13 +78,15 @@ def digest_in(path: Path) -> str:
 @pytest.mark.parametrize("out", ["a.onnx", "a.html", "a/"])
 def test_the_checkpoint_that_was_asked_for_is_exported(finished_run: Path, tmp_path: Path, out: str) -> None:
     contents = []
-    for which in ("0", "4", "6", "latest"):
-        path = tmp_path / which / out
+    for which in (0, "4", np.int64(6), "latest"):
+        path = tmp_path / str(which) / out
         path.parent.mkdir(exist_ok=True)
         inkgan.export(finished_run, f"{path.parent}/{out}", which=which)
         contents.append((path / "generator.safetensors" if path.is_dir() else path).read_bytes())
     assert len(set(contents[:3])) == 3
     assert contents[3] == contents[2]
+    with pytest.raises(ConfigError, match=r"no checkpoint 2\.5\. Give latest, best or a step"):
+        inkgan.export(finished_run, f"{tmp_path}/{out}", which=2.5)  # type: ignore[arg-type]
 
 
 def test_the_command_exports_the_checkpoint_that_was_asked_for(finished_run: Path, tmp_path: Path) -> None:

@@ -33,11 +33,20 @@ from inkgan.evaluation.metrics.intervals import (
 from inkgan.evaluation.reference import Reference, reference_for
 from inkgan.evaluation.report import Better, Figure, Report, within_range
 from inkgan.evaluation.report_text import comparison_text, letter
-from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import (
+    Measurable,
+    Sample,
+    draw,
+    number_to_measure,
+    open_subject,
+    real_images,
+    valid_number,
+)
 from inkgan.files import Progress, no_progress
 from inkgan.generation.loading import PARTS, is_bundled
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
+from inkgan.seeds import valid_seed
 
 FORMAT = 1
 _MOST_SUBJECTS = 26  # subjects are named A to Z
@@ -184,7 +193,7 @@ def compare(
     if not 2 <= len(subjects) <= _MOST_SUBJECTS:
         given = quantity(len(subjects), "subject")
         raise EvaluationError(f"{given} cannot be compared. Name 2 to {_MOST_SUBJECTS}, such as 'runs/a-*' 'runs/b-*'.")
-    full = yes_or_no(full, "full")
+    n, seed, full = valid_number(n), valid_seed(seed), yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
     how = reading_settings(settings)
     progress("reading", 0.0)

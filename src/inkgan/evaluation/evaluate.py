@@ -28,9 +28,18 @@ from inkgan.evaluation.metrics.novelty import novelty, pixels
 from inkgan.evaluation.random_features import random_features_distance
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
 from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
-from inkgan.evaluation.subject import Measurable, Sample, draw, number_to_measure, open_subject, real_images
+from inkgan.evaluation.subject import (
+    Measurable,
+    Sample,
+    draw,
+    number_to_measure,
+    open_subject,
+    real_images,
+    valid_number,
+)
 from inkgan.files import Progress, no_progress
 from inkgan.images import Images, Labels
+from inkgan.seeds import valid_seed
 
 #: The figures of a class need this many images of it.
 _LEAST_OF_CLASS = 20
@@ -87,7 +96,7 @@ def evaluate(
         InkganWarning: fewer than n images are measured, or a feature network is trained first.
     """
     start = time.perf_counter()
-    full = yes_or_no(full, "full")
+    n, seed, full = valid_number(n), valid_seed(seed), yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
     if extractor is not None:
         require_function(extractor, "extractor", "images")

@@ -210,6 +210,16 @@ def _too_few(what: str, has: int, need: int, remedy: str) -> str:
     return f"too few {what} to measure: evaluate and compare need {need}, and it has {has}; {remedy}"
 
 
+def valid_number(n: Any) -> int | None:
+    """Return the number of images to measure that a caller asked for; None if it is left open.
+
+    Raises:
+        ConfigError: it is not a whole number, or is out of range.
+    """
+    complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
+    return None if n is None else whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
+
+
 def number_to_measure(
     subjects: Iterable[Subject], n: int | None, data: DataSet, *, own_features: bool = False
 ) -> tuple[int, list[str]]:
@@ -217,22 +227,18 @@ def number_to_measure(
 
     Args:
         subjects: the subjects to measure.
-        n: the number asked for, 128 or more; None stands for 10,000.
+        n: the number asked for (:func:`valid_number`); None stands for 10,000.
         data: the real images. No more images are measured than there are held-out ones, so that every figure has a
             floor at its own n.
         own_features: whether the caller has features, so that no network has to learn the data.
 
     Raises:
-        ConfigError: n is out of range.
         EvaluationError: a subject has images of another size than the data, or nothing can be measured against the
             data.
 
     Warns:
         InkganWarning: there are fewer images than ``n``.
     """
-    if n is not None:
-        complaint = f"n is {{}}; give {_FEWEST} to {LARGEST_SAMPLE:,}, so that figures mean something."
-        n = whole_number(n, complaint, _FEWEST, LARGEST_SAMPLE)
     if missing := shortage(data, own_features=own_features):
         raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
     limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}

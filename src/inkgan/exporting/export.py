@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import SupportsIndex
 
 from inkgan.errors import yes_or_no
 from inkgan.exporting import onnx_file
@@ -17,7 +18,7 @@ from inkgan.runs import checkpoint
 _FILES = ("generator.safetensors", "model.json", checkpoint.MANIFEST, CARD)
 
 
-def export(what: str | Path, out: str | Path, *, which: str = "latest", force: bool = False) -> int:
+def export(what: str | Path, out: str | Path, *, which: str | SupportsIndex = "latest", force: bool = False) -> int:
     """Export a model as one file or folder.
 
     Args:
@@ -37,7 +38,7 @@ def export(what: str | Path, out: str | Path, *, which: str = "latest", force: b
 
     Raises:
         CheckpointError: there is no such model, it is damaged, or its network cannot be exported in this form.
-        ConfigError: ``force`` is neither True nor False.
+        ConfigError: ``which`` is neither a text nor a whole number, or ``force`` is neither True nor False.
         MissingExtraError: the package ``onnx`` is not installed.
         OutputError: the name has another ending, something is there already, or the page would be too large.
 

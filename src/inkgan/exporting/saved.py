@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class SavedModel(NamedTuple):
         return found[1] if found else None
 
 
-def read(what: str | Path, which: str) -> SavedModel:
+def read(what: str | Path, which: str | SupportsIndex) -> SavedModel:
     """Read a bundled model, a run, a checkpoint or a model folder; see :func:`inkgan.generation.loading.read`.
 
     Raises:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, as_given, did_you_mean, reason_of, shown, valid_path
+from inkgan.errors import CheckpointError, as_given, did_you_mean, reason_of, shown, valid_path, whole_number
 from inkgan.generation import torch_networks
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.images import LONGEST_CLASS_NAME
@@ -23,6 +23,8 @@ _BUNDLED = Path(__file__).parents[1] / "models"
 #: The smallest and largest sizes that a model can have, and those of its images: height, width and channels.
 _LIMITS = {"num_classes": (0, 65_536), "latent_dim": (1, 4096), "channels": (1, 1024)}
 _LIMITS_OF_SHAPE = ((1, 4096), (1, 4096), (1, 3))
+#: The smallest and the largest number that can be asked for as a checkpoint's step.
+_STEPS = (-(10**12), 10**12)
 #: Half of a surrogate pair, which JSON can hold and text cannot.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -54,14 +56,17 @@ def is_bundled(what: str | Path) -> bool:
     return isinstance(what, str) and what in bundled_models()
 
 
-def read(path: str | Path, which: str) -> Found:
+def read(path: str | Path, which: str | SupportsIndex) -> Found:
     """Find a generator and read it, even while a trainer saves and removes checkpoints.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
+        ConfigError: ``which`` is neither a text nor a whole number.
         MissingExtraError: the network has no NumPy form, and PyTorch is not installed.
     """
     place = valid_path(path, "the model", CheckpointError)
+    if not isinstance(which, str):
+        which = str(whole_number(which, "there is no checkpoint {}. Give latest, best or a step.", *_STEPS))
     for _ in range(checkpoint.TRIES):
         steps = _steps_of_run(place)
         try:
@@ -113,7 +118,7 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     if not folder.is_dir():
         names = bundled_models()
         raise CheckpointError(
-            f"there is no model or run {shown(path)!r}.{did_you_mean(str(path), names)} "
+            f"there is no model or run '{shown(path)}'.{did_you_mean(str(path), names)} "
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     return _checkpoint_of_run(folder, which)

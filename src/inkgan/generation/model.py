@@ -37,8 +37,6 @@ STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
-#: The smallest and the largest number that can be asked for as a checkpoint's step.
-_STEPS = (-(10**12), 10**12)
 #: With ``legible``, this many images are drawn and read at a time, since only a few of them are drawn again.
 _LEGIBLE_CHUNK = 16 * CHUNK
 #: The most images that a notebook shows, and the number side by side.
@@ -324,8 +322,6 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
         InkganWarning: the newest checkpoint is damaged, so an older one was taken; or the file of a network of your
             own has changed since it was trained.
     """
-    if not isinstance(which, str):
-        which = str(whole_number(which, "there is no checkpoint {}. Give latest, best or a step.", *_STEPS))
     found = read(path, which)
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)

@@ -394,7 +394,7 @@ class RunFolder:
             step = int(which)
         else:
             known = ", ".join([*(["best"] if self.best_step() else []), *map(str, steps)])
-            raise CheckpointError(f"{shown(self.path)} has no checkpoint {shown(which)!r}. It has: latest, {known}.")
+            raise CheckpointError(f"{shown(self.path)} has no checkpoint '{shown(which)}'. It has: latest, {known}.")
         return self.checkpoints / checkpoint.checkpoint_name(step)
 
     def newest_step(self) -> int | None:

@@ -67,7 +67,7 @@ class TrainingTask:
         if out is None:
             return default_folder(self.asked(seed))
         if Path(out).name in ("", ".."):
-            raise ConfigError(f"--out {shown(out)!r} cannot name many runs: each adds its seed to a name. Give a name.")
+            raise ConfigError(f"--out '{shown(out)}' cannot name many runs: each adds its seed to a name. Give a name.")
         return Path(f"{Path(out)}-{seed}")
 
     def asked(self, seed: int) -> Config:
