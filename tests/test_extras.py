@@ -67,7 +67,7 @@ def test_commands_that_need_an_extra_say_what_to_install(tmp_path: Path, argumen
 def test_each_extra_that_messages_name_brings_its_library() -> None:
     """Every extra that a message tells the user to install is in pyproject.toml and brings the missing library."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    for library, (_, extra) in errors._OPTIONAL.items():
+    for library, (_, extra) in errors.OPTIONAL.items():
         assert extra in extras, f"{extra} is no extra of pyproject.toml"
         brought = {re.split(r"[^\w-]", one)[0].replace("-", "_") for one in extras[extra]}
         assert library in brought | {"starlette"}, f"the extra {extra} lacks {library}"  # FastAPI brings Starlette

@@ -112,7 +112,7 @@ class Interrupted(KeyboardInterrupt, _ShownInOneLine):
 
 
 #: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
-_OPTIONAL = {
+OPTIONAL = {
     "torch": ("PyTorch", "train"),
     "tensorboard": ("TensorBoard", "train"),
     "scipy": ("SciPy", "train"),
@@ -132,9 +132,9 @@ _OPTIONAL = {
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     """Return the error that says what to install, if the missing module comes with an extra; else None."""
     name = (error.name or "").partition(".")[0]
-    if name not in _OPTIONAL:
+    if name not in OPTIONAL:
         return None
-    title, extra = _OPTIONAL[name]
+    title, extra = OPTIONAL[name]
     return MissingExtraError(f"this needs {title}. Install it with: pip install 'inkgan[{extra}]'")
 
 

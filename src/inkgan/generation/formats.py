@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inkgan.errors import OutputError, import_extra, shown
+from inkgan.errors import OPTIONAL, OutputError, import_extra, shown
 from inkgan.files import output_errors
 from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT, is_time, warn_of_times
 
@@ -292,8 +292,8 @@ Pack = Callable[[str, "Iterable[Writing]"], Files]
 
 _PACKS: tuple[Pack, ...] = (webdataset, imagefolder, parquet, lmdb, paddleocr, doctr, coco, yolo, npz)
 FORMATS: Mapping[str, Pack] = {pack.__name__: pack for pack in _PACKS}
-#: The libraries that formats need besides the base install.
-LIBRARIES = {"parquet": "pyarrow", "lmdb": "lmdb"}
+#: The libraries that formats need besides the base install. The extra that brings one has the name of the format.
+LIBRARIES = {extra: library for library, (_, extra) in OPTIONAL.items() if extra in FORMATS}
 
 
 def packer(name: str) -> Pack:
