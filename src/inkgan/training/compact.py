@@ -1,4 +1,4 @@
-"""The recipes ``fast`` and ``best``: compact networks, a regularised game, and a moving average of the generator.
+"""The recipes ``fast`` and ``best``: compact networks, a gradient penalty, and a moving average of the generator.
 
 A step, without slices, mixed precision and CUDA graphs::
 
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
         labels: their classes [N], which are also those of the generated images; None without labels.
         latents: latents [N, D] of the generated images.
         mixing: for WGAN-GP, the weight [N, 1, 1, 1] of each generated image when the penalty interpolates between it
-            and the real image it is paired with; None in other games.
+            and the real image it is paired with; None with other losses.
     """
 
     real: Tensor
@@ -91,7 +91,7 @@ class Compact(Recipe):
     """Networks, optimisers and update rules of ``fast`` and ``best``.
 
     Every step returns its losses (float32 scalars, computed before the update) and how well the discriminator told real
-    from generated images: :func:`inkgan.training.losses.comparison` and, in games whose logits have a zero, also
+    from generated images: :func:`inkgan.training.losses.comparison` and, with losses whose logits have a zero, also
     :func:`inkgan.training.losses.scores`.
 
     Args:
@@ -271,7 +271,7 @@ class Compact(Recipe):
         return Losses(terms, figures), logits_real
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Batch, settings: PenaltySettings) -> Tensor:
-        """Return the gradient penalty without γ or λ: WGAN-GP's in its game, else R1 + R2, or R1 alone."""
+        """Return the gradient penalty without γ or λ: WGAN-GP's with its loss, else R1 + R2, or R1 alone."""
         n = len(images) // 2
         if part.mixing is not None:
             real, fake = images[:n], images[n:]

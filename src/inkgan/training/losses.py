@@ -1,14 +1,14 @@
 """Adversarial losses and gradient penalties as pure functions: logits or their gradients in, one number out.
 
-A *game* is a pair of losses, one for each network. All games in :data:`ADVERSARIAL_LOSSES` have the same signature, so
-that a recipe can train with any of them. Terms that need more than logits, such as a penalty, are added in
-``compact.py``, in ``discriminator_losses`` or ``generator_losses``.
+An *adversarial loss* is a pair of losses, one for each network. All those in :data:`ADVERSARIAL_LOSSES` have the same
+signature, so that a recipe can train with any of them. Terms that need more than logits, such as a penalty, are added
+in ``compact.py``, in ``discriminator_losses`` or ``generator_losses``.
 
 Logits are [N]: any real numbers, larger for images that look more real. Every loss is a mean over N, so the loss of a
-batch is the mean of the losses of its slices. A game that compares each image with the mean of others, such as a
+batch is the mean of the losses of its slices. A loss that compares each image with the mean of others, such as a
 relativistic average, works too, but its result depends on the setting ``slices``.
 
-In some games the logits have a zero, above which the discriminator takes an image for real. In the others only
+With some losses the logits have a zero, above which the discriminator takes an image for real. With the others only
 differences count: adding a number to every logit changes no loss and no gradient, so a single logit says nothing.
 """
 
@@ -97,7 +97,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
         paper="Lim and Ye 2017, eq. 16 and 17",
     ),
     # The generator's loss includes the mean logit of real images, which does not depend on the generator. Without it,
-    # the loss would change if a number were added to every logit, which has no meaning in this game.
+    # the loss would change if a number were added to every logit, which has no meaning here.
     "wgan-gp": AdversarialLoss(
         discriminator=lambda real, fake: fake.mean() - real.mean(),
         generator=lambda real, fake: real.mean() - fake.mean(),
@@ -126,7 +126,7 @@ def scores(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
 
 
 def comparison(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
-    """Compare the logits of real and of generated images in pairs; this needs no zero, so it works for every game.
+    """Compare the logits of real and of generated images in pairs; this needs no zero, so it works for every loss.
 
     Args:
         logits_real: of real images [N].

@@ -92,10 +92,10 @@ class Opinion:
     """The discriminator's opinion of a generated image. Either ``estimate`` or ``margin`` is given.
 
     Attributes:
-        estimate: the image's logit, above 0 if the discriminator takes the image for real; None in games whose logits
-            have no zero.
+        estimate: the image's logit, above 0 if the discriminator takes the image for real; None with losses whose
+            logits have no zero.
         margin: the logit of a real image minus that of this image, above 0 if the discriminator finds the real image
-            more real; None in games whose logits have a zero.
+            more real; None with losses whose logits have a zero.
         same_class: whether that real image has the same class; without labels, it may be any image.
     """
 

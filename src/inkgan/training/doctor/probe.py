@@ -196,7 +196,7 @@ def area_under_roc(higher: Array, lower: Array) -> float:
     """Return the share of pairs (i, j) with ``higher[i] > lower[j]``; ties count half, and two equal groups give 0.5.
 
     This is the area under the ROC curve (Hanley and McNeil, 1982). A common offset or scale of all values does not
-    change it, so it means the same in games whose logits have no zero.
+    change it, so it means the same with losses whose logits have no zero.
 
     Args:
         higher: values [N] that ought to be higher.
