@@ -17,8 +17,7 @@ from inkgan.generation.hands import DEFAULT_MODEL, load_for_writing
 from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
-from inkgan.generation.model import Model
-from inkgan.generation.model import load as load_model
+from inkgan.generation.model import Model, load
 from inkgan.generation.tables import Document, Table
 from inkgan.generation.templates import Templates, Texts, read_texts
 from inkgan.generation.writing import Background, CheckedOptions, Writing, WritingOptions, in_batches
@@ -168,7 +167,7 @@ def sources_of(spec: Spec) -> Sources:
     """
     if spec.texts_file == "-":
         raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
-    model = load_model(spec.model)
+    model = load(spec.model)
     load_for_writing(model)
     return Sources(model, Templates(spec.texts) if spec.texts_file is None else read_texts(spec.texts_file))
 
