@@ -18,7 +18,7 @@ from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.looks import LookLike, look_of, name_of
 from inkgan.generation.model import Model, load
-from inkgan.generation.tables import Document, Table
+from inkgan.generation.tables import Document, Number, Table, Whole
 from inkgan.generation.templates import Templates, Texts, read_texts
 from inkgan.generation.writing import Background, CheckedOptions, Writing, WritingOptions, in_batches
 from inkgan.images import Images
@@ -35,7 +35,7 @@ class Share(Table):
     """A split of a data set, such as ``train``, and its share of the writers."""
 
     name: str
-    share: float = Field(gt=0, le=1, allow_inf_nan=False)
+    share: Number = Field(gt=0, le=1)
 
     @field_validator("name")
     @classmethod
@@ -74,19 +74,19 @@ class Spec(Document):
 
     texts: tuple[str, ...] = Field(default=(), examples=["['2026', '{date:%d.%m.%Y}']"])
     texts_file: str | None = None
-    count: int = Field(ge=1, le=_MOST_IMAGES)
-    shards: int = Field(default=1, ge=1, le=MOST_SHARDS)
+    count: Whole = Field(ge=1, le=_MOST_IMAGES)
+    shards: Whole = Field(default=1, ge=1, le=MOST_SHARDS)
     format: str = "webdataset"
     split: tuple[Share, ...] = Field(
         default=(), examples=["[{'name': 'train', 'share': 0.9}, {'name': 'test', 'share': 0.1}]"]
     )
     model: str = DEFAULT_MODEL
-    seed: int = 0
-    style: float = 0.25
-    slant: float = 0.0
-    height: int = 96
+    seed: Whole = 0
+    style: Number = 0.25
+    slant: Number = 0.0
+    height: Whole = 96
     background: Background = "white"
-    legible: float = LEGIBLE
+    legible: Number = LEGIBLE
     look: LookLike = "clean"
 
     @model_validator(mode="before")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from inkgan.errors import ConfigError, as_given, did_you_mean, instead, shown
 from inkgan.generation.texts import LONGEST_TEXT
@@ -13,25 +13,24 @@ from inkgan.generation.texts import LONGEST_TEXT
 #: that is not a table.
 _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 
-Length = Annotated[int, Field(ge=1, le=LONGEST_TEXT)]
 
-#: The types of fields that hold numbers.
-_NUMBERS = (int, float, tuple[Length, Length])
+def _no_text(value: Any) -> Any:
+    """Refuse what pydantic would turn into a number."""
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("give a number, and not a text, true or false")  # noqa: TRY004 - for pydantic
+    return value
+
+
+#: Numbers, which no text, true or false stands for.
+Whole = Annotated[int, BeforeValidator(_no_text)]
+Number = Annotated[float, BeforeValidator(_no_text)]
+Length = Annotated[Whole, Field(ge=1, le=LONGEST_TEXT)]
 
 
 class Table(BaseModel):
-    """A frozen table without unknown keys; no number may be a text, true or false."""
+    """A frozen table without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _require_real_numbers(cls, value: Any, field: ValidationInfo) -> Any:
-        items = value if isinstance(value, list | tuple) else [value]
-        is_number = cls.model_fields[str(field.field_name)].annotation in _NUMBERS
-        if is_number and any(isinstance(item, bool | str | bytes) for item in items):
-            raise ValueError("give a number, and not a text, true or false")
-        return value
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Document(Table):
@@ -48,7 +47,7 @@ class WeightedTemplate(Table):
     """A template of a mixture."""
 
     template: str
-    weight: float = Field(default=1.0, gt=0, le=1e9, allow_inf_nan=False)
+    weight: Number = Field(default=1.0, gt=0, le=1e9)
 
 
 class MixtureFile(Document):
