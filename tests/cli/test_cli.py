@@ -763,6 +763,7 @@ def test_variables_for_the_size_of_the_terminal_do_not_matter_if_they_name_no_si
 NO_PROCESSES = (
     "the system starts no more processes and threads. Ask for fewer --jobs or --workers, or raise the limit: ulimit -u."
 )
+NO_MEMORY = "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size."
 
 
 @pytest.mark.parametrize(
@@ -783,9 +784,11 @@ NO_PROCESSES = (
             BlockingIOError(errno.EAGAIN, "write could not complete without blocking"),
             "cannot write what this command prints: write could not complete without blocking.",
         ),
+        (MemoryError(), NO_MEMORY),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory"), NO_MEMORY),
     ],
     ids=["a file", "a disk", "a stream", "a terminal that is gone", "too many pipes",
-         "a process", "a thread", "a thread of PyTorch", "a full pipe"],
+         "a process", "a thread", "a thread of PyTorch", "a full pipe", "memory", "memory of PyTorch"],
 )  # fmt: skip
 def test_errors_of_the_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
@@ -898,21 +901,6 @@ def test_a_variable_that_pytorch_refuses_is_reported_in_one_line(
     assert ended.stderr.startswith("inkgan: TORCH_LOGS='nonsense' is not allowed by PyTorch")
     assert ended.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory")], ids=str
-)
-def test_too_little_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
-) -> None:
-    """Too little memory is reported in one line."""
-
-    def full(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr("inkgan.generation.model.load", full)
-    assert "not enough memory" in command_refusal(capsys, "sample", "fast", "-o", str(tmp_path / "digits.png"), code=1)
 
 
 @pytest.mark.linux

@@ -763,33 +763,29 @@ def test_a_foreign_network(tmp_path: Path, network: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "size",
+    ("wrong", "said"),
     [
-        {"image_shape": [28, 28]},
-        {"image_shape": [28, 28, 4]},
-        {"image_shape": [0, 28, 1]},
-        {"latent_dim": 10**9},
-        {"num_classes": -1},
-        {"channels": True},
-        {"channels": "8"},
-        {"channels": None},
+        *(
+            (size, "image_shape")
+            for size in (
+                {"image_shape": [28, 28]},
+                {"image_shape": [28, 28, 4]},
+                {"image_shape": [0, 28, 1]},
+                {"latent_dim": 10**9},
+                {"num_classes": -1},
+                {"channels": True},
+                {"channels": "8"},
+                {"channels": None},
+            )
+        ),
+        *(({"slope": slope}, "the slope") for slope in (-0.1, 1.5, math.nan, True, "0.1", None)),
     ],
     ids=str,
 )
-def test_sizes_that_cannot_be(tmp_path: Path, size: dict[str, Any]) -> None:
+def test_sizes_and_slopes_that_cannot_be(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
     """A description with an impossible size is refused before anything is made by it."""
     possible = {"network": "compact", "image_shape": [28, 28, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
-    (tmp_path / "model.json").write_text(json.dumps(possible | size), "utf-8")
+    (tmp_path / "model.json").write_text(json.dumps(possible | wrong), "utf-8")
     (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
     sign(tmp_path)
-    complaint(lambda: inkgan.load(tmp_path), "model.json gives image_shape")
-
-
-@pytest.mark.parametrize("slope", [-0.1, 1.5, math.nan, True, "0.1", None])
-def test_a_slope_that_cannot_be(tmp_path: Path, slope: object) -> None:
-    """An impossible slope is refused as well; see :func:`inkgan.networks.grid.slope_of`."""
-    sizes = {"image_shape": [8, 8, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
-    (tmp_path / "model.json").write_text(json.dumps({"network": "compact", **sizes, "slope": slope}), "utf-8")
-    (tmp_path / "generator.safetensors").write_bytes(header({"w": entry()}))
-    sign(tmp_path)
-    complaint(lambda: inkgan.load(tmp_path), "model.json gives the slope")
+    complaint(lambda: inkgan.load(tmp_path), f"model.json gives {said}")
