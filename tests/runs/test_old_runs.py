@@ -94,8 +94,11 @@ def labelled_data(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("fast_saves")
 def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -> None:
-    """A run of the tutorial that was stopped at step 5 ends with the same files as one that was not."""
-    runs.train(tmp_path / "run", tutorial_data, settings=runs.TUTORIAL, stop_at=5)
+    """A run of the tutorial that ended after step 4 continues to the same files as one that did not."""
+    runs.copy(tutorial_run, tmp_path / "run")
+    shutil.rmtree(runs.newest(tmp_path / "run"))
+    for name in ("grid-0000006.png", "learning.gif", "sheet.png"):
+        (tmp_path / "run" / "pictures" / name).unlink()
     new = inkgan.load(tmp_path / "run").sample(3, seed=5)
     old = make_old(tmp_path / "run")
     np.testing.assert_array_equal(inkgan.load(old).sample(3, seed=5), new)
