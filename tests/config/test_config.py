@@ -359,7 +359,7 @@ def test_a_file_that_is_not_settings(tmp_path: Path, content: bytes) -> None:
     """A file that is not TOML, or too large, is refused; for the longest keys, Python's parser would take minutes."""
     file = tmp_path / "settings.toml"
     file.write_bytes(content)
-    complaint(file=file)
+    assert complaint(file=file).endswith(" Correct it, or name another TOML file.")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

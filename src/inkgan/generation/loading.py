@@ -138,7 +138,8 @@ def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
 
     run = RunFolder(folder)
     if not run.is_run:
-        raise CheckpointError(f"{shown(folder)} is neither a run ({run.why_no_run()}) nor a model (no model.json).")
+        neither = f"neither a run ({run.why_no_run()}) nor a model (no model.json)"
+        raise CheckpointError(f"{shown(folder)} is {neither}. Name a run, a checkpoint or a model.")
     if which != "latest":
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)

@@ -279,7 +279,7 @@ class Model:
         n = _valid_count(n)
         if not self.num_classes:
             if labels is not None:
-                raise ConfigError(f"{self.name} draws without labels, so no class can be asked for.")
+                raise ConfigError(f"{self.name} draws without labels, so it knows no classes. Leave the label out.")
             return None
         if labels is None:
             return np.arange(n) % self.num_classes

@@ -159,7 +159,7 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
         return False
     files = make_shard(spec, _unchanged_sources(spec, out, tuple(digests.items())), number)
     if not (out / MANIFEST).exists():
-        raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was.")
+        raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was. Begin it again.")
     _require_same(_read(out / MANIFEST), _manifest_of(spec, digests), out)
     _move_into_place(files, out, number, depth=2 if spec.split else 1)
     return True
@@ -288,7 +288,7 @@ def _refuse_foreign(out: Path) -> None:
             holds_records(out) or any(not entry.name.startswith(".") for entry in out.iterdir())
         )
     if holds_files and not (out / MANIFEST).exists():  # checked last: another process may begin at this moment
-        raise OutputError(f"{shown(out)} already holds files. A data set needs a folder of its own.")
+        raise OutputError(f"{shown(out)} already holds files. A data set needs a folder of its own; name another.")
 
 
 def _write_missing(files: Files, out: Path) -> None:
