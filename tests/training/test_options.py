@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import tiny_runs as runs
 from fresh_process import modules_after
 from inkgan.config import resolve
 from inkgan.errors import ConfigError
 from inkgan.networks.tutorial import LATENT_DIM
-from inkgan.training.options import TrainingOptions
+from inkgan.training.options import TrainingOptions, complete_options
 from inkgan.training.start import train
 from refusals import refusal
 
 # Values from notebooks
+
+
+class Two:
+    """A whole number of another library."""
+
+    def __index__(self) -> int:
+        return 2
+
+
+def test_other_libraries_numbers_and_paths_become_pythons(tmp_path: Path) -> None:
+    """They are sent to other processes as JSON, and compared with steps."""
+    options: dict[str, Any] = {"processes": Two(), "stop_at": np.array(2), "out": PurePath("a")}
+    given = complete_options(None, **options, settings={"slices": torch.tensor(2)})
+    assert (given["processes"], given["stop_at"], given["out"], given["settings"]) == (2, 2, "a", {"slices": 2})
+    json.dumps(given)
 
 
 def test_numbers_of_numpy_and_paths_are_options(small_data: Path, tmp_path: Path) -> None:

@@ -619,6 +619,14 @@ def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str
 
 
 @pytest.mark.slow
+def test_a_first_process_that_ends_at_once() -> None:
+    """The other one, which has no command yet, ends as well, without a traceback."""
+    words = [sys.executable, "-m", "inkgan.training.follower"]
+    done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:

@@ -18,7 +18,10 @@ from inkgan.training.start import train
 
 def main() -> None:
     """Train along, and end with the exit code of the first process; only that one prints the reason."""
-    command: dict[str, Any] = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # the first process ended at once
+        sys.exit(LostProcessError.exit_code)
+    command: dict[str, Any] = json.loads(line)
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     try:
         train(**command)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
@@ -87,12 +90,17 @@ def complete_options(recipe: str | None = None, **options: Unpack[TrainingOption
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's numbers into Python's, and paths into strings, also within settings."""
+    """Turn numbers of NumPy and others into Python's, and paths into strings, also within settings."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
-    return str(value) if isinstance(value, Path) else value
+    with suppress(TypeError, ValueError, OverflowError):  # what is neither is refused later, where its name is known
+        if isinstance(value, os.PathLike):
+            return str(Path(value))
+        if isinstance(value, SupportsIndex) and not isinstance(value, int):
+            return operator.index(value)
+    return value
 
 
 def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
