@@ -18,7 +18,7 @@ from inkgan.evaluation.metrics.frechet import GaussianStatistics
 from inkgan.evaluation.reference import ImageFeatures, Reference, compute_statistics
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample, Subject
-from inkgan.files import Progress, no_progress
+from inkgan.files import no_progress
 from inkgan.generation.model import Model
 from inkgan.images import Images, Labels
 from inkgan.networks import building
@@ -34,8 +34,8 @@ def of_classes(labels: Labels) -> Features:
 class Learner:
     """A classifier that calls an image dark or light like the images of nearest mean that it was given."""
 
-    def __init__(self, images: Images, labels: Labels, _: FeatureCard, recipe: FeatureRecipe, __: Progress) -> None:
-        self._means = [images[labels == label].mean() for label in range(2)]
+    def __init__(self, examples: Split, _: FeatureCard, recipe: FeatureRecipe, *__: object) -> None:
+        self._means = [examples.images[examples.labels == label].mean() for label in range(2)]
         self.recipe = recipe
 
     def probabilities(self, images: Images) -> Features:

@@ -344,7 +344,7 @@ def test_the_accuracy_score_falls_with_a_missing_kind_and_with_wrong_labels(
     kept = labels != 3
 
     def score(labels: Labels) -> float:
-        return classification_accuracy.classification_accuracy(images[kept], labels[kept], data, 1).value
+        return classification_accuracy.classification_accuracy(Split(images[kept], labels[kept]), data, 1).value
 
     assert kept.mean() - 0.15 < score(labels) <= kept.mean()
     assert score((labels + 1) % 10) < 0.1

@@ -75,7 +75,7 @@ def accuracy(network: FeatureNetwork, images: Images, labels: Labels) -> float:
 
 @pytest.fixture(scope="module")
 def network() -> FeatureNetwork:
-    return train_features(*bars(400), card(), QUICK)
+    return train_features(Split(*bars(400)), card(), QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,10 @@ def test_it_learns(network: FeatureNetwork) -> None:
 @pytest.mark.slow
 def test_training_is_deterministic_and_leaves_the_global_generator_alone() -> None:
     state = torch.random.get_rng_state()
-    first, second = (train_features(*bars(100), card(), QUICK)(bars(20)[0]) for _ in range(2))
+    first, second = (train_features(Split(*bars(100)), card(), QUICK)(bars(20)[0]) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert torch.equal(state, torch.random.get_rng_state())
-    other = train_features(*bars(100), card(), replace(QUICK, seed=1))(bars(20)[0])
+    other = train_features(Split(*bars(100)), card(), replace(QUICK, seed=1))(bars(20)[0])
     assert not np.array_equal(first, other)
 
 
@@ -108,7 +108,7 @@ def test_training_is_deterministic_and_leaves_the_global_generator_alone() -> No
 @pytest.mark.parametrize("shape", [(8, 8, 1), (12, 20, 3), (90, 70, 1)])
 def test_any_size_with_one_or_three_channels(shape: tuple[int, int, int]) -> None:
     recipe = replace(QUICK, least_steps=3, bfloat16=False)
-    small = train_features(*bars(64, shape), card(shape), recipe)
+    small = train_features(Split(*bars(64, shape)), card(shape), recipe)
     assert small(bars(5, shape)[0]).shape == (5, 16)
     assert small.card.recipe["bfloat16"] is False
 

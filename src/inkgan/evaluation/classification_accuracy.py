@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inkgan.data import DataSet
+from inkgan.data import DataSet, Split
 from inkgan.errors import quantity
 from inkgan.evaluation.feature_training import FeatureRecipe, train_features
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard
@@ -17,7 +17,6 @@ from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample, draw
 from inkgan.files import Progress, no_progress
 from inkgan.generation.model import Model
-from inkgan.images import Images, Labels
 
 _CEILING_VERSION = 2  # raise it when the score changes: its ceiling in the cache is then computed again
 
@@ -49,33 +48,27 @@ def accuracy_score(
     if len(train) < SCORE_RECIPE.batch_images:
         count = quantity(len(train), "training image")
         return [], [f"{data.name} has {count}; the classification accuracy score needs {SCORE_RECIPE.batch_images}."]
-    pictures, labels, notes = sample.images, sample.labels, []
-    name = "classification_accuracy"
-    if labels is None:
-        name, labels = "classification_accuracy_by_teacher", images.predicted
+    name, examples, notes = "classification_accuracy", Split(sample.images, sample.labels), []
+    if examples.labels is None:
+        name, examples = "classification_accuracy_by_teacher", Split(sample.images, images.predicted)
         notes = [
             "the images have no labels: the accuracy score uses labels that the feature network gave (the teacher)."
         ]
     elif isinstance(sample.subject.source, Model):
         more = draw(sample.subject, len(train), sample.seed, data, progress)
-        assert more.labels is not None
-        pictures, labels = more.images, more.labels
-    real = train[reference.some_training(len(pictures))]
-
-    def learn(images: Images, labels: Labels, seed: int, doing: str) -> Estimate:
-        return classification_accuracy(images, labels, data, seed, lambda _, done: progress(doing, done))
+        examples = Split(more.images, more.labels)
+    real = train[reference.some_training(len(examples))]
 
     def ceiling() -> dict[str, Estimate]:
-        assert real.labels is not None
-        return {"ceiling": learn(real.images, real.labels, 0, "learning real images")}
+        return {"ceiling": classification_accuracy(real, data, 0, progress, "learning real images")}
 
-    floor = reference.cached(f"ceiling-n{len(pictures)}", _CEILING_VERSION, ceiling)["ceiling"]
-    score = learn(pictures, labels, sample.seed, "learning the images")
+    floor = reference.cached(f"ceiling-n{len(examples)}", _CEILING_VERSION, ceiling)["ceiling"]
+    score = classification_accuracy(examples, data, sample.seed, progress, "learning the images")
     return [Figure.of(name, score, floor)], notes
 
 
 def classification_accuracy(
-    images: Images, labels: Labels, real: DataSet, seed: int, progress: Progress = no_progress
+    examples: Split, real: DataSet, seed: int, progress: Progress = no_progress, doing: str = "learning"
 ) -> Estimate:
     """Measure the classification accuracy score of images with labels.
 
@@ -84,13 +77,13 @@ def classification_accuracy(
     Wilson's over the test images; it does not cover the variation over seeds of the classifier.
 
     Args:
-        images: uint8 [N, H, W, C], N >= 128.
-        labels: int64 [N], in the numbering of the real data.
+        examples: N >= 128 images, with labels in the numbering of the real data.
         real: the real images; the classifier is tested on their labelled test split.
         seed: the seed of the classifier's weights, batches and dropout; the same seed gives the same figure.
         progress: called every hundred steps and at the end.
+        doing: the name of the work, for ``progress``.
     """
     card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
-    network = train_features(images, labels, card, replace(SCORE_RECIPE, seed=seed), progress)
+    network = train_features(examples, card, replace(SCORE_RECIPE, seed=seed), progress, doing)
     right = network.probabilities(real.test.images).argmax(1) == real.test.labels
-    return replace(binomial(int(right.sum()), len(right)), n=len(images))
+    return replace(binomial(int(right.sum()), len(right)), n=len(examples))

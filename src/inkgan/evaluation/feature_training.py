@@ -13,7 +13,9 @@ import copy
 import hashlib
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from inkgan.data import DataSet
+from inkgan.data import DataSet, Split
 from inkgan.device import has_fast_bfloat16
 from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
 from inkgan.evaluation.cache import features_folder
@@ -40,7 +42,7 @@ from inkgan.evaluation.features import (
 )
 from inkgan.evaluation.subject import shortage_to_learn
 from inkgan.files import Progress, no_progress, one_at_a_time, output_errors
-from inkgan.images import Images, Labels
+from inkgan.images import Images
 
 _SMALL_SET_IMAGES = 10_000
 _SMALL_SET_SECONDS = 60
@@ -154,7 +156,6 @@ def train_feature_network(
     data: DataSet, recipe: FeatureRecipe, progress: Progress = no_progress, widths: tuple[int, ...] = WIDTHS
 ) -> FeatureNetwork:
     """Train a feature network on a labelled data set's training split, and test it on the other two."""
-    assert data.train.labels is not None
     card = FeatureCard(
         name=f"{data.name} features",
         image_shape=data.image_shape,
@@ -162,11 +163,8 @@ def train_feature_network(
         widths=widths,
         data={"name": data.name, "digest": data.digest, "train_images": len(data.train)},
     )
-
-    def tell(_: str, done: float) -> None:
-        progress(f"training the feature network of {data.name}", done)
-
-    network = train_features(data.train.images, data.train.labels, card, recipe, tell)
+    doing = f"training the feature network of {data.name}"
+    network = train_features(data.train, card, recipe, progress, doing)
     network.layers.half().float()  # as the weights will be stored
     accuracies = {
         name: float((network.probabilities(split.images).argmax(1) == split.labels).mean())
@@ -177,24 +175,25 @@ def train_feature_network(
 
 
 def train_features(
-    images: Images, labels: Labels, card: FeatureCard, recipe: FeatureRecipe, progress: Progress = no_progress
+    examples: Split, card: FeatureCard, recipe: FeatureRecipe, progress: Progress = no_progress, doing: str = "training"
 ) -> FeatureNetwork:
     """Train a feature network; the same inputs on the same machine and versions give the same bits.
 
     Args:
-        images: uint8 [N, H, W, C], the training split; at least one batch.
-        labels: int64 [N] in 0..K-1, K being the number of class names of the card.
+        examples: at least one batch of images, with labels in 0..K-1, K being the number of class names of the card.
         card: the description of the network; ``recipe`` is filled in.
         recipe: the recipe of the training.
         progress: called every hundred steps and at the end.
+        doing: the name of the work, for ``progress``.
     """
+    assert examples.labels is not None
     recipe = replace(recipe, bfloat16=recipe.bfloat16 and has_fast_bfloat16(torch.device("cpu")))
     with torch.random.fork_rng(devices=[]):
         # This seeds the initial weights and dropout; _fit seeds batches and warps. GPU generators are left alone.
         torch.default_generator.manual_seed(recipe.seed)
         layers = layers_to_train(card, recipe.dropout)
         layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = _fit(layers, images, torch.from_numpy(labels), recipe, progress)
+        average = _fit(layers, examples.images, torch.from_numpy(examples.labels), recipe, partial(progress, doing))
     return FeatureNetwork(replace(card, recipe=asdict(recipe)), folded(average))
 
 
@@ -223,9 +222,9 @@ def folded(trained: FeatureLayers) -> FeatureLayers:
 
 
 def _fit(
-    trainee: FeatureLayers, images: Images, labels: Tensor, recipe: FeatureRecipe, progress: Progress
+    trainee: FeatureLayers, images: Images, labels: Tensor, recipe: FeatureRecipe, tell: Callable[[float], None]
 ) -> FeatureLayers:
-    """Train, and return the moving average of the weights."""
+    """Train, and return the moving average of the weights; ``tell`` is called with the share of the steps done."""
     average = copy.deepcopy(trainee)
     batches = len(images) // recipe.batch_images
     steps = recipe.steps(len(images))
@@ -251,7 +250,7 @@ def _fit(
             step += 1
             _update_average(average, trainee, step, recipe.average_steps)
             if step % 100 == 0 or step == steps:
-                progress("training the classifier", step / steps)
+                tell(step / steps)
     return average
 
 
