@@ -119,11 +119,12 @@ def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("train", "test", "classes", "said"),
     [
-        (65, 128, 2, "it can be used to train and to measure\n"),
-        (64, 128, 2, "too few training images to measure: evaluate and compare need 65, and it has 64; add images\n"),
-        (65, 127, 2, "too few test images to measure: evaluate and compare need 128, and it has 127; put"),
-        (65, 128, 1, "too few classes to measure: evaluate and compare need 2, and it has 1; sort"),
-        (65, 128, 0, "too few classes to measure: evaluate and compare need 2, and it has 0; sort"),
+        (100, 128, 2, "it can be used to train and to measure\n"),
+        (99, 128, 2, "too few training images to measure: evaluate and compare need 100, and it has 99; add images\n"),
+        (100, 127, 2, "too few test images to measure: evaluate and compare need 128, and it has 127; put"),
+        (130, 129, 130, "too few test images to measure: evaluate and compare need 130, and it has 129; put"),
+        (100, 128, 1, "too few classes to measure: a feature network needs 2, and it has 1; sort"),
+        (100, 128, 0, "too few classes to measure: a feature network needs 2, and it has 0; sort"),
     ],
 )
 def test_check_says_what_data_can_be_used_for(tmp_path: Path, train: int, test: int, classes: int, said: str) -> None:

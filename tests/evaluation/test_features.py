@@ -301,11 +301,9 @@ def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
 
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(
-        EvaluationError, match=r"bars has too few classes to measure: evaluate and compare need 2, and it has 0"
-    ):
+    with pytest.raises(EvaluationError, match=r"bars has too few classes .* needs 2, and it has 0"):
         feature_network_for(data(labelled=False))
-    with pytest.raises(EvaluationError, match=r"bars has too few classes .* and it has 1; .* an extractor of your own"):
+    with pytest.raises(EvaluationError, match=r"bars has too few classes .* and it has 1; .* an extractor"):
         feature_network_for(replace(data(), class_names=("a",)))
 
 
@@ -316,7 +314,7 @@ def test_too_few_images_are_refused_before_a_network_learns_them(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     few = replace(data(), train=data().train[:64])
     assert len(few.train) == FeatureCard.num_features == 64
-    with pytest.raises(EvaluationError, match=r"bars has too few training images .* need 65, and it has 64; add"):
+    with pytest.raises(EvaluationError, match=r"bars has too few training images .* needs 65, and it has 64; add"):
         feature_network_for(few)
     assert list(tmp_path.iterdir()) == []
 

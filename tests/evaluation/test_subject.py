@@ -141,8 +141,20 @@ def test_no_more_are_measured_than_there_are(
 
 
 def test_too_few_real_images_are_refused() -> None:
-    with pytest.raises(EvaluationError, match=r"strokes has too few test images to measure: .* and it has 127"):
-        number_to_measure([open_subject(strokes(128))], None, data(test=127))
+    """The caller's own features need as many."""
+    asked = [open_subject(strokes(128))]
+    few = {"test .* it has 127": data(test=127), "training .* it has 99": data((50, 49))}
+    for own_features in (True, False):
+        for lacks, real in few.items():
+            with pytest.raises(EvaluationError, match=rf"strokes has too few {lacks}"):
+                number_to_measure(asked, None, real, own_features=own_features)
+
+
+@pytest.mark.parametrize(("n", "images"), [(129, 200), (None, 129)])
+def test_fewer_images_than_classes_are_refused(n: int | None, images: int) -> None:
+    many = data([1] * 130, class_names=tuple(map(str, range(130))))
+    with pytest.raises(EvaluationError, match="129 images cannot be measured against the 130 classes of strokes"):
+        number_to_measure([open_subject(strokes(images))], n, many)
 
 
 def test_the_seed_chooses_among_more_images() -> None:

@@ -41,7 +41,9 @@ from inkgan.seeds import valid_seed
 _DEFAULT_N = 10_000
 #: The least number of images that can be measured.
 _FEWEST = 128
-#: The least number of training images: the covariance of their features, 64 numbers each, must not be singular.
+#: The least number of training images: the jackknife of the kernel distance has 50 groups, of two images or more.
+_FEWEST_TRAINING = 100
+#: The least that a feature network can learn: the covariance of their features, 64 numbers each, must not be singular.
 _FEWEST_TO_LEARN = 65
 
 #: Everything that can be measured; see :func:`open_subject`.
@@ -193,21 +195,23 @@ def real_images(
 def shortage(data: DataSet, *, own_features: bool = False) -> str:
     """Return what a data set lacks to measure against it, perhaps in the caller's own features; empty if nothing."""
     remedy = "put as many into its test split, a folder test/ beside train/ or arrays test_images and test_labels"
-    held_out = _too_few("test images", len(data.test), _FEWEST, remedy)
-    return held_out or ("" if own_features else shortage_to_learn(data))
+    return (
+        _too_few("test images", len(data.test), max(_FEWEST, len(data.class_names)), remedy)  # one for each class
+        or _too_few("training images", len(data.train), _FEWEST_TRAINING, "add images")
+        or ("" if own_features else shortage_to_learn(data))
+    )
 
 
 def shortage_to_learn(data: DataSet) -> str:
     """Return what a data set lacks for a feature network to learn it; empty if nothing."""
-    several = "sort its images into several, or in Python give inkgan.evaluate an extractor of your own"
-    classes = _too_few("classes", len(data.class_names), 2, several)
-    return classes or _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images")
+    who = "a feature network needs"
+    remedy = "sort its images into several, or in Python give inkgan.evaluate an extractor of your own"
+    classes = _too_few("classes", len(data.class_names), 2, remedy, who)
+    return classes or _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images", who)
 
 
-def _too_few(what: str, has: int, need: int, remedy: str) -> str:
-    if has >= need:
-        return ""
-    return f"too few {what} to measure: evaluate and compare need {need}, and it has {has}; {remedy}"
+def _too_few(what: str, has: int, need: int, remedy: str, who: str = "evaluate and compare need") -> str:
+    return f"too few {what} to measure: {who} {need}, and it has {has}; {remedy}" if has < need else ""
 
 
 def valid_number(n: Any) -> int | None:
@@ -257,6 +261,10 @@ def number_to_measure(
             limits[f"{subject.name} has {len(subject.source):,} images"] = len(subject.source)
     reason, most = min(limits.items(), key=lambda item: item[1])
     wanted = _DEFAULT_N if n is None else n
+    classes = len(data.class_names)
+    if min(most, wanted) < classes:
+        few = f"{min(most, wanted)} images cannot be measured against the {classes} classes of {data.name}"
+        raise EvaluationError(f"{few}; give at least as many images as classes.")
     if most >= wanted:
         return wanted, []
     note = f"n is {most:,}, not {wanted:,}: {reason}."
