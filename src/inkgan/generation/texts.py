@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -97,7 +98,9 @@ class TextFile:
             if source == "-" or not file.seekable():
                 copy = self._kept_open(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
             self._file = copy or file
+            before = self._state()
             self.count, self._starts = self._scan(file, copy)
+            self._checked = self._state() if copy else before
         except OSError as error:
             raise ConfigError(f"cannot read {self._name}: {reason_of(error)}. Name a file of texts.") from None
         self._block = -1
@@ -107,15 +110,25 @@ class TextFile:
         return (self.text(0, index) for index in range(self.count))
 
     def text(self, seed: int, index: int) -> str:
-        """Return the text of an image, by the image's number."""
+        """Return the text of an image, by the image's number.
+
+        Raises:
+            ConfigError: the file was written to since it was checked.
+        """
         block, place = divmod(index % self.count, _BLOCK)
         if block != self._block:
             self._file.seek(self._starts[block])
             lines = [self._file.readline(_LONGEST_LINE + 1) for _ in range(min(_BLOCK, self.count - block * _BLOCK))]
-            # The file may have changed since it was checked; a line that is no longer a text is refused when written.
+            if self._state() != self._checked:
+                raise ConfigError(f"{self._name} changed while its texts were used. Leave it alone, and try again.")
             self._texts = [_without_end(line.decode(errors="replace")) for line in lines]
             self._block = block
         return self._texts[place]
+
+    def _state(self) -> tuple[int, int]:
+        """Return the size and the time of the last change of the file that is read."""
+        found = os.fstat(self._file.fileno())
+        return found.st_size, found.st_mtime_ns
 
     def _kept_open(self, file: BinaryIO) -> BinaryIO:
         """Return the file; it will be closed when these lines are garbage-collected."""
