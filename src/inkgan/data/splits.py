@@ -85,7 +85,7 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
     mentioned = {top: split for top in tops if (split := split_from_name(_LAST_CAPITAL.sub(r" \1", top))[0])}
     if not named and _divide(mentioned, tops):
         if splits == "auto":
-            raise _question(source, tops, "are these classes, or splits?")
+            raise _question(source, tops, mentioned, "are these classes, or splits?")
         named = mentioned
     if not named:
         _refuse_splits_inside(places, tops, source)
@@ -94,11 +94,11 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
             raise DataError(f"{source} has {none}. Rename the folders, or leave data.splits=yes out.")
         return {}
     if len(named) < len(tops) and splits == "auto":
-        raise _question(source, tops, "are these classes, or are some of them splits?")
+        raise _question(source, tops, named, "are these classes, or are some of them splits?")
     if "train" not in named.values():
-        raise _question(source, tops, "which of them is to train on?")
+        raise _question(source, tops, named, "which of them is to train on?")
     if len(set(named.values())) < len(named):
-        raise _question(source, tops, "two of them are the same split.")
+        raise _question(source, tops, named, "two of them are the same split.")
     return named
 
 
@@ -146,10 +146,13 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
         )
 
 
-def _question(source: str, folders: Sequence[str], question: str) -> DataError:
+def _question(source: str, folders: Sequence[str], named: Mapping[str, str], question: str) -> DataError:
+    """Return the error that asks what folders are; data.splits=yes is an answer if each of them is another split."""
+    can_be_splits = "train" in named.values() and len(set(named.values())) == len(named)
+    only_splits = " or data.splits=yes (only the splits are read)" if can_be_splits else ""
     return DataError(
         f"{source} has the folders {printable(listed(folders, 5))}: {question} Rename them, or answer with "
-        "--set data.splits=no (all are classes) or data.splits=yes (only the splits are read)."
+        f"--set data.splits=no (all are classes){only_splits}."
     )
 
 
