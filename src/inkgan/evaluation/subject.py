@@ -205,7 +205,7 @@ def shortage(data: DataSet, *, own_features: bool = False) -> str:
 def shortage_to_learn(data: DataSet) -> str:
     """Return what a data set lacks for a feature network to learn it; empty if nothing."""
     who = "a feature network needs"
-    remedy = "sort its images into several, or in Python give inkgan.evaluate an extractor of your own"
+    remedy = "sort the images into folders of classes, or give labels; in Python, an extractor of your own needs none"
     classes = _too_few("classes", len(data.class_names), 2, remedy, who)
     return classes or _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images", who)
 
