@@ -246,16 +246,15 @@ def _novelty_figures(
     Distances are those to the nearest training images. They are compared within classes if the feature network predicts
     them.
     """
-    held_out, cells = len(held_out_distances), None
+    cells = None
     if reference.statistics is not None and reference.extractor is None:
         cells = (predicted, reference.statistics.held_out_classes)
     found = novelty(distances, held_out_distances, cells=cells)
-    usual = binomial(round(found.expected * held_out), held_out)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96), len(distances))
     # The z compares two samples, so its interval includes the chance of the held-out images: 0 has none of its own.
-    none = Estimate(0.0, 0.0, Interval(0.0, 0.0), held_out)
+    none = Estimate(0.0, 0.0, Interval(0.0, 0.0), found.usual.n)
     return [
-        Figure.of(f"near_copies{suffix}", found.near_copies, usual),
+        Figure.of(f"near_copies{suffix}", found.near_copies, found.usual),
         Figure.of(f"copying_z{suffix}", z, none),
     ]
 

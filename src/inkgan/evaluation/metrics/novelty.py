@@ -33,13 +33,13 @@ class Novelty:
 
     Attributes:
         near_copies: the share of generated images that are near-copies, with Clopper and Pearson's interval.
-        expected: the same share among held-out images; a generator of new images has about this share.
+        usual: the same share of held-out images; a generator of new images has about this share.
         z: C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0
             it underfits; near 0 its images are as new as held-out ones.
     """
 
     near_copies: Estimate
-    expected: float
+    usual: Estimate
     z: float
 
 
@@ -66,7 +66,7 @@ def novelty(
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
     near_copies = binomial(int((g <= threshold).sum()), len(g), "exact")
-    return Novelty(near_copies, float((h <= threshold).mean()), z)
+    return Novelty(near_copies, binomial(int((h <= threshold).sum()), len(h)), z)
 
 
 def copying_z(generated: Float64, held_out: Float64) -> float:
