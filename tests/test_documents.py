@@ -19,6 +19,7 @@ import inkgan
 from documents import DOCUMENTS, README, ROOT, anchors, blocks, commands, inline_commands, links, name
 from inkgan.cli import app
 from inkgan.config import resolve
+from inkgan.generation.looks import LOOKS
 from inkgan.generation.texts import LONGEST_TEXT
 from inkgan.generation.writing import HEIGHTS
 from inkgan.serving import connection, guard, parameters, responses
@@ -198,6 +199,11 @@ def test_the_page_on_serving_has_the_bounds_that_there_are() -> None:
     }.items():
         assert bounds[what] == bound
     assert bounds["text in a look other than `clean`"].startswith(f"{responses.MOST_PIXELS_IN_A_LOOK:,} pixels")
+
+
+def test_the_page_on_serving_names_the_looks_that_there_are() -> None:
+    looks = r"\|".join(LOOKS)
+    assert f"`look={looks}`" in (ROOT / "docs" / "serve.md").read_text("utf-8"), "docs/serve.md, Addresses: look="
 
 
 def test_the_page_on_clusters_knows_how_much_is_sent() -> None:

@@ -24,6 +24,7 @@ import inkgan
 from inkgan import cli
 from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.hands import morph
+from inkgan.generation.looks import LOOKS
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import picture_of
 from inkgan.serving import app, parameters, responses
@@ -95,7 +96,7 @@ def test_a_writing_as_json(fast: TestClient) -> None:
     assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
 
 
-@pytest.mark.parametrize("look", ["scan", "photo", "field"])
+@pytest.mark.parametrize("look", [name for name in LOOKS if name != "clean"])
 def test_a_look_is_the_commands(fast: TestClient, look: str) -> None:
     """A text with a look has the pixels and boxes of ``inkgan write``, alone or with others."""
     written = inkgan.write("10", model="fast", seed=2, writer=1, height=24, legible=0, look=look)

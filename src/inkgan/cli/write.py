@@ -13,6 +13,7 @@ from inkgan.cli.options import Force, each_once
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, printable, quantity, shown
 from inkgan.generation.formats import FORMATS, packer
+from inkgan.generation.looks import LOOKS, look_of
 
 if TYPE_CHECKING:
     from inkgan.generation.spec import Spec
@@ -98,7 +99,7 @@ def write(
         str,
         _page(
             metavar="NAME|FILE.toml",
-            help="How the page looks: clean, scan, photo or field; a file sets knobs of its own.",
+            help=f"How the page looks: {', '.join(LOOKS)}; a file sets knobs of its own.",
         ),
     ] = "clean",
     knobs: Annotated[
@@ -153,8 +154,6 @@ def write(
         inkgan write "{date:%d.%m.%Y}" -n 100000 --shards 20 --look scan -o dates/
         inkgan write 2026 -o cells.png --look scan --knob form=cells --knob pen=blue
     """
-    from inkgan.generation.looks import look_of
-
     options: dict[str, Any] = {
         "seed": seed,
         "style": style,

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from inkgan.generation.legibility import LEGIBLE, MOST_LEGIBLE
+from inkgan.generation.looks import LOOKS
 from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT, WILDCARD
 from inkgan.generation.writing import HEIGHTS, STEEPEST, Background
 from inkgan.seeds import LARGEST_SEED
@@ -54,7 +55,7 @@ class Write(Parameters):
     slant: float = Field(0, ge=-STEEPEST, le=STEEPEST, description="Degrees to lean to the right.")
     height: int = Field(96, ge=HEIGHTS[0], le=HEIGHTS[1], description="Height of the image in pixels.", examples=[96])
     background: Background = Field("white", description="Behind the ink; transparent for the clean look alone.")
-    look: Literal["clean", "scan", "photo", "field"] = Field(
+    look: Literal[tuple(LOOKS)] = Field(  # type: ignore[valid-type]  # mypy wants the names written out
         "clean",
         description="How the page looks: as written, scanned, photographed, or in the frame of a form.",
         examples=["scan"],
