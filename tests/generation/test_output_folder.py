@@ -496,3 +496,19 @@ def test_two_writes_into_an_empty_folder_at_once(tmp_path: Path) -> None:
     with refused, OutputFolder(tmp_path, ["0.png"], force=False).filling():
         fill(tmp_path, {"0.png": "first"})
     assert content(tmp_path) == {"0.png": "first"}
+
+
+@pytest.mark.parametrize("whole", ["run", "data set"])
+def test_a_run_or_a_data_set_that_begins_while_files_are_made(tmp_path: Path, whole: str) -> None:
+    """It gets none of the files, even with --force."""
+    refused = pytest.raises(OutputError, match=f"is the folder of a {whole}")
+    with refused, OutputFolder(tmp_path / "a", ["0.png"], force=True).filling() as folder:
+        (folder / "0.png").write_text("new", "utf-8")
+        if whole == "run":
+            (tmp_path / "a" / "checkpoints").mkdir(parents=True)
+            (tmp_path / "a" / "config.json").write_text("{}", "utf-8")
+        else:
+            (tmp_path / "a").mkdir()
+            (tmp_path / "a" / "manifest.json").write_text("{}", "utf-8")
+            (tmp_path / "a" / ".00000.sha256").write_text("", "utf-8")
+    assert "0.png" not in {path.name for path in tmp_path.rglob("*")}

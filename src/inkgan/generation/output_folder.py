@@ -62,10 +62,9 @@ class OutputFolder:
             if os.path.lexists(path) and not path.is_dir():
                 what = "a file" if path.exists() else "a link to nothing"
                 raise OutputError(f"{shown(path)} is {what}, not a folder. Name another folder.")
-            refuse_runs_and_data_sets(path)
+            self._refuse_files()
             for folder in (path, path.parent):
                 remove_abandoned(folder)
-            self._refuse_files()
             unchanged, _ = self._earlier_files()
             self._refuse_to_replace_others(unchanged)
 
@@ -89,11 +88,12 @@ class OutputFolder:
             if not self._path.exists() and _appears(new, self._path):
                 return
             with one_at_a_time(self._path):
-                self._refuse_files()  # another process may have filled it in the meantime
+                self._refuse_files()  # another process may have begun to fill it in the meantime
                 self._move_in(new, temporary / _ASIDE)
 
     def _refuse_files(self) -> None:
-        """Without ``force``, refuse a folder that holds files."""
+        """Refuse the folder of a run or of a data set in shards, and without ``force`` each that holds files."""
+        refuse_runs_and_data_sets(self._path)
         if not self._force and _holds_files(self._path):
             raise OutputError(
                 f"{shown(self._path)} already holds files. Add --force to write into it, which replaces only what "
