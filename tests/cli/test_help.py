@@ -14,7 +14,9 @@ from torch.distributed.run import get_args_parser
 import inkgan.cli
 from documents import ROOT
 from inkgan.cli import app, run
+from inkgan.errors import ConfigError
 from inkgan.evaluation.report import FIGURE_KINDS
+from inkgan.generation.fields import field
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
 from inkgan.training.doctor.rules import RULES
@@ -110,6 +112,16 @@ def test_every_choice_has_its_row(page: str, names: Iterable[str]) -> None:
         r"^\| `([\w-]+)`(?: \(the default\)| \(default\))? \|", (_TOPICS / f"{page}.md").read_text("utf-8"), re.M
     )
     assert set(names) <= set(rows), f"src/inkgan/cli/topics/{page}.md lacks a row"
+
+
+def test_every_field_of_texts_has_its_row_and_is_in_the_help() -> None:
+    with pytest.raises(ConfigError) as error:
+        field("none", "", "{none}", Path())
+    names = re.findall(r"\w+", str(error.value).partition(" Use ")[2].partition(", or several")[0])
+    rows = re.findall(r"^\| `\{(\w+)", (_TOPICS / "writing.md").read_text("utf-8"), re.M)
+    assert rows == names, "src/inkgan/cli/topics/writing.md, Texts"
+    (texts,) = (one for one in typer.main.get_command(app).commands["write"].params if one.name == "texts")  # type: ignore[attr-defined]
+    assert re.findall(r"\{(\w+)", texts.help) == names, "the help of TEXT in cli/write.py"
 
 
 def test_the_page_on_writing_has_the_limits_of_every_knob() -> None:
