@@ -67,6 +67,7 @@ def test_quantities(said: str, expected: str) -> None:
         (int, "x", "give a whole number"),
         (int, 0.5, "give a whole number"),
         (int, "1,000,000", "write 1000000, without commas"),
+        (Annotated[float, Field(strict=True)], "1,000", "write 1000, without commas"),
         (int, "1,00", "give a whole number"),
         (int, None, "give a whole number"),
         (float, "x", "give a number"),

@@ -257,7 +257,7 @@ def instead(wrong: Mapping[str, Any]) -> str:
     Args:
         wrong: one of the errors that a pydantic ``ValidationError`` lists.
     """
-    if wrong["type"] in ("int_type", "int_parsing") and re.fullmatch(r"\d{1,3}(,\d{3})+", str(wrong["input"])):
+    if wrong["type"].startswith(("int_", "float_")) and re.fullmatch(r"\d{1,3}(,\d{3})+", str(wrong["input"])):
         return f"write {wrong['input'].replace(',', '')}, without commas"  # with which messages write it
     if wrong["type"] in _INSTEAD:
         allowed = {key: _bound(value) for key, value in wrong.get("ctx", {}).items()}

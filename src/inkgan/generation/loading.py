@@ -110,7 +110,8 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
     folder = _BUNDLED / path if is_bundled(path) else Path(path)
     if (folder / "model.json").is_file():
         if which != "latest":
-            raise CheckpointError(f"{shown(path)} is a model, not a run: it has no checkpoint {as_given(which)}.")
+            given = f"it has no checkpoint {as_given(which)}"
+            raise CheckpointError(f"{shown(path)} is a model, not a run: {given}. Leave the checkpoint out.")
         return folder, _note_of_namesake(path) if is_bundled(path) else []
     if folder.is_file():
         kind = "a pickle, which could run any code," if _is_pickle(folder) else "a file,"
