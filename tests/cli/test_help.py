@@ -30,8 +30,13 @@ def test_without_a_topic_all_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split() for line in lines if line.startswith("  ")]
-    assert [line[0] for line in listed] == ["data", "doctor", "metrics", "processes", "serving", "training", "writing"]
+    assert [line[0] for line in listed] == [page.stem for page in _PAGES]
     assert all(len(line) > 3 for line in listed)
+
+
+def test_the_readme_links_to_every_page() -> None:
+    linked = re.findall(r"\(src/inkgan/cli/topics/(\w+)\.md\)", (ROOT / "README.md").read_text("utf-8"))
+    assert set(linked) == {page.stem for page in _PAGES}, "README.md, Documentation: the row of `inkgan help`"
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
