@@ -391,8 +391,27 @@ def test_what_fails_or_warns_is_told(
 
 @pytest.mark.slow
 def test_every_lesson_runs_in_its_short_form(script: Any) -> None:
-    """In Chinese; `.ci/run` runs the English ones in full, and the code of both is the same."""
-    assert len(script.run_all(LESSONS, ["zh"], short=True)) == len(LESSONS)
+    """In Chinese, in one process that loads PyTorch once and forgets the names of a lesson at its end.
+
+    `.ci/run` runs each lesson in full, in a process of its own; the code of both languages is the same.
+    """
+    cell, shorts = script.nbformat.v4.new_code_cell, [script.notebook(path, "zh", short=True) for path in LESSONS]
+    # As in conftest.py, a save takes its statistics from few batches.
+    quick = cell("import inkgan.training.tutorial\ninkgan.training.tutorial._STANDING_BATCHES = 2")
+    made = shorts[0]
+    made.cells = [quick, *(each for one in shorts for each in [cell("%reset -f"), *one.cells])]
+    script.execute(made, "the short lessons")
+
+
+@pytest.mark.slow
+def test_a_run_tells_how_long_it_took(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    (done,) = script.run_all([lesson(script, tmp_path)], ["zh"], short=True)
+    assert [cell.source for cell in done.cells if cell.cell_type == "code"] == ["result = 1 + 1"]
+    told = r"01-short\.py \(zh\): \d+ s, of which it computed \d+ s \(processor time\)\n"
+    assert re.fullmatch(told, capsys.readouterr().err)
 
 
 @pytest.mark.slow
