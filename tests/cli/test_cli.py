@@ -114,8 +114,8 @@ def test_the_surface_is_frozen() -> None:
             walk(one, f"{name} {inner}".strip())
 
     walk(typer.main.get_command(app), "")
-    assert found == SURFACE
-    assert short == SHORT
+    assert found == SURFACE, "give the command or option to SURFACE, above"
+    assert short == SHORT, "give the short option to SHORT, above"
 
 
 @pytest.mark.parametrize("command", SURFACE)
