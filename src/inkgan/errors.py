@@ -257,8 +257,9 @@ def instead(wrong: Mapping[str, Any]) -> str:
     Args:
         wrong: one of the errors that a pydantic ``ValidationError`` lists.
     """
-    if wrong["type"].startswith(("int_", "float_")) and re.fullmatch(r"\d{1,3}(,\d{3})+", str(wrong["input"])):
-        return f"write {wrong['input'].replace(',', '')}, without commas"  # with which messages write it
+    given = wrong["input"] if isinstance(wrong["input"], str) else ""
+    if wrong["type"].startswith(("int_", "float_")) and re.fullmatch(r"\d{1,3}(,\d{3})+", given):
+        return f"write {given.replace(',', '')}, without commas"  # with which messages write it
     if wrong["type"] in _INSTEAD:
         allowed = {key: _bound(value) for key, value in wrong.get("ctx", {}).items()}
         return _INSTEAD[wrong["type"]].format(**allowed)
