@@ -102,13 +102,16 @@ def test_the_command(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFix
 def test_plain_lines_on_a_terminal(
     tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--plain`` prints a line for each run instead of a table, on a terminal too."""
+    """With ``--plain``, and in the background, it prints a line for each run instead of a table."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     words = runs.command(tmp_path / "a", small_data, "--seeds", 0, steps=1)
     assert run([*words, "--plain"]) == 0
     assert capsys.readouterr().out.startswith("seed 0: step 1, ")
     assert run(words) == 0
     assert "1 of 1 runs ended" in capsys.readouterr().out
+    monkeypatch.setattr("inkgan.cli.many_runs.in_foreground", lambda: False)
+    assert run(words) == 0
+    assert capsys.readouterr().out.startswith("seed 0: step 1, ")
 
 
 @pytest.mark.parametrize(

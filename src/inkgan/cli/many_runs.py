@@ -1,4 +1,4 @@
-"""Show many runs: on a terminal in a table that is kept up to date, elsewhere in a line for each run that ends."""
+"""Show many runs: in a table that is kept up to date; in the background and in files, in a line for each that ends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def train_seeds(
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     live: contextlib.AbstractContextManager[object] = Suspension()
-    has_table = sys.stdout.isatty() and not (plain or quiet)
+    has_table = sys.stdout.isatty() and in_foreground() and not (plain or quiet)
     if has_table:
         live = _live_table({seed: task.folder(seed) for seed in seeds}, ended)
     with live:
