@@ -204,10 +204,11 @@ def shortage(data: DataSet, *, own_features: bool = False) -> str:
 
 def shortage_to_learn(data: DataSet) -> str:
     """Return what a data set lacks for a feature network to learn it; empty if nothing."""
-    who = "a feature network needs"
-    remedy = "sort the images into folders of classes, or give labels; in Python, an extractor of your own needs none"
-    classes = _too_few("classes", len(data.class_names), 2, remedy, who)
-    return classes or _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images", who)
+    if len(data.class_names) < 2:
+        given = "one class" if data.class_names else "no labels"
+        remedy = "sort its images into folders of classes, or give labels; in Python, an extractor of yours needs none"
+        return f"{given}, and a feature network learns to tell classes apart; {remedy}"
+    return _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images", who="a feature network needs")
 
 
 def _too_few(what: str, has: int, need: int, remedy: str, who: str = "evaluate and compare need") -> str:
