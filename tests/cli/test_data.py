@@ -123,8 +123,8 @@ def test_check_says_what_a_small_test_split_lacks(tmp_path: Path) -> None:
         (99, 128, 2, "too few training images to measure: evaluate and compare need 100, and it has 99; add images\n"),
         (100, 127, 2, "too few test images to measure: evaluate and compare need 128, and it has 127; put"),
         (130, 129, 130, "too few test images to measure: evaluate and compare need 130, and it has 129; put"),
-        (100, 128, 1, "one class, and a feature network learns to tell classes apart; sort"),
-        (100, 128, 0, "no labels, and a feature network learns to tell classes apart; sort"),
+        (100, 128, 1, "one class, so nothing can be measured: a feature network learns to tell classes apart; sort"),
+        (100, 128, 0, "no labels, so nothing can be measured: a feature network learns to tell classes apart; sort"),
     ],
 )
 def test_check_says_what_data_can_be_used_for(tmp_path: Path, train: int, test: int, classes: int, said: str) -> None:

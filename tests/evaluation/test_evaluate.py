@@ -523,7 +523,7 @@ def _noise(*shape: int) -> Images:
         ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "the seed -1 is out of range"),
         ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), "a report is an .html file"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "Did you mean 'mnist'?"),
-        ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "images has no labels, and a feature network"),
+        ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "has no labels, so nothing can be measured"),
         ({"images": _noise(900, 28, 28)}, ("--data", "images.npz"), "compare need 128, and it has 90"),
     ],
 )

@@ -301,7 +301,7 @@ def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
 
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(EvaluationError, match=r"bars has no labels, and a feature network"):
+    with pytest.raises(EvaluationError, match=r"bars has no labels, so nothing can be measured"):
         feature_network_for(data(labelled=False))
     with pytest.raises(EvaluationError, match=r"bars has one class, .* an extractor"):
         feature_network_for(replace(data(), class_names=("a",)))

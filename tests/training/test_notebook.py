@@ -52,7 +52,7 @@ def test_a_kernel_shows_lines_and_pictures(
     kernel = _Kernel(monkeypatch, SimpleNamespace(kernel=object()))
     runs.train(tmp_path / "run", small_data)
     assert kernel.blocks == 1
-    assert "nothing can be measured against small: it has too few test images" in kernel.shown[0]
+    assert "small has too few test images to measure" in kernel.shown[0]
     assert "training fast on" in kernel.shown[1]
     assert any(re.search(r"step 4/6  D \d\.\d+", html) for html in kernel.shown)
     pictures = [re.search(r"base64,([^\"]+)", html) for html in kernel.shown]

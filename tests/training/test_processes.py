@@ -640,7 +640,7 @@ def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.S
         said = process.communicate(timeout=SECONDS)[1]
     assert process.returncode == 3
     too_few, line = said.splitlines()
-    assert too_few.startswith("inkgan: warning: nothing can be measured against small: it has too few test images")
+    assert too_few.startswith("inkgan: warning: small has too few test images to measure")
     assert line.startswith("inkgan: another process of this run has ended, or did not answer within 10 s")
     assert followers(tmp_path) == []
     options = {"settings": SAVING, "steps": 3000, "stop_at": runs.steps_saved(folder)[-1] + 2}

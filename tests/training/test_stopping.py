@@ -137,7 +137,7 @@ def test_asked_to_stop(
         assert not [event for event in process.to_the_end() if event.startswith("step")]
         assert process.code() == code
         too_few, line = process.errors()
-    assert too_few.startswith("inkgan: warning: nothing can be measured against small: it has too few test images")
+    assert too_few.startswith("inkgan: warning: small has too few test images to measure")
     assert line.startswith(f"inkgan: stopped by a signal at step {step + 1} and saved.")
     assert "--resume" in line
     assert runs.steps_saved(folder)[-1] == step + 1
@@ -174,7 +174,7 @@ def test_asked_twice(tmp_path: Path, small_data: Path) -> None:
         process.signal(signal.SIGTERM)
         assert process.code() == 143
         (too_few,) = process.errors()
-    assert too_few.startswith("inkgan: warning: nothing can be measured against small: it has too few test images")
+    assert too_few.startswith("inkgan: warning: small has too few test images to measure")
     assert runs.steps_saved(folder) == saved == [0, 2]
 
 

@@ -75,7 +75,7 @@ def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
     else:
         run.folder.start(run.config, force=run.force)
         if missing := shortage(run.data):
-            watcher.warn(f"nothing can be measured against {run.data.name}: it has {missing}.")
+            watcher.warn(f"{run.data.name} has {missing}.")
     state = restore(run, watcher)
     is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
     if run.stop_at is not None and run.stop_at < state.step and not is_complete:
