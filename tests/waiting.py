@@ -1,11 +1,14 @@
-"""Waiting in tests for what another process does."""
+"""Waiting in tests for what another process or thread does."""
 
 from __future__ import annotations
 
 import subprocess
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
+
+import pytest
 
 #: Far more than anything takes that tests wait for: it only keeps a test from hanging.
 SECONDS = 120
@@ -23,3 +26,16 @@ def wait_for_file(folder: Path, pattern: str, process: subprocess.Popen[Any] | N
         assert not has_ended or any(folder.glob(pattern)), f"the process ended before {pattern} was there"
         assert time.monotonic() < end, f"{pattern} never came"
         time.sleep(0.002)
+
+
+def start_at_the_first_move(monkeypatch: pytest.MonkeyPatch, thread: Thread) -> None:
+    """Start a thread when the first file is moved to its place, and give it a moment to come in between."""
+    real = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if thread.ident is None:
+            thread.start()
+            thread.join(0.5)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)

@@ -14,6 +14,7 @@ from inkgan.errors import OutputError
 from inkgan.evaluation.cache import cached_array, cached_estimates
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from waiting import SECONDS
 
 
 def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +61,19 @@ def test_two_evaluations_at_once_compute_an_array_once(tmp_path: Path, monkeypat
     np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), compute), right)
     second.join()
     np.testing.assert_array_equal(found, [right])
+
+
+def test_what_is_kept_is_read_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only who finds nothing waits for the one that computes it, and makes a file of a lock."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    read = partial(cached_array, "kept.npy", (2, 3), lambda: np.ones((2, 3), np.float32))
+    read()
+    (lock,) = tmp_path.rglob("kept.npy.lock")
+    with files.one_at_a_time(lock):
+        reader = Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(SECONDS)
+        assert not reader.is_alive()
 
 
 def test_estimates_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

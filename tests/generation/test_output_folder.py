@@ -21,7 +21,7 @@ from inkgan.files import temporary_folder
 from inkgan.generation.output_folder import MANIFEST, OutputFolder
 from killed_process import as_if_left_by, ended_process
 from refusals import refusal
-from waiting import SECONDS, wait_for_file
+from waiting import SECONDS, start_at_the_first_move, wait_for_file
 
 
 def fill(path: Path, files: dict[str, str], *, force: bool = False) -> None:
@@ -474,15 +474,7 @@ def test_two_writes_into_one_folder_at_once(tmp_path: Path, monkeypatch: pytest.
     """The second waits until the first has moved its files in, and then replaces them."""
     fill(tmp_path, {"0.png": "old", "1.png": "old"})
     second = threading.Thread(target=fill, args=(tmp_path, {"0.png": "second"}), kwargs={"force": True})
-    real = Path.replace
-
-    def replace(path: Path, target: Path) -> Path:
-        if second.ident is None:
-            second.start()
-            second.join(0.3)
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
+    start_at_the_first_move(monkeypatch, second)
     fill(tmp_path, {"0.png": "first", "2.png": "first"}, force=True)
     second.join(SECONDS)
     assert content(tmp_path) == {"0.png": "second"}

@@ -20,7 +20,7 @@ from inkgan.generation.image_files import save_writings
 from inkgan.generation.legibility import LEGIBLE
 from inkgan.generation.writing import Writing
 from stand_in_models import write
-from waiting import SECONDS
+from waiting import SECONDS, start_at_the_first_move
 
 pytestmark = pytest.mark.usefixtures("real_digits")
 
@@ -153,15 +153,7 @@ def test_two_processes_that_replace_one_picture(tmp_path: Path, monkeypatch: pyt
     other = threading.Thread(
         target=save_writings, args=([second], 1, out), kwargs={"labels": True, "force": True}, daemon=True
     )
-    real = Path.replace
-
-    def replace(path: Path, target: Path) -> Path:
-        if other.ident is None:
-            other.start()
-            other.join(0.5)
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
+    start_at_the_first_move(monkeypatch, other)
     save_writings([first], 1, out, labels=True, force=True)
     other.join(SECONDS)
     assert json.loads(out.with_suffix(".jsonl").read_text())["text"] == "345"

@@ -84,16 +84,25 @@ def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
         most: the most bytes that are plausible.
         compute: computes the bytes.
     """
+    if (kept := _kept(name, most)) is not None:
+        return kept
     with contextlib.ExitStack() as locked:
         with contextlib.suppress(OutputError, OSError):
             features_folder().mkdir(parents=True, exist_ok=True)
             locked.enter_context(one_at_a_time(features_folder() / f"{name}.lock"))
-        with contextlib.suppress(OutputError, OSError):
-            kept = read_regular(features_folder() / name, most + _SEAL)
-            content, seal = kept[:-_SEAL], kept[-_SEAL:]
-            if hashlib.sha256(content).digest() == seal:
-                return content
+        if (kept := _kept(name, most)) is not None:  # another evaluation has just computed it
+            return kept
         content = compute()
         with contextlib.suppress(OutputError):
             write_bytes(features_folder() / name, content + hashlib.sha256(content).digest())
         return content
+
+
+def _kept(name: str, most: int) -> bytes | None:
+    """Return the bytes in a file of the cache; None if it is missing or damaged."""
+    with contextlib.suppress(OutputError, OSError):
+        kept = read_regular(features_folder() / name, most + _SEAL)
+        content, seal = kept[:-_SEAL], kept[-_SEAL:]
+        if hashlib.sha256(content).digest() == seal:
+            return content
+    return None
