@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inkgan.config import Config, resolve
 from inkgan.data import DataSet, load
-from inkgan.data.sets import Reading, assemble
+from inkgan.data.sets import ReadingOptions, assemble
 from inkgan.data.splits import Split
 from inkgan.errors import DivergenceError
 from inkgan.training.compact import Compact
@@ -49,14 +49,14 @@ def images(name: str) -> DataSet:
     if name.startswith("inverted-"):
         light = images("mnist-14").splits
         dark = {part: Split(255 - split.images, split.labels) for part, split in light.items()}
-        return assemble(name, name, dark, None, Reading(ink="light" if name == "inverted-light" else "auto"))
+        return assemble(name, name, dark, None, ReadingOptions(ink="light" if name == "inverted-light" else "auto"))
     if name == "digits":
         from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # noqa: PLC0415
 
         found = load_digits()
         pixels = np.rint(found.images * (255 / 16)).astype(np.uint8)[..., None]
         whole = Split(np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0))), found.target.astype(np.int64))
-        return assemble("digits", "scikit-learn", {"train": whole}, None, Reading(ink="light"))
+        return assemble("digits", "scikit-learn", {"train": whole}, None, ReadingOptions(ink="light"))
     source, side, count = {
         "mnist-14": ("mnist", 14, 20_000),
         "fashion-14": ("fashion-mnist", 14, 20_000),
@@ -64,7 +64,7 @@ def images(name: str) -> DataSet:
     }[name]
     large = load(source).splits
     splits = {part: split[:count] for part, split in large.items()}
-    return assemble(name, name, splits, None, Reading(ink="light", resize=(side, side)))
+    return assemble(name, name, splits, None, ReadingOptions(ink="light", resize=(side, side)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 
 from documents import ROOT
 from inkgan.config import resolve
-from inkgan.data.sets import Reading, assemble
+from inkgan.data.sets import ReadingOptions, assemble
 from inkgan.data.splits import Split
 from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
@@ -61,7 +61,7 @@ def test_a_run_that_diverges_is_judged_as_one_that_inkgan_trained(
     """Its series ends as a diverged run's log does, so a healthy run that diverges counts as a false alarm."""
     cases = importlib.import_module("doctor_cases")
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
-    few = assemble("few", "here", {"train": Split(images, np.arange(60) % 10)}, None, Reading())
+    few = assemble("few", "here", {"train": Split(images, np.arange(60) % 10)}, None, ReadingOptions())
     monkeypatch.setattr(cases, "images", lambda _name: few)
 
     def diverge(*_given: object) -> None:

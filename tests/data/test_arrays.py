@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from data_files import complaint, numbers, one_line, pixels
 from inkgan.data import DataSet, load
 from inkgan.data.loading import read_path
-from inkgan.data.sets import Reading
+from inkgan.data.sets import ReadingOptions
 from inkgan.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
@@ -329,7 +329,7 @@ def test_names_of_classes_that_no_model_could_keep(file: Path, monkeypatch: pyte
     words = np.array(["a" * 256, "b" * 255])[numbers(30, 2)]
     images = pixels(30, 8, 8)
     complaint(lambda: having(file, images=images, labels=words), "a name of 256 characters", "keeps up to 255")
-    assert len(read_path(file, Reading(for_training=False)).class_names) == 2
+    assert len(read_path(file, ReadingOptions(for_training=False)).class_names) == 2
     shorter = np.array(["a" * 255, "b" * 255])[numbers(30, 2)]
     assert len(having(file, images=images, labels=shorter).class_names) == 2
     monkeypatch.setattr("inkgan.data.sets._LARGEST_CLASS_NAMES", 500)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import DataSet, Reading, assemble, distinct_names, most_unpacked, require_room
+from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, most_unpacked, require_room
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 from inkgan.files import is_file
@@ -55,7 +55,7 @@ class _Member(NamedTuple):
     packed: int
 
 
-def read_arrays(path: Path, name: str, reading: Reading) -> DataSet:
+def read_arrays(path: Path, name: str, reading: ReadingOptions) -> DataSet:
     """Read a user's ``.npz`` or ``.npy`` file.
 
     The file's own splits are used. If validation or test is missing, a tenth of the training images is held out for it,

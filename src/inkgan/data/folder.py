@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, pixels_of, size_of
 from inkgan.data.pixels import resized
-from inkgan.data.sets import DataSet, Reading, assemble, distinct_names, require_room
+from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, require_room
 from inkgan.data.splits import Split, split_from_name, splits_among
 from inkgan.errors import DataError, as_given, listed, quantity, reason_of, shown
 from inkgan.files import Progress, is_run
@@ -80,7 +80,7 @@ class _Skipped(dict[str, list[Path]]):
         return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
 
 
-def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progress) -> DataSet:
+def read_image_folder(folder: Path, name: str, reading: ReadingOptions, progress: Progress) -> DataSet:
     """Read a folder of images (see the top of this file for what it may look like).
 
     If there is no test folder, a tenth of the images is held out for it, and likewise for validation, by a permutation
@@ -110,8 +110,9 @@ def read_image_folder(folder: Path, name: str, reading: Reading, progress: Progr
         splits[split] = Split(images if len(where) == len(images) else images[where], labels)
     data = assemble(name, source, splits, class_names, reading)
     counts = {reason: len(paths) for reason, paths in skipped.items()}
-    left_out = [*_left_out(len(used), skipped), *_unread(used, skipped), *_deeper(used), *_other_layout(used)]
-    return replace(data, skipped=counts, notes=(*left_out, *notes, *data.notes))
+    left_out = [*_note_of_left_out(len(used), skipped), *_notes_of_unread(used, skipped)]
+    layout = [*_note_of_inner_folders(used), *_note_of_other_layout(used)]
+    return replace(data, skipped=counts, notes=(*left_out, *layout, *notes, *data.notes))
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -260,7 +261,7 @@ def _to_eight_bits(images: NDArray[np.uint16], deep: Sequence[int]) -> list[str]
     return [f"16-bit images with values to {most:,} are taken for {bits}-bit ones"] if bits < 16 else []
 
 
-def _left_out(used: int, skipped: _Skipped) -> list[str]:
+def _note_of_left_out(used: int, skipped: _Skipped) -> list[str]:
     """Describe how many images are left out and why; return an empty list if none is."""
     lost = sorted(skipped.images().items(), key=lambda item: -len(item[1]))
     if not lost:
@@ -271,7 +272,7 @@ def _left_out(used: int, skipped: _Skipped) -> list[str]:
     return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"]
 
 
-def _unread(used: Sequence[_Found], skipped: _Skipped) -> list[str]:
+def _notes_of_unread(used: Sequence[_Found], skipped: _Skipped) -> list[str]:
     """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
     read = {Path(), *(place for file in used for place in file.path.parents)}
     others = skipped.get(_NOT_AN_IMAGE, ())
@@ -294,28 +295,28 @@ def _unread(used: Sequence[_Found], skipped: _Skipped) -> list[str]:
     return notes
 
 
-def _deeper(used: Sequence[_Found]) -> list[str]:
+def _note_of_inner_folders(used: Sequence[_Found]) -> list[str]:
     """Return a note if class folders have several folders with images: perhaps those are the classes."""
-    below: dict[str, list[tuple[str, ...]]] = {}
+    inside: dict[str, set[tuple[str, ...]]] = {}  # for each class, the paths in its folder that hold images
     for file in used:
         places = file.path.parent.parts
         if file.class_name in places:
-            below.setdefault(file.class_name, []).append(places[places.index(file.class_name) + 1 :])
-    if len(below) != 1:
-        several = {name: {*inside} for name, inside in below.items() if len({*inside}) > 1}
-        folders = sorted({f"{name}/{places[0]}" for name, inside in several.items() for places in inside if places})
+            inside.setdefault(file.class_name, set()).add(places[places.index(file.class_name) + 1 :])
+    if len(inside) != 1:
+        several = [(name, path) for name, paths in inside.items() if len(paths) > 1 for path in paths if path]
+        folders = sorted({f"{name}/{path[0]}" for name, path in several})
         examples = shown(listed(folders, 3))
         return [f"folders inside of class folders are not classes of their own: {examples}"] if folders else []
-    ((name, inside),) = below.items()
+    ((name, paths),) = inside.items()
     # Folders that hold nothing but one folder are passed over.
-    depth = len(os.path.commonprefix(inside)) + 1  # noqa: RUF071 - of tuples, not of strings
-    folders = sorted({"/".join(places[:depth]) for places in inside if len(places) >= depth})
+    depth = len(os.path.commonprefix([*paths])) + 1  # noqa: RUF071 - of tuples, not of strings
+    folders = sorted({"/".join(path[:depth]) for path in paths if len(path) >= depth})
     if len(folders) < 2:
         return []
     return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(folders, 3))}"]
 
 
-def _other_layout(used: Sequence[_Found]) -> list[str]:
+def _note_of_other_layout(used: Sequence[_Found]) -> list[str]:
     """Return a note if the classes are folders of another layout, in which labels or masks have their own files."""
     names = sorted({file.class_name for file in used} - {""})
     if not names or not {name.lower() for name in names} <= _OTHER_LAYOUT:
@@ -326,9 +327,9 @@ def _other_layout(used: Sequence[_Found]) -> list[str]:
 
 def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Skipped, source: str) -> None:
     """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
-    complaints = _left_out(len(used), skipped)
+    complaints = _note_of_left_out(len(used), skipped)
     if not used:
-        why = "; ".join([*complaints, *_unread(used, skipped)]) or "it holds no such file"
+        why = "; ".join([*complaints, *_notes_of_unread(used, skipped)]) or "it holds no such file"
         remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
         raise DataError(f"{source} has no image that can be used: {why}. {remedy}.")
     classes = {file.class_name for file in found} - {file.class_name for file in used}

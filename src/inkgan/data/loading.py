@@ -15,12 +15,12 @@ from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
 from inkgan.data.folder import holds_pictures, read_image_folder
 from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
-from inkgan.data.sets import DataSet, Ink, Reading, YesOrNo, assemble
+from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
 from inkgan.errors import DataError, listed, reason_of, shown
 from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
-_UNREAD = "not named like MNIST's files"
+_NOT_NAMED_LIKE_MNIST = "not named like MNIST's files"
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?", re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ def load(
         DataError: there is no such set, or its files are missing, damaged or of another kind.
         OutputError: a download cannot be written.
     """
-    reading = Reading(ink, parsed_size(resize), splits)
+    reading = ReadingOptions(ink, parsed_size(resize), splits)
     known = find_known(name) if isinstance(name, str) else None
     if known is not None:
         if ink == "dark":
@@ -103,10 +103,10 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
 def absolute_name(name: str, directory: Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
     path = None if find_known(name) else _own_path(name, directory)
-    return name if path is None or path in _below(name, directory) else str(path.absolute())
+    return name if path is None or path in _candidates(name, directory) else str(path.absolute())
 
 
-def require_there(name: str, directory: Path | None) -> None:
+def require_exists(name: str, directory: Path | None) -> None:
     """Refuse the name of a data set that is neither a known one, nor a folder or file where it should be.
 
     Args:
@@ -148,7 +148,7 @@ def _required_path(name: str, directory: Path | None) -> Path:
 
 def _own_path(name: str, directory: Path | None) -> Path | None:
     """Return the path of a user's own set, or None if there is no such file or folder."""
-    places = [*_below(name, directory), expanded(name)]
+    places = [*_candidates(name, directory), expanded(name)]
     return next((path for path in places if name and _is_there(path)), None)
 
 
@@ -165,22 +165,22 @@ def _is_there(path: Path) -> bool:
 
 def _note_of_namesake(name: str, directory: Path | None) -> list[str]:
     """Return a note if a user's own images have the name of a known set, which is read instead."""
-    for path in (*_below(name, directory), Path(name)):
+    for path in (*_candidates(name, directory), Path(name)):
         if (path.suffix == ".npz" and path.is_file()) or holds_pictures(path):
             place = shown(path if path.parent != Path() else f"./{path}")
             return [f"{name} is the known set; the images in {place} are not read: give that path to read them"]
     return []
 
 
-def _below(name: str, directory: Path | None) -> list[Path]:
-    """Return the paths that a user's own set may have in a data folder."""
+def _candidates(name: str, directory: Path | None) -> list[Path]:
+    """Return the paths that a user's own set may have in a data folder; refuse one that is not a folder."""
     if directory is None:
         return []
     directory = known_sets.named_folder(directory, "--data-dir")
     return [directory / name, directory / f"{name}.npz"]
 
 
-def read_path(path: Path, reading: Reading, progress: Progress = no_progress) -> DataSet:
+def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progress) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
     IDX files whose labels have the checksum of a known set are read as that set. With other IDX files, the first
@@ -206,11 +206,11 @@ def read_path(path: Path, reading: Reading, progress: Progress = no_progress) ->
     unread = _unread(files)
     if not unread:
         return data
-    note = f"nothing is read from {listed(unread, 3)}, {_UNREAD}, such as train-labels-idx1-ubyte"
-    return replace(data, skipped={_UNREAD: len(unread)}, notes=(note, *data.notes))
+    note = f"nothing is read from {listed(unread, 3)}, {_NOT_NAMED_LIKE_MNIST}, such as train-labels-idx1-ubyte"
+    return replace(data, skipped={_NOT_NAMED_LIKE_MNIST: len(unread)}, notes=(note, *data.notes))
 
 
-def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
+def read_known(known: KnownSet, folder: Path, reading: ReadingOptions) -> DataSet:
     """Read a known set from the folder where it was found. Its ink is taken as it was published.
 
     Raises:
@@ -220,8 +220,10 @@ def read_known(known: KnownSet, folder: Path, reading: Reading) -> DataSet:
     parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
-        numbers = idx.read_labels(labels, len(pixels)) - known.first_label
-        parts.append(Split(np.ascontiguousarray(pixels.swapaxes(1, 2)) if known.transposed else pixels, numbers))
+        classes = idx.read_labels(labels, len(pixels)) - known.first_label
+        if known.transposed:
+            pixels = np.ascontiguousarray(pixels.swapaxes(1, 2))
+        parts.append(Split(pixels, classes))
     splits = {**first_twelfth(parts[0], shown(paths[0])), "test": parts[1]}
     return assemble(known.name, known_sets.described(folder), splits, known.class_names, reading, published=True)
 
@@ -235,7 +237,7 @@ def _read_split(file: Path) -> Split:
 
 
 def _name_of_labels(file: Path) -> str:
-    """Return the name, in small letters, of the unpacked file that has the labels of an IDX file of images."""
+    """Return the name, in lower case, of the unpacked file that has the labels of an IDX file of images."""
     prefix, _, form = _unpacked_name(file).lower().rpartition("images")
     return f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}"
 
@@ -254,7 +256,7 @@ def _unpacked_name(file: Path) -> str:
 def _idx_files(folder: Path) -> list[Path]:
     """Find the train and test images of any IDX set in a folder or its subfolder ``raw``.
 
-    They have names such as ``train-images-idx3-ubyte.gz``, with any prefix, in small letters or capitals; ``t10k`` and
+    They have names such as ``train-images-idx3-ubyte.gz``, with any prefix, in lower or upper case; ``t10k`` and
     ``test`` mean the same.
 
     Returns:

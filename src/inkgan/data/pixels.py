@@ -16,13 +16,13 @@ from inkgan.images import Images, Labels, slices
 
 #: The most pixels that an image may have on one side.
 MAX_SIDE = 4096
-_CHUNK = 1024
+_CHUNK = 1024  # images that are converted at a time
 _SAMPLE_IMAGES = 1000
 _SAMPLE_BYTES = 2**26
 _SMALLEST_WITH_BORDER = 8  # pixels a side; on smaller images the border says nothing about the paper
-_CLEAR_CONTRAST = 0.03
-_LEAST_SPAN = 32
-_FEW_LEVELS = 16
+_CLEAR_CONTRAST = 0.03  # between paper and middle, as a share of the range of values in use
+_LEAST_SPAN = 32  # shades between the darkest and the lightest pixel; with fewer, nothing can be seen
+_FEW_LEVELS = 16  # fewer different values than this are unusual, which a note says
 #: A height and a width in pixels, ``(32, 48)`` or ``"32x48"``, or the side of a square, ``32``.
 Size = str | int | tuple[int, int]
 
@@ -220,9 +220,8 @@ def resized(images: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     scale = min(size[0] / height, size[1] / width)
     inner = (max(1, round(height * scale)), max(1, round(width * scale)))
     method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
-    rows, columns = (
-        slice((whole - part) // 2, (whole - part) // 2 + part) for whole, part in zip(size, inner, strict=True)
-    )
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    rows, columns = slice(top, top + inner[0]), slice(left, left + inner[1])
     result = np.empty((count, *size, channels), images.dtype)
     papers = np.median(_border(images), axis=1)  # [N, C]
     for image, fitted, paper in zip(images, result, papers, strict=True):

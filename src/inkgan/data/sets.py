@@ -38,7 +38,7 @@ _MAJORITY = 0.5
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingOptions:
     """The options for reading a user's own images.
 
     Attributes:
@@ -143,7 +143,7 @@ def assemble(
     source: str,
     splits: Mapping[str, Split],
     class_names: Sequence[str] | None,
-    reading: Reading,
+    reading: ReadingOptions,
     *,
     published: bool = False,
 ) -> DataSet:
@@ -193,7 +193,7 @@ def _require_alike(splits: Mapping[str, Split], source: str) -> None:
             raise DataError(f"{source}: one split has labels, another has none. Label all of them, or none.")
 
 
-def _with_all_three(splits: Mapping[str, Split], reading: Reading, source: str) -> Mapping[str, Split]:
+def _with_all_three(splits: Mapping[str, Split], reading: ReadingOptions, source: str) -> Mapping[str, Split]:
     """Return train, validation and test; those that are missing are held out from train, or empty."""
     missing = [part for part in SPLITS if part not in splits]
     if reading.for_training:
@@ -223,7 +223,7 @@ def _clear_ink(images: Images) -> str:
     return "light ink on dark paper" if light > _MAJORITY else ""
 
 
-def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) -> list[str]:
+def _to_light_ink(splits: Mapping[str, Split], reading: ReadingOptions, source: str) -> list[str]:
     """Invert grey images of dark ink in place, and return notes about it."""
     images = splits["train"].images
     if reading.ink == "dark" and images.shape[3] == 3:
@@ -246,22 +246,23 @@ def _to_light_ink(splits: Mapping[str, Split], reading: Reading, source: str) ->
 def _with_class_names(
     splits: Mapping[str, Split], given: Sequence[str] | None, source: str
 ) -> tuple[Mapping[str, Split], tuple[str, ...], list[str]]:
-    """Number the classes that have images from 0.
+    """Leave out the classes that have no images, and number the others from 0.
 
     Returns:
-        The splits with these labels, the names of the classes, and a note if other classes have no images.
+        The splits with these labels, the names of the classes, and a note if some were left out.
     """
     labels = {part: split.labels for part, split in splits.items() if split.labels is not None}
     if not labels:
         return splits, (), []
-    every = np.concatenate([*labels.values()])
+    all_labels = np.concatenate([*labels.values()])
     allowed = MAX_CLASSES if given is None else len(given)
-    for label in (every.min(), every.max()):
+    for label in (all_labels.min(), all_labels.max()):
         if not 0 <= label < allowed:
             raise DataError(f"{source}: a label is {label}; allowed are 0 to {allowed - 1}. Check what they are.")
-    used = np.unique(every)
+    used = np.unique(all_labels)
     names = tuple(str(label) if given is None else given[label] for label in used.tolist())
-    if len(names) == (every.max() + 1 if given is None else len(given)):
+    classes = used[-1] + 1 if given is None else len(given)
+    if len(names) == classes:
         return splits, names, []
     splits = {part: Split(splits[part].images, np.searchsorted(used, own)) for part, own in labels.items()}
     if given is None:
@@ -319,14 +320,14 @@ def distinct_names(given: Sequence[str], where: str) -> list[str]:
     """
     names = [printable(name) for name in given]
     alike = [name for name, count in Counter(map(folded, names)).items() if count > 1]
-    if alike or not all(names):
-        if not alike:
-            raise DataError(f"{where} has an empty name. Give each class its own.")
+    if alike:
         spellings = sorted({ascii(name) for name in names if folded(name) == alike[0]})
         if len(spellings) > 1:
             remedy = "Write one class the same everywhere, and others differently"
             raise DataError(f"{where} has a name twice: {listed(spellings, 3)}, which look alike. {remedy}.")
         raise DataError(f"{where} has a name twice: {as_given(alike[0])}. Give each class its own.")
+    if not all(names):
+        raise DataError(f"{where} has an empty name. Give each class its own.")
     return names
 
 

@@ -22,6 +22,7 @@ _SPLIT_WORD = re.compile(
 )
 #: A capital at the end of a word: ``trainA`` and ``testB`` mention the splits train and test.
 _LAST_CAPITAL = re.compile(r"(?<=[a-z])([A-Z])(?![^\W_])")
+#: The words that a split's folder may have in its name besides that of the split.
 _BESIDE_A_SPLIT = {"data", "images", "image", "imgs", "img", "set", "split", "samples", "pictures"}
 
 
@@ -83,7 +84,7 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
     tops = list(dict.fromkeys(place[0] for place in places if place))
     named = _named(tops)
     mentioned = {top: split for top in tops if (split := split_from_name(_LAST_CAPITAL.sub(r" \1", top))[0])}
-    if not named and _divide(mentioned, tops):
+    if not named and _are_splits(tops, mentioned):
         if splits == "auto":
             raise _question(source, tops, mentioned, "are these classes, or splits?")
         named = mentioned
@@ -120,8 +121,8 @@ def _named(folders: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _divide(named: Mapping[str, str], folders: Sequence[str]) -> bool:
-    """Whether all of these folders are named, as one split to train on and others."""
+def _are_splits(folders: Sequence[str], named: Mapping[str, str]) -> bool:
+    """Whether each of these folders is named after a split: one after train, and at least one after another."""
     return len(named) == len(folders) and "train" in named.values() and len(set(named.values())) > 1
 
 
@@ -134,7 +135,7 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
             inside.setdefault(place[:depth], []).append(place[depth])
     for outer, names in inside.items():
         inner = list(dict.fromkeys(names))
-        if not _divide(_named(inner), inner):
+        if not _are_splits(inner, _named(inner)):
             continue
         remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
         if len(tops) == 1:
@@ -198,13 +199,14 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
 
 
 def _with_every_class_in(order: NDArray[np.intp], held: int, labels: Labels) -> NDArray[np.intp]:
-    """Return an order whose first ``held`` images are all that there are of no class, if there are enough others.
+    """Return an order in which the images after the first ``held`` include every class, if there are enough of them.
 
     It is the same order, unless a class would be lost: then the last image of each class goes to the end.
     """
     if len(np.unique(labels[order[held:]])) == len(np.unique(labels)):
         return order
-    last = len(order) - 1 - np.unique(labels[order[::-1]], return_index=True)[1]
+    _, from_the_end = np.unique(labels[order[::-1]], return_index=True)  # unique finds the first one of each class
+    last = len(order) - 1 - from_the_end
     return np.concatenate([np.delete(order, last), order[np.sort(last)]])
 
 

@@ -17,7 +17,7 @@ from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
 from inkgan.data.pixels import as_images, as_labels, parsed_size, size_text
-from inkgan.data.sets import Reading
+from inkgan.data.sets import ReadingOptions
 from inkgan.errors import (
     CheckpointError,
     DataError,
@@ -133,7 +133,7 @@ def _of_model(name: str, model: Model) -> Subject:
 
 def _of_path(path: Path, settings: Mapping[str, Any]) -> Subject:
     how = {**settings, "resize": parsed_size(settings.get("resize"))}
-    data = read_path(path, Reading(**how, for_training=False))
+    data = read_path(path, ReadingOptions(**how, for_training=False))
     splits = list(data.splits.values())
     images = np.concatenate([split.images for split in splits])
     every = [split.labels for split in splits if split.labels is not None]

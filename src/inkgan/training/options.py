@@ -15,7 +15,7 @@ from inkgan import networks
 from inkgan.config import Config, resolve
 from inkgan.config.schema import LONGEST_RUN, known_settings
 from inkgan.config.sources import keys_of, require_settings
-from inkgan.data.loading import absolute_name, require_images, require_there
+from inkgan.data.loading import absolute_name, require_exists, require_images
 from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import ConfigError, did_you_mean, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
@@ -127,7 +127,7 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
         folder.require_same(config)
     else:
         folder.require_free(force=given["force"])
-        require_there(config.data.name, None if config.data.directory is None else Path(config.data.directory))
+        require_exists(config.data.name, None if config.data.directory is None else Path(config.data.directory))
     return config, folder
 
 
