@@ -386,11 +386,12 @@ assert course[-1] < 0.1 * course[0]
 # and one for the generator. Is that the same as one Adam for the sum?
 #
 # Adam ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) keeps two moving averages for each weight: m, of its
-# gradient, and v, of the gradient's square. A step is learning rate · m / (√v + ε), where the tiny ε prevents a
-# division by zero. The gradient is divided by its usual size, so every step is about as long as the learning rate. What
-# do you expect of two Adams?
+# gradient, and v, of the gradient's square. (In a moving average old values fade: in each step, m becomes
+# 0.9 · m + 0.1 · gradient. In v they fade more slowly; lesson 3 says how Adam makes up for the start, when both are
+# still small.) A step is learning rate · m / (√v + ε), where the tiny ε prevents a division by zero. The gradient is
+# divided by its usual size, so every step is about as long as the learning rate. What do you expect of two Adams?
 
-# %% [markdown] lang="zh" of="71034c5a"
+# %% [markdown] lang="zh" of="f604a7e4"
 # 短短 15 步，损失漂亮地降下去了，图却一个像素都没变：裁判被收买了。如果生成器的损失一下子掉到零，先查这一点。
 #
 # 反过来，判别器的损失不能传到生成器。所以训练判别器时要用 `no_grad()`（或 `detach()`，它让张量和计算它的记录脱钩），就像上面的训练循环那样。不然，判别器损失的梯度会留在生成器权重的 `.grad` 里；如果更新生成器之前忘了清零，生成器就会学着被识破。就算清了零，这些梯度也是白算的。
@@ -400,7 +401,7 @@ assert course[-1] < 0.1 * course[0]
 # 原教程里，“真图判为真”用一个 Adam，“假图判为假”用另一个 Adam，两个都更新判别器的权重，再加一个 Adam 给生成器。
 # 把两个损失加起来，只用一个 Adam，结果一样吗？
 #
-# Adam（[Kingma 和 Ba 2015](https://arxiv.org/abs/1412.6980)）为每个权重记着两个移动平均：梯度的平均 m，和梯度平方的平均 v。每一步走的距离是“学习率 · m / (√v + ε)”，其中 ε 很小，只用来防止除以零。梯度除以它平时的大小，所以每一步的长度都和学习率差不多。
+# Adam（[Kingma 和 Ba 2015](https://arxiv.org/abs/1412.6980)）为每个权重记着两个移动平均：梯度的平均 m，和梯度平方的平均 v。（移动平均里，旧的值会渐渐淡出：每一步，m 变成 0.9 · m + 0.1 · 梯度；v 淡出得更慢。两者起初都偏小，Adam 怎样修正，第 3 课会讲。）每一步走的距离是“学习率 · m / (√v + ε)”，其中 ε 很小，只用来防止除以零。梯度除以它平时的大小，所以每一步的长度都和学习率差不多。
 # 那么换成两个 Adam，你预计会怎样？
 
 

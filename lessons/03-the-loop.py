@@ -221,15 +221,16 @@ for line in mine:
 #
 # `inkgan.train` does the same with networks that are rewritten to be faster. It also logs, saves and draws; every
 # number that it logs is in `metrics.jsonl`. In a terminal this would be `inkgan train --recipe tutorial --steps 6
-# --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`.
+# --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`. (float32 means numbers of 32
+# bits; lesson 6 says when fewer will do.)
 
-# %% [markdown] lang="zh" of="7905e536"
+# %% [markdown] lang="zh" of="2980e731"
 # ## inkgan 的结果
 #
 # 三个损失都从 0.693 = log 2 附近开始：判别器在耸肩。这些数和教程的一样吗？
 #
 # `inkgan.train` 做同样的事，只是把网络改写过，算得更快。它还会记录、保存和画图；记录的每个数都在 `metrics.jsonl` 里。
-# 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`。
+# 在终端里相当于 `inkgan train --recipe tutorial --steps 6 --precision float32 --device cpu --set pretraining_steps=8 --set watch.log_every=1`。（float32 是 32 位的数；什么时候可以用更少的位，第 6 课会讲。）
 
 # %%
 import inkgan

@@ -111,7 +111,7 @@ assert judged(healthy_config, healthy_lines).findings == []
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
 # 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
 #
-# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。
+# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。这一课里不出现的还有两个：`standing-still` 生成器不再学习，`stuck-units` 有的神经元卡住不动。
 
 
 # %%
@@ -416,18 +416,18 @@ picture
 assert missed == []
 
 # %% [markdown] lang="en"
-# The pictures look no worse; that is the trap. The discriminator finds training images more real than equally real
-# held-out ones, which nobody trained on; number 11 measures by how much. This is called **overfitting**: it learned its
-# training images one by one, not what digits have in common. What it teaches then is not "draw a digit" but "draw one
-# of these fifty". The cure is more images.
+# Most of the pictures look no worse; that is the trap. The discriminator finds training images more real than equally
+# real held-out ones, which nobody trained on; number 11 measures by how much. This is called **overfitting**: it learned
+# its training images one by one, not what digits have in common. What it teaches then is not "draw a digit" but "draw
+# one of these fifty". The cure is more images.
 #
 # ## 11. Evaluating on the training data
 #
 # The same trap in one number. How well does this discriminator tell real from generated: on its training images, and on
 # images that it has never seen? We take the mean logit of real images minus that of generated ones.
 
-# %% [markdown] lang="zh" of="16f71d5a"
-# 图看上去并不差，这正是陷阱所在。训练图和留出图（没参加过训练的图）同样真实，判别器却觉得训练图更真；差多少，第 11 种会量出来。这叫**过拟合**（overfitting）：它记住的是一张张训练图，而不是数字的共同特点。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
+# %% [markdown] lang="zh" of="9a30a5bc"
+# 大多数图看上去并不差，这正是陷阱所在。训练图和留出图（没参加过训练的图）同样真实，判别器却觉得训练图更真；差多少，第 11 种会量出来。这叫**过拟合**（overfitting）：它记住的是一张张训练图，而不是数字的共同特点。这时它教的不再是“画一个数字”，而是“画这五十张里的一张”。治法是更多的图。
 #
 # ## 11. 在训练数据上评估
 #

@@ -382,11 +382,11 @@ print("verdict:", same.pairs[0].verdict)
 # The figures differ, and the verdict does not fall for it. (Above, `fast` had a distance of about 2; here it has
 # less, because the reference is all 55,000 training images. Two figures are new: the kernel distance assumes no bell
 # curve, and accuracy is the share of images that are read as the digit that was asked for.) Against the tutorial's
-# generator it is another matter:
+# generator, which cannot be asked for a digit and so has no accuracy, it is another matter:
 
-# %% [markdown] lang="zh" of="88d8d164"
+# %% [markdown] lang="zh" of="2098866c"
 # 各项指标的数值都不一样，结论却是 `indistinguishable`（分不出高低），没有上当。（前面 `fast` 的距离是 2 左右，这里小一些，因为参照是全部 55,000 张训练图。有两个指标是新的：kernel_digit_distance 是核距离，它不假定正态分布；accuracy 是准确率，也就是读出来正是要画的那个数字的比例。）
-# 和教程的生成器相比，就是另一回事了（`worse` 是更差）：
+# 和教程的生成器相比，就是另一回事了（`worse` 是更差；教程的生成器不能指定画哪个数字，所以没有 accuracy）：
 
 # %%
 unlike = inkgan.compare(first[0], weaker)

@@ -39,16 +39,17 @@ assert 7.8 < lengths.mean() < 8.1
 assert lengths.min() > 5
 
 # %% [markdown] lang="en"
-# False. Each number is near 0, but 64 of them make a length of about √64 = 8, and it hardly varies. Latents live on a
-# thin shell, and almost nothing lives inside it.
+# False. Each number is near 0, but its square is 1 on average, so the 64 squares add up to about 64, and the length is
+# about √64 = 8. It hardly varies: the number after the ± is its standard deviation. Latents live on a thin shell, and
+# almost nothing lives inside it.
 #
 # ## A walk
 #
 # Take two latents and go from one to the other. The straight line, `(1 - t) * a + t * b`, cuts through the inside of the
 # shell. The arc stays on it. How long is the latent half way?
 
-# %% [markdown] lang="zh" of="e6f04cb7"
-# 不对。每个数都在 0 附近，但 64 个数合起来，长度大约是 √64 = 8，而且几乎不变。隐变量住在一层薄壳上，壳里面几乎是空的。
+# %% [markdown] lang="zh" of="3d0030c7"
+# 不对。每个数都在 0 附近，可是它的平方平均是 1，64 个平方加起来大约是 64，所以长度大约是 √64 = 8。长度变化很小：± 后面的数就是它的标准差。隐变量住在一层薄壳上，壳里面几乎是空的。
 #
 # ## 散步
 #
