@@ -322,14 +322,15 @@ show_shapes(generator, latents)
 # %% [markdown] lang="en"
 # A fully connected layer makes 3,136 numbers out of the 100, and `Unflatten` arranges them as a map of 56×56. Three
 # convolutions turn it into 50 maps, 25 maps, and one image. Each has *stride* 2: its kernel moves on by two pixels at a
-# time, which halves the map's width and height. In between, `Upsample` doubles them again. (The tutorial chose maps
-# that are larger than the image; lesson 6 counts what that costs.) Now the picture that everybody wants to see: what
+# time, which halves the map's width and height. In between, `Upsample` doubles them again by interpolation: each new
+# pixel is a weighted mean of its neighbours. (The tutorial chose maps that are larger than the image; lesson 6 counts
+# what that costs.) Now the picture that everybody wants to see: what
 # does a generator draw before it has learned anything? (Inside `torch.no_grad()` PyTorch keeps no record for a
 # gradient, since nothing learns here.)
 
-# %% [markdown] lang="zh" of="ef642abe"
+# %% [markdown] lang="zh" of="bcb84606"
 # 全连接层把 100 个数变成 3,136 个，`Unflatten` 把它们排成一张 56×56 的图，三层卷积再把它依次变成 50 张、25 张特征图，最后变成一张图像。
-# 每层卷积的**步幅**（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
+# 每层卷积的**步幅**（stride）都是 2，也就是卷积核每次移动两格，所以特征图的边长减半，中间再用 `Upsample` 放大一倍：新的像素用插值得到，也就是取相邻像素的加权平均。（特征图比图像还大，这是原教程的选择，代价有多大，第 6 课会算。）
 # 大家都想看的是：什么都没学过的生成器，画出来是什么样？（写在 `torch.no_grad()` 里，PyTorch 就不为求梯度做记录，因为这里谁也不学习。）
 
 # %%

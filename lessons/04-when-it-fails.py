@@ -105,11 +105,12 @@ assert judged(healthy_config, healthy_lines).findings == []
 # A healthy run: each digit twice, from two latents, and under them the losses from step to step, the discriminator's in
 # blue and the generator's in orange. Each hovers around a level of its own. The doctor finds nothing. In every picture
 # below, the first row is the faulty run, the second row the same seed without the fault, and the losses are those of
-# the faulty run.
+# the faulty run. Above the picture are the doctor's findings, at
+# most the first two.
 
-# %% [markdown] lang="zh" of="3b5b6404"
+# %% [markdown] lang="zh" of="678ce73d"
 # 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
-# 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的。
+# 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的；图的上方是医生说的话，最多打印前两条。
 #
 # 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。这一课里不出现的还有两个：`standing-still` 生成器不再学习，`stuck-units` 有的神经元卡住不动。
 
@@ -366,15 +367,15 @@ assert findings
 
 # %% [markdown] lang="en"
 # The generator's loss comes in waves that grow. Next to them the discriminator's looks flat, as in number 2. The digits
-# are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing, too frequent or
-# mixed up, and is wrong about the cause: nothing is wrong with the images or their labels. The cure is smaller learning
-# rates and the penalty. Why do they circle? Imagine the simplest game: each player has one number, x and y; the first
+# are crumbs, and one class is drawn in place of another. The doctor sees only that classes are missing or mixed up,
+# and is wrong about the cause: nothing is wrong with the images or their labels. The cure is smaller learning rates and
+# the penalty. Why do they circle? Imagine the simplest game: each player has one number, x and y; the first
 # player wants x·y small, the second wants it large. Each follows its own gradient. Where do they go? ([Mescheder et al.
 # 2018](https://arxiv.org/abs/1801.04406) study a game like this one.)
 
-# %% [markdown] lang="zh" of="8a8fc7f1"
+# %% [markdown] lang="zh" of="1279e414"
 # 生成器的损失一浪高过一浪；和它相比，判别器的损失看上去是平的，就像第 2 种失败。数字成了碎屑，要这一类却画成那一类。
-# 医生只看到了症状：有的类别几乎不画，有的画得太多，有的画成了别的。病因却看错了：图和标签都没有毛病。治法是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
+# 医生只看到了症状：有的类别几乎不画，有的画成了别的。病因却看错了：图和标签都没有毛病。治法是调低学习率，加上惩罚项。为什么会转圈？想象一个最简单的博弈：每人一个数，x 和 y；
 # 一方想让 x·y 小，另一方想让它大，各自沿着自己的梯度走。他们会走到哪里？（[Mescheder 等 2018](https://arxiv.org/abs/1801.04406) 研究的就是这样的博弈。）
 
 # %%

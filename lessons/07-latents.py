@@ -46,14 +46,14 @@ assert lengths.min() > 5
 # ## A walk
 #
 # Take two latents and go from one to the other. The straight line, `(1 - t) * a + t * b`, cuts through the inside of the
-# shell. The arc stays on it. How long is the latent half way?
+# shell. The arc stays on it: it turns a towards b, at each step by the same angle. How long is the latent half way?
 
-# %% [markdown] lang="zh" of="3d0030c7"
+# %% [markdown] lang="zh" of="16ee7eb7"
 # 不对。每个数都在 0 附近，可是它的平方平均是 1，64 个平方加起来大约是 64，所以长度大约是 √64 = 8。长度变化很小：± 后面的数就是它的标准差。隐变量住在一层薄壳上，壳里面几乎是空的。
 #
 # ## 散步
 #
-# 取两个隐变量，从一个走到另一个。直线 `(1 - t) * a + t * b` 会穿过壳的内部，弧线则一直留在壳上。走到一半时，隐变量有多长？
+# 取两个隐变量，从一个走到另一个。直线 `(1 - t) * a + t * b` 会穿过壳的内部，弧线则一直留在壳上：把 a 转向 b，每一步转过同样的角度。走到一半时，隐变量有多长？
 
 
 # %%

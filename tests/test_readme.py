@@ -74,6 +74,18 @@ def test_pytorch_is_installed_in_a_version_that_inkgan_takes() -> None:
     assert f'"{range_}"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
+def test_both_readmes_have_the_same_results() -> None:
+    """The figures of each row of results are the same in English and in Chinese."""
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    rows = [
+        [re.findall(r"\d+(?:\.\d+)?", row.partition("| ")[2].partition("|")[2]) for row in text.splitlines()]
+        for text in (_TEXT.partition("\n## Results\n")[2], chinese.partition("\n## 效果\n")[2])
+    ]
+    english, translated = ([figures for figures in found if len(figures) >= 3] for found in rows)
+    assert len(english) == 4
+    assert translated == english
+
+
 def test_the_chinese_readme_lists_every_lesson() -> None:
     """A row for each lesson, in their order, with a link to its Chinese notebook."""
     chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
