@@ -52,7 +52,7 @@ def test_letters() -> None:
 def test_the_summary_begins_with_what_matters() -> None:
     said = summary(made.report({"frechet_digit_distance": 1.23456, "accuracy": 0.98765}, "mine"))
     assert said == (
-        "mine, 500 images: Fréchet digit distance 1.23 (real images: 0.5), 98.8% of the class asked for, "
+        "mine, 500 images: Fréchet digit distance 1.23 (real images: 0.5), 98.8% show the class asked for, "
         "no sign of copying."
     )
     assert summary(made.report({}, "mine", n=10_000)) == "mine, 10,000 images: no sign of copying."

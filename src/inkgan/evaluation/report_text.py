@@ -55,7 +55,7 @@ def summary(report: Report) -> str:
         title = distance.title.partition(" (")[0]
         parts.append(f"{title} {distance.value:.3g} (real images: {distance.floor:.3g})")
     if "accuracy" in report:
-        parts.append(f"{report['accuracy'].value:.1%} of the class asked for")
+        parts.append(f"{report['accuracy'].value:.1%} show the class asked for")
     copying = _copying(report) or "no sign of copying"
     return f"{_short(report.what)}, {report.n:,} images: {', '.join([*parts, copying])}."
 
