@@ -71,8 +71,8 @@ is γ = 0.4 now. They resume in their own units (`penalty.pixels = "0..1"`), bit
 
 Not settings, but good to know when you compare with other code. `fast` and `best`: Adam with β₁ = 0, β₂ = 0.9
 ([why](experiments.md#how-were-width-penalty-and-adams-beta2-chosen-2026-11-24)); no weight decay. `fade` lowers the
-learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade, and runs of up to
-1,800 steps over a smaller share. `tutorial`: Adam as in TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
+learning rates linearly to 0 over the last share of the run; runs of up to 300 steps do not fade, and runs of
+less than 1,800 steps fade over a smaller share. `tutorial`: Adam as in TensorFlow 1, with β₁ = 0.9, β₂ = 0.999.
 """
 
 

@@ -3,8 +3,8 @@
 Nearly all arithmetic is in 3×3 convolutions with tens of channels, at half the image's side or less: large matrix
 products on maps that take little memory. Full resolution is touched only by moving 2×2 blocks of pixels into channels
 and back (see ``grid.py``). There is no normalisation, so every image depends only on its own latent and label. The
-latent and the label also scale the channels of every map (Karras et al., "A Style-Based Generator Architecture", 2019,
-section 2, scale only).
+latent and the label also scale the channels of all maps but the coarsest (Karras et al., "A Style-Based Generator
+Architecture", 2019, section 2, scale only).
 
 Images may have any height, width and number of channels: they are padded to a multiple of the coarsest grid's cell, and
 the padding is cut off again. Maps are [N, H, W, C] and contiguous in that order, which PyTorch calls "channels last".

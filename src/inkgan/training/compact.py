@@ -39,8 +39,8 @@ from inkgan.training.recipe import Contribution, Recipe, StepInfo, mean_over_sli
 from inkgan.training.team import Team
 
 #: No momentum, as in Karras et al., "A Style-Based Generator Architecture", 2019, and a short memory of the gradients'
-#: size: a gradient that is suddenly k times as large moves a weight by min(k, 1/sqrt(1 - beta2)) step sizes. With 0.99,
-#: which allows ten step sizes, runs blew up; see docs/experiments.md.
+#: size: a gradient that is suddenly k times as large moves a weight by less than min(k, 1/sqrt(1 - beta2)) step sizes.
+#: With 0.99, which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
 #: Learning rates do not fade in runs of up to ``_SHORT`` steps, which have no time to lose. In runs of ``_LONG`` steps
 #: or more they fade over the whole fraction ``fade``; in between, the fraction grows linearly. See docs/experiments.md.
