@@ -4,8 +4,9 @@
 
 With ``--browsers`` it then tries the page in Chromium and Firefox if they are installed; $CHROMIUM and $FIREFOX name
 other executables. Firefox has to support the commands of puppeteer-core: ESR 140 is too old, ESR 153 is new enough.
-The script needs Node 20 or newer and npm; without them, or without the packages of the lock file, it fails. With
-``--if-found`` it says in one line what is missing, and succeeds.
+Steps that do not need each other run at the same time; what they print appears when they end. The script needs Node 20
+or newer and npm; without them, or without the packages of the lock file, it fails. With ``--if-found`` it says in one
+line what is missing, and succeeds.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parents[1] / "web"
 _OLDEST_NODE = 20
+# The scripts of package.json in their order. Those of one line follow each other; the lines run at the same time.
+_CHECKS = ("golden",), ("types", "lint", "built")
+_TESTS = ("units",), ("pages", "test:browsers")
 _BROWSERS = {"CHROMIUM": ("chromium", "chromium-browser", "google-chrome"), "FIREFOX": ("firefox-esr", "firefox")}
 
 
@@ -33,15 +38,13 @@ def main() -> int:
     if missing:
         print(f"the page in web/ is not checked: {missing}.", file=sys.stderr)
         return 0 if options.if_found else 1
-    if _npm("run", "check"):
+    found = browsers() if options.browsers else {}
+    if not _all_pass(*_CHECKS) or not _all_pass(*(_TESTS if found else _TESTS[:1]), environment=found):
         return 1
-    if not options.browsers:
-        return 0
-    found = browsers()
-    if not found:
+    if options.browsers and not found:
         print("the page is not tried in a browser: neither Chromium nor Firefox is installed.", file=sys.stderr)
         return 0 if options.if_found else 1
-    return _npm("run", "page") or _npm("run", "test:browsers", environment=found)
+    return 0
 
 
 def _missing_tools() -> str | None:
@@ -61,7 +64,7 @@ def _missing_packages() -> str | None:
     installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= wanted.stat().st_mtime:
         return None
-    if _npm("ci", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=0"):
+    if _npm("ci", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=0").returncode:
         return "its packages cannot be installed"
     return None
 
@@ -77,10 +80,36 @@ def browsers() -> dict[str, str]:
     return found
 
 
-def _npm(*arguments: str, environment: dict[str, str] | None = None) -> int:
-    """Run npm in ``web/`` and return its exit code; its tests use this Python for the golden numbers."""
+def _all_pass(*lines: tuple[str, ...], environment: dict[str, str] | None = None) -> bool:
+    """Run lines of scripts at the same time, and print what each printed when it ends; return whether all succeeded."""
+    with ThreadPoolExecutor() as threads:
+        ending = [threads.submit(_line, line, environment or {}) for line in lines]
+        for one in as_completed(ending):
+            print(one.result()[1], end="", flush=True)
+    return all(one.result()[0] for one in ending)
+
+
+def _line(scripts: tuple[str, ...], environment: dict[str, str]) -> tuple[bool, str]:
+    """Run scripts one after the other until one fails; return whether none did, and what they printed."""
+    printed = ""
+    for script in scripts:
+        print(f"npm run {script} ...\n", end="", flush=True)
+        done = _npm("run", script, environment=environment, stdout=subprocess.PIPE)
+        printed += done.stdout
+        if done.returncode:
+            return False, printed
+    return True, printed
+
+
+def _npm(
+    *arguments: str, environment: dict[str, str] | None = None, stdout: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run npm in ``web/``; its tests use this Python for the golden numbers. If its output is caught, all of it is."""
     variables = {**os.environ, "PYTHON": sys.executable, **(environment or {})}
-    return subprocess.run(["npm", *arguments], cwd=WEB, env=variables, check=False).returncode
+    stderr = subprocess.STDOUT if stdout == subprocess.PIPE else None
+    return subprocess.run(
+        ["npm", *arguments], cwd=WEB, env=variables, check=False, text=True, stdout=stdout, stderr=stderr
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""scripts/check_web.py: what it says when a program is missing, and how it finds browsers."""
+"""scripts/check_web.py: what it says when a program is missing, that it fails if a step does, how it finds browsers."""
 
 from __future__ import annotations
 
@@ -31,17 +31,49 @@ def test_without_node_it_says_so_in_one_line(
     options: list[str],
     code: int,
 ) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     if node is not None:
         for name in ("node", "npm"):
-            program = tmp_path / name
-            program.write_text(f"#!/bin/sh\necho {node}\n")
-            program.chmod(0o755)
+            put_program(tmp_path / name, f"echo {node}")
+    assert exit_code(monkeypatch, *options) == code
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("fails", ["golden", "types", "lint", "built", "units", "pages", "test:browsers", "nothing"])
+def test_any_step_that_fails_is_shown_and_fails_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fails: str
+) -> None:
+    """What runs beside it ends as well, and nothing that would follow begins."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CHROMIUM", "/opt/mine")
+    put_program(tmp_path / "node", "echo v20.2.0")
+    put_program(tmp_path / "npm", f'echo "$2: said"; [ "$2" != {fails} ] || {{ echo "$2: wrong" >&2; exit 1; }}')
+    lines = [(["golden"], ["types", "lint", "built"]), (["units"], ["pages", "test:browsers"])]
+    expected = []
+    for beside in lines:
+        expected += [name for line in beside for name in line[: line.index(fails) + 1 if fails in line else None]]
+        if fails in expected:
+            break
+    assert exit_code(monkeypatch, "--browsers") == (fails != "nothing")
+    told, errors = capfd.readouterr()
+    said = [line.removesuffix(": said") for line in told.splitlines() if line.endswith(": said")]
+    assert sorted(name for name in said if not name.startswith("--")) == sorted(expected)
+    assert (f"{fails}: wrong" in told) == (fails != "nothing")
+    assert errors == ""
+
+
+def put_program(path: Path, line: str) -> None:
+    """Write a program of one line of shell."""
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *options: str) -> object:
+    """Run the script, and return its exit code."""
     monkeypatch.setattr(sys, "argv", [str(_SCRIPT), *options])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(_SCRIPT), run_name="__main__")
-    assert end.value.code == code
-    assert capsys.readouterr() == ("", said)
+    return end.value.code
 
 
 def test_browsers_are_found_by_name_or_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

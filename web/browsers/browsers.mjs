@@ -11,24 +11,30 @@ const browsers = {
   firefox: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
 };
 
-/** Run tests in each browser that is installed; `tests` is told the browser's name and how to get the browser. */
+/** Run tests in all installed browsers at the same time; `tests` is told a browser's name and how to get the browser. */
 export function inEachBrowser(tests) {
-  for (const [name, executablePath] of Object.entries(browsers)) {
-    if (!existsSync(executablePath)) {
+  const found = Object.entries(browsers).filter(([name, executablePath]) => {
+    const isThere = existsSync(executablePath);
+    if (!isThere) {
       console.log(`${executablePath} is not there, so nothing is tried in ${name}.`);
-      continue;
     }
-    describe(name, () => {
-      let browser;
-      before(async () => {
-        const args = name === "chrome" ? ["--no-sandbox"] : [];
-        const headless = true;
-        browser = await puppeteer.launch({ browser: name, executablePath, args, headless, protocolTimeout: 300_000 });
+    return isThere;
+  });
+  describe("in browsers", { concurrency: found.length || 1 }, () => {
+    for (const [name, executablePath] of found) {
+      // One page after the other in each browser: keys go to the page in front.
+      describe(name, { concurrency: 1 }, () => {
+        let browser;
+        before(async () => {
+          const args = name === "chrome" ? ["--no-sandbox"] : [];
+          const headless = true;
+          browser = await puppeteer.launch({ browser: name, executablePath, args, headless, protocolTimeout: 300_000 });
+        });
+        after(() => browser.close());
+        tests(name, () => browser);
       });
-      after(() => browser.close());
-      tests(name, () => browser);
-    });
-  }
+    }
+  });
 }
 
 /** What axe finds wrong with a page for readers who need help to read it. */
