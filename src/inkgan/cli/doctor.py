@@ -98,7 +98,7 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False, width: int = W
 
 def _wrapped(text: str, width: int, start: str) -> list[str]:
     """Wrap a text that follows ``start``; its further lines begin below its first word."""
-    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start)) or [start.rstrip()]
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=" " * len(start))
 
 
 def _short(value: float) -> str:

@@ -90,5 +90,5 @@ def in_proportion(n: int, counts: NDArray[np.int64]) -> Labels:
     each = np.floor(shares).astype(np.int64)
     each[np.argsort(each - shares, kind="stable")[: n - each.sum()]] += 1
     labels = np.repeat(np.arange(len(counts)), each)
-    places = np.concatenate([(np.arange(number) + 0.5) / number for number in each if number])
+    places = np.concatenate([(np.arange(number) + 0.5) / number for number in each])
     return labels[np.argsort(places, kind="stable")]

@@ -226,7 +226,7 @@ class RunFolder:
             ConfigError: it is not complete.
         """
         step = self.newest_step()
-        if step is None or step != config.steps:
+        if step != config.steps:
             raise ConfigError(
                 f"{shown(self.path)} is not complete: it is at step {step or 0} of {config.steps}. "
                 f"Finish it first: inkgan train --resume --out {shlex.quote(str(self.path))}"
