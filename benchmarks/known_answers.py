@@ -5,6 +5,7 @@
 For the first table, MNIST's validation images are spoiled in one way at a time. The table says whether the figures that
 exist to catch each fault do: a fault is caught if the figure's interval does not overlap that of its floor, which comes
 from the same number of test images.
+
 The second table compares real images with real images at several n: the bias that a perfect generator has, its spread
 over disjoint draws, and the standard error that a single evaluation reports. Both use the code of ``inkgan evaluate``.
 With --record the tables and their numbers are kept under benchmarks/results.
@@ -62,11 +63,8 @@ MUST: dict[str, dict[str, str]] = {
     "training images, moved by 1 pixel": {"copying_z": BELOW},
     "labels 3 and 5 swapped": {"accuracy": BELOW, "classification_accuracy": BELOW},
 }  # fmt: skip
-FULL = {
-    "classification_accuracy",
-    "near_copies_pixels",
-    "copying_z_pixels",
-}  # figures that take minutes; computed only for the sets whose fault they must catch
+#: Figures that take minutes; they are computed only for the sets whose fault they must catch.
+FULL = {"classification_accuracy", "near_copies_pixels", "copying_z_pixels"}
 SHORT = {
     "frechet_digit_distance": "Fréchet", "frechet_random_distance": "Fréchet, random",
     "kernel_digit_distance": "kernel", "class_total_variation": "total variation", "class_kl": "KL",
@@ -101,7 +99,7 @@ def spoiled(reference: Reference, n: int) -> dict[str, tuple[Images, Labels]]:
     one_four[labels == 4] = images[labels == 4][0]
     swapped = labels.copy()
     swapped[labels == 3], swapped[labels == 5] = 5, 3
-    some = reference.some_training(len(train))[-n:]  # not those in the reference of precision and recall
+    some = reference.training_indices(len(train))[-n:]  # not those in the reference of precision and recall
     copies, copied = train.images[some], train.labels[some]
     made = [
         (images, labels),

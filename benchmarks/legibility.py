@@ -65,8 +65,8 @@ def measure(name: str, writers: range, style: float, legible: float) -> dict[str
     return {
         "model": name,
         "writers": len(writers),
-        **{f"{kind} writers": int(table.any(1).sum()) for kind, table in every.items()},
-        **{f"{kind} digits": int(table.sum()) for kind, table in every.items()},
+        **{f"{kind} writers": int(misread.any(1).sum()) for kind, misread in every.items()},
+        **{f"{kind} digits": int(misread.sum()) for kind, misread in every.items()},
         "changed digits": int((changed != 1).sum()),
         "changed writers": int((changed != 1).any(1).sum()),
         "factors": {

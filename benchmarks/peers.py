@@ -117,9 +117,8 @@ class TFGAN:
         losses = (logits_fake.mean() - logits_real.mean(), -logits_fake.mean())
         for loss, network in zip(losses, (self.discriminator, self.generator), strict=True):
             parameters = list(network.parameters())
-            for parameter, gradient in zip(
-                parameters, torch.autograd.grad(loss, parameters, retain_graph=True), strict=True
-            ):
+            gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
         for optimizer in self.optimizers:
             optimizer.step()

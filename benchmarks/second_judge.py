@@ -59,9 +59,8 @@ def disturbed(ink: Tensor, source: torch.Generator) -> Tensor:
     places = torch.arange(28)
     inside = (places >= corner) & (places < corner + 6)  # [N, 2, 28]
     erased = moved * ~(inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]
-    return (erased + 0.1 * torch.rand(n, 1, 1, 1, generator=source) * torch.randn(ink.shape, generator=source)).clamp(
-        0, 1
-    )
+    noise = 0.1 * torch.rand(n, 1, 1, 1, generator=source) * torch.randn(ink.shape, generator=source)
+    return (erased + noise).clamp(0, 1)
 
 
 def to_ink(images: Images) -> Tensor:

@@ -129,9 +129,8 @@ class Server:
     def size(self) -> tuple[float, int]:
         """Return the resident memory in MB and the open descriptors of all its processes."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids)
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, sum(
-            len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids
-        )
+        descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.pids)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, descriptors
 
     def cpu(self) -> float:
         """Return the seconds of processor time that it has used."""

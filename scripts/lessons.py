@@ -434,12 +434,12 @@ def main() -> None:
         return
     wanted = lessons([int(number) for number in given.what])
     try:
-        _do(given.command, wanted, given)
+        _run_command(given.command, wanted, given)
     except LessonError as error:
         sys.exit(str(error))
 
 
-def _do(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None:
+def _run_command(command: str, wanted: Sequence[Path], given: argparse.Namespace) -> None:
     if command == "check":
         wrong = [
             f"{lesson.name}: not translated yet: {_beginning(cell)}" for lesson in wanted for cell in stale(lesson)

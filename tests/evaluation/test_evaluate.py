@@ -257,7 +257,7 @@ def few(digits: DataSet) -> Reference:
     data = replace(digits, train=digits.train[:3000], test=test, digest="f" * 64)
     statistics = compute_statistics(data, load_features())
     training = training_features(data, statistics.network)
-    return Reference(data, statistics, None, training, statistics.train, statistics.held_out_features)
+    return Reference(data, statistics, None, training, statistics.train, statistics.held_out_distances)
 
 
 @pytest.fixture

@@ -136,10 +136,10 @@ def test_floors_in_a_cache_have_every_figure(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_same_real_images_are_taken_each_time(data: DataSet) -> None:
     """They are not the first ones, and more of them begin with the fewer ones."""
     real = reference_for(data, rows)
-    every = real.some_training(60)
+    every = real.training_indices(60)
     assert sorted(every.tolist()) == list(range(60))
     assert every.tolist() != list(range(60))
-    np.testing.assert_array_equal(real.some_training(7), every[:7])
+    np.testing.assert_array_equal(real.training_indices(7), every[:7])
     held_out = real.held_out(40).images
     assert {one.tobytes() for one in held_out} == {one.tobytes() for one in data.test.images}
     assert not np.array_equal(held_out, data.test.images)

@@ -59,7 +59,7 @@ def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.M
     assert found.train.n == 81
     np.testing.assert_allclose(found.proportions, [41 / 81, 40 / 81])
     np.testing.assert_array_equal(found.held_out_classes, network.probabilities(data.test.images).argmax(1))
-    for distances in (found.held_out_features, found.held_out_pixels):
+    for distances in (found.held_out_distances, found.held_out_pixel_distances):
         assert distances.shape == (80,)
         assert (distances[:2] == 0).all()
         assert (distances[2:] > 0).all()

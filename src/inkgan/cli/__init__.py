@@ -147,16 +147,16 @@ def _message_and_code(error: Exception) -> tuple[str, int] | None:
         missing = missing_extra(error)
         return None if missing is None else (str(missing), missing.exit_code)
     if isinstance(error, typer.TyperException):
-        return _of_wrong_words(error), 2
+        return _usage_error_message(error), 2
     if "Invalid log settings" in str(error):  # from the import of PyTorch
         given = as_given(os.environ.get("TORCH_LOGS"))
         return f"TORCH_LOGS={given} is not allowed by PyTorch. Unset it, or set it to help to see what it takes.", 2
     if shortage := _shortage(error):
         return shortage, 1
-    return _of_system_error(error) if isinstance(error, OSError) else None
+    return _system_error_message_and_code(error) if isinstance(error, OSError) else None
 
 
-def _of_wrong_words(error: typer.TyperException) -> str:
+def _usage_error_message(error: typer.TyperException) -> str:
     """Return what is wrong with the words of a command, and what to type; empty if the help was shown instead."""
     message = error.format_message()
     if not message:
@@ -187,7 +187,7 @@ def _shortage(error: Exception) -> str:
     return ""
 
 
-def _of_system_error(error: OSError) -> tuple[str, int]:
+def _system_error_message_and_code(error: OSError) -> tuple[str, int]:
     """Return the message for the user and the exit code."""
     if error.filename is not None:
         return f"{reason_of(error)}: {shown(error.filename)}.", 1

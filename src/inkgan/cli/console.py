@@ -142,7 +142,7 @@ class _Live(_Plain):
 
     @contextlib.contextmanager
     def printing(self) -> Iterator[None]:
-        """Draw without a suspension in between; go quiet if the terminal goes away, and pass over what it lacks."""
+        """Let Ctrl-Z wait until this is drawn; go quiet if the terminal goes away, and skip what it cannot encode."""
         with self._suspension.drawing():
             try:
                 yield

@@ -117,7 +117,7 @@ def check(
         typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")
     typer.echo(f"  digest: {data.digest}")
     missing = shortage(data)
-    typer.echo(f"  it can be used to train{f', but has {missing}' if missing else ' and to measure'}")
+    typer.echo("  it can be used to train" + (f", but has {missing}" if missing else " and to measure"))
 
 
 @app.command(cls=Command)
@@ -189,7 +189,7 @@ def _data_settings(
     if data_dir is not None and context.obj is not None:
         raise ConfigError("--data-dir was given 2 times. Give it once.")
     directory = data_dir or context.obj
-    given = {"data.name": name, "data.directory": directory and str(directory), "data.resize": resize}
+    given = {"data.name": name, "data.directory": None if directory is None else str(directory), "data.resize": resize}
     overrides = each_once(settings, "--set", given)
     reading_settings(overrides)
     return resolve(options=given, overrides=overrides).data.model_dump()

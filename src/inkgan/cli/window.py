@@ -92,8 +92,8 @@ def _stopped_workers() -> Iterator[None]:
     if not workers:
         yield
         return
-    # A shell stops them, and lets them continue when its input ends, so even if this process is killed: only what
-    # continues can end.
+    # A shell stops them, and lets them continue when its input ends. So they continue even if this process is killed;
+    # while they are stopped, they could not end.
     shell = ["sh", "-c", 'kill -STOP "$@"; read -r end; kill -CONT "$@"', "sh", *map(str, workers)]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True):

@@ -172,7 +172,7 @@ def write(
 
     index, parts = (1, 1) if part is None else _parse_part(part)
     if count is None:
-        _, count = _texts_and_count(texts, file, count)
+        _, count = _texts_and_count(texts, file, None)
     if shards is None and not in_shards:  # a preview of images that one process writes
         shards = 1
     elif shards is None:
@@ -207,15 +207,15 @@ def _write_images(
 
     if out is not None:
         check_output(out, 1, force=force, model=options["model"])
-    given, number = _texts_and_count(texts, file, count)
+    source, total = _texts_and_count(texts, file, count)
     seed = valid_seed(options["seed"])
     if out is None:
-        out = _default_output(given.text(seed, 0), number)
+        out = _default_output(source.text(seed, 0), total)
         check_output(out, 1, force=force, model=options["model"])
-    written = in_batches(((given.text(seed, index), index) for index in range(number)), **options)
+    written = in_batches(((source.text(seed, index), index) for index in range(total)), **options)
     with progress_line() as progress:
-        save_writings(counted(written, number, progress), number, out, labels=labels, force=force)
-    typer.echo(f"{quantity(number, 'image')}: {printable(out)}")
+        save_writings(counted(written, total, progress), total, out, labels=labels, force=force)
+    typer.echo(f"{quantity(total, 'image')}: {printable(out)}")
 
 
 def _write_data_set(

@@ -1,7 +1,7 @@
 """The cache of what is computed once from real images: where it is, and the estimates and arrays in it.
 
-Everything in it can be computed again, so these figures need no cache: a user of a container may have no home folder.
-Names hold the hashes of the data and of the feature network.
+Everything works without it: a user of a container may have no home folder. Names of files contain the hashes of the
+data and of the feature network.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def accuracy_score(
     elif isinstance(sample.subject.source, Model):
         more = draw(sample.subject, len(train), sample.seed, data, progress)
         examples = Split(more.images, more.labels)
-    real = train[reference.some_training(len(examples))]
+    real = train[reference.training_indices(len(examples))]
 
     def ceiling() -> dict[str, Estimate]:
         return {"ceiling": classification_accuracy(real, data, 0, progress, "learning real images")}

@@ -281,12 +281,12 @@ def _basis(figure: Figure, report: Report) -> int | tuple[str, ...]:
 
 
 def _difference(first: list[Figure], second: list[Figure], level: float, num_classes: int) -> Difference:
-    (a, of_a), (b, of_b) = (_summary(group, num_classes) for group in (first, second))
-    values, others = (tuple(figure.value for figure in group) for group in (first, second))
-    if len(set(values)) > 1 or len(set(others)) > 1:
-        interval_at = partial(difference_of_means, np.array(values), np.array(others))
+    (a, a_interval), (b, b_interval) = (_summary(group, num_classes) for group in (first, second))
+    a_values, b_values = (tuple(figure.value for figure in group) for group in (first, second))
+    if len(set(a_values)) > 1 or len(set(b_values)) > 1:
+        interval_at = partial(difference_of_means, np.array(a_values), np.array(b_values))
     else:
-        interval_at = partial(difference_of_figures, (a, of_a), (b, of_b))
+        interval_at = partial(difference_of_figures, (a, a_interval), (b, b_interval))
     simultaneous = interval_at(level=level)
     return Difference(
         figure=first[0].name,
@@ -294,11 +294,11 @@ def _difference(first: list[Figure], second: list[Figure], level: float, num_cla
         better=first[0].better,
         floor=first[0].floor,
         first=a,
-        first_interval=of_a,
-        first_values=values,
+        first_interval=a_interval,
+        first_values=a_values,
         second=b,
-        second_interval=of_b,
-        second_values=others,
+        second_interval=b_interval,
+        second_values=b_values,
         difference=b - a,
         interval=interval_at(),
         simultaneous=simultaneous,
@@ -330,8 +330,10 @@ def _verdict(a: float, b: float, difference: Interval, figure: Figure) -> Verdic
 
 
 def _overall(found: Sequence[Difference]) -> Verdict:
-    verdicts: set[Verdict] = {one.verdict for one in found} - {"indistinguishable"} or {"indistinguishable"}
-    return verdicts.pop() if len(verdicts) == 1 else "mixed"
+    verdicts: set[Verdict] = {difference.verdict for difference in found} - {"indistinguishable"}
+    if len(verdicts) > 1:
+        return "mixed"
+    return verdicts.pop() if verdicts else "indistinguishable"
 
 
 def _runs(group: Sequence[Measurable]) -> list[RunFolder]:
@@ -374,7 +376,7 @@ def _notes(
         yield "a single model shows no training variance; compared with a group, the group's variance is used for it."
     for at, group in enumerate(members):
         yield from _notes_on_runs(letter(at), _runs(group))
-    yield from _notes_of([report for group in reports for report in group])
+    yield from _notes_of_reports([report for group in reports for report in group])
     compared = {one.figure for pair in pairs for one in pair.differences}
     titles = {one.title for group in reports for report in group for one in report.figures if one.name not in compared}
     if titles:
@@ -402,13 +404,13 @@ def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
         )
 
 
-def _notes_of(reports: Sequence[Report]) -> Iterator[str]:
+def _notes_of_reports(reports: Sequence[Report]) -> Iterator[str]:
     """Yield the notes of single reports, each once, with the names of the subjects that it is about."""
-    names: dict[str, list[str]] = {}
+    subjects: dict[str, list[str]] = {}
     for report in reports:
         for note in report.notes:
             if not note.startswith("diversity is not"):
-                names.setdefault(note.removeprefix(f"{report.what} "), []).append(report.what)
-    for note, having in names.items():
-        who = having[0] if len(having) == 1 else f"{having[0]} and {len(having) - 1} more"
-        yield f"{'all' if len(having) == len(reports) > 1 else who}: {note}"
+                subjects.setdefault(note.removeprefix(f"{report.what} "), []).append(report.what)
+    for note, names in subjects.items():
+        who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        yield f"{'all' if len(names) == len(reports) > 1 else who}: {note}"

@@ -43,9 +43,10 @@ from inkgan.seeds import valid_seed
 
 #: The figures of a class need this many images of it.
 _LEAST_OF_CLASS = 20
-# Raise it when a figure changes, and the floors in caches are computed again. After a new figure, they are in any case.
+# Raise it when a figure changes, so that cached floors are computed again. A new figure changes the name of their file,
+# which contains the number of figures.
 _FLOORS_VERSION = 4
-_PAIRS = 32  # shown in the HTML report
+_PAIRS = 32  # the HTML report shows this many or a few more, at most twice as many
 
 
 def evaluate(
@@ -120,8 +121,10 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
     found = figures_of(images, sample.labels, reference, np.random.default_rng(sample.seed))
     floors = _floors_of(reference, n, progress)
     _add_mean_diversity(found, floors)
-    figures = [  # held-out images may lack a class, and so the figures of it
-        Figure.of(name, one, floors[name], len(data.class_names)) for name, one in found.items() if name in floors
+    figures = [
+        Figure.of(name, estimate, floors[name], len(data.class_names))
+        for name, estimate in found.items()
+        if name in floors  # a class that the held-out images lack has no floor
     ]
     progress("figures", 0.5)
     nearest = nearest_neighbours(images.features, reference.training_features)
@@ -131,10 +134,10 @@ def measure(sample: Sample, reference: Reference, *, full: bool = False, progres
     if full:
         figures.append(random_features_distance(sample, reference, progress))
         figures += _novelty_in_pixels(sample, images, reference, progress)
-        score, score_notes = accuracy_score(sample, images, reference, progress)
-        figures += score
+        score_figures, score_notes = accuracy_score(sample, images, reference, progress)
+        figures += score_figures
         notes += score_notes
-    by_name = {one.name: replace(one, title=_title(one.title, reference)) for one in figures}
+    by_name = {figure.name: replace(figure, title=_title(figure.title, reference)) for figure in figures}
     classes: tuple[ClassFigures, ...] = ()
     if statistics is not None:
         classes, class_notes = _classes(images.predicted, statistics.proportions, data.class_names, by_name)
@@ -175,7 +178,7 @@ def figures_of(
         rng: assigns the images to the groups of the jackknife.
     """
     features, predicted, statistics = images.features, images.predicted, reference.statistics
-    real = reference.training_features[reference.some_training(len(features))]
+    real = reference.training_features[reference.training_indices(len(features))]
     manifold = manifold_estimates(real, features, rng)  # first, because each figure draws its groups from rng in turn
     found = {
         "frechet_digit_distance": frechet_estimate(features, reference.moments, rng),
@@ -218,7 +221,7 @@ def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Es
 
 
 def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
-    """Give the total variation of one sample, which is mostly chance, the interval of many of the same proportions."""
+    """Return a total variation, which is mostly chance, with the interval of samples with the data's proportions."""
     rng = np.random.default_rng(REAL_SEED)
     chance = class_balance(predicted, proportions, rng).chance_total_variation
     low, high = min(chance.low, variation.value), max(chance.high, variation.value)
@@ -252,21 +255,21 @@ def _novelty_figures(
     found = novelty(distances, held_out_distances, cells=cells)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96), len(distances))
     # The z compares two samples, so its interval includes the chance of the held-out images: 0 has none of its own.
-    none = Estimate(0.0, 0.0, Interval(0.0, 0.0), found.usual.n)
+    z_floor = Estimate(0.0, 0.0, Interval(0.0, 0.0), found.floor.n)
     return [
-        Figure.of(f"near_copies{suffix}", found.near_copies, found.usual),
-        Figure.of(f"copying_z{suffix}", z, none),
+        Figure.of(f"near_copies{suffix}", found.near_copies, found.floor),
+        Figure.of(f"copying_z{suffix}", z, z_floor),
     ]
 
 
 def _exact_copies(images: Images, data: DataSet) -> Figure:
     """Return the share of images that are training images, pixel for pixel."""
     training = {image.tobytes() for image in data.train.images}
-    found, usual = (
-        binomial(sum(image.tobytes() in training for image in some), len(some), "exact")
-        for some in (images, data.test.images)
-    )
-    return Figure.of("exact_copies", found, usual)
+
+    def share_of_copies(some: Images) -> Estimate:
+        return binomial(sum(image.tobytes() in training for image in some), len(some), "exact")
+
+    return Figure.of("exact_copies", share_of_copies(images), share_of_copies(data.test.images))
 
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:

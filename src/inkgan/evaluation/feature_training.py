@@ -305,6 +305,7 @@ def warp(ink: Tensor, recipe: FeatureRecipe, generator: torch.Generator) -> Tens
     width, height = 1 + uniform(recipe.scale), 1 + uniform(recipe.scale)
     right, down = uniform(2 * recipe.shift), uniform(2 * recipe.shift)
     cos, sin = angle.cos(), angle.sin()
+    # [[cos, -sin], [sin, cos]] @ [[1, shear], [0, 1]] @ diag(width, height), and the shift: from where a pixel comes.
     rows = [cos * width, (shear * cos - sin) * height, right, sin * width, (shear * sin + cos) * height, down]
     affine = torch.stack(rows, 1).view(count, 2, 3)
     grid = F.affine_grid(affine, list(ink.shape), align_corners=False)  # [N, H, W, 2]

@@ -2,8 +2,8 @@
 
 Inception learned from photographs, so its features describe small pictures of ink badly. These features come from a
 classifier trained on the data set itself. For MNIST, distances in them are called Fréchet *digit* distance and kernel
-*digit* distance.
-Figures can be compared only if they come from the same network, which the card's ``sha256`` identifies.
+*digit* distance. Figures can be compared only if they come from the same network, which the card's ``sha256``
+identifies.
 
 Any callable that maps uint8 images [N, H, W, C] to features [N, D] can take the network's place; :func:`extract` runs
 one and checks what it returns.
@@ -155,8 +155,8 @@ class FeatureNetwork:
             reads = f"this feature network reads uint8 [N > 0, H, W, C] of {size_text(self.card.image_shape)}"
             raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; {reads}. Convert them first.")
         workers = min(8, cores())
-        size = _CHUNK * max(1, min(32, -(-len(images) // (_CHUNK * workers))))
-        shares = [images[part] for part in slices(len(images), size)]
+        chunks = -(-len(images) // (_CHUNK * workers))  # in a share, if each worker has one
+        shares = [images[part] for part in slices(len(images), _CHUNK * min(chunks, 32))]
         threads = torch.get_num_threads()
         parts = []
         try:

@@ -1,4 +1,4 @@
-"""The real images of a data set, and everything of them that generated images are compared with.
+"""The real images of a data set, and everything about them that generated images are compared with.
 
 A :class:`Reference` is made once, and then compares any number of sets of images with the same real images:
 
@@ -54,8 +54,8 @@ REAL_SEED = 20_260
 #: The files in which statistics are kept, and the version of their form.
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
-#: The arrays of :class:`ReferenceStatistics` that are kept under their own names.
-_KEPT = ("proportions", "held_out_classes", "held_out_features", "held_out_pixels")
+#: The distances of :class:`ReferenceStatistics` by their names in the file, which say where they are measured.
+_DISTANCES = {"held_out_features": "held_out_distances", "held_out_pixels": "held_out_pixel_distances"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +83,8 @@ class ReferenceStatistics:
         train: the mean and the covariance of the training images' features.
         proportions: the classes' shares of the training labels, [K].
         held_out_classes: the most probable class of each test image, [H].
-        held_out_features: the distance of each test image to its nearest training image in feature space, [H].
-        held_out_pixels: the same distance between the images themselves, with pixels in [0, 1], [H].
+        held_out_distances: the distance of each test image to its nearest training image in feature space, [H].
+        held_out_pixel_distances: the same distance between the images themselves, with pixels in [0, 1], [H].
     """
 
     data_digest: str
@@ -92,12 +92,13 @@ class ReferenceStatistics:
     train: GaussianStatistics
     proportions: NDArray[np.float64]
     held_out_classes: NDArray[np.int64]
-    held_out_features: NDArray[np.float32]
-    held_out_pixels: NDArray[np.float32]
+    held_out_distances: NDArray[np.float32]
+    held_out_pixel_distances: NDArray[np.float32]
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
-        arrays = {name: getattr(self, name) for name in _KEPT}
+        arrays = {name: getattr(self, attribute) for name, attribute in _DISTANCES.items()}
+        arrays["proportions"] = self.proportions
         arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
         arrays["train_mean"] = self.train.mean
         arrays["train_covariance"] = self.train.covariance
@@ -114,7 +115,7 @@ class ReferenceStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The real images, and everything of them that images are compared with; :func:`reference_for` makes one.
+    """The real images, and everything about them that images are compared with; :func:`reference_for` makes one.
 
     Attributes:
         data: the real images.
@@ -175,7 +176,7 @@ class Reference:
         """Return n test images, always the same: not the first n, since the first half of MNIST's file is easier."""
         return self.data.test[np.random.default_rng(REAL_SEED).permutation(len(self.data.test))[:n]]
 
-    def some_training(self, n: int) -> NDArray[np.int64]:
+    def training_indices(self, n: int) -> NDArray[np.int64]:
         """Return the indices of n training images, always the same."""
         return np.random.default_rng(REAL_SEED + 1).permutation(len(self.training_features))[:n]
 
@@ -195,17 +196,17 @@ def reference_for(data: DataSet, extractor: Extractor | None = None, progress: P
     if extractor is None:
         statistics = statistics_for(data, progress)
         training = training_features(data, statistics.network, progress)
-        return Reference(data, statistics, None, training, statistics.train, statistics.held_out_features)
-    with_classes = None if len(data.class_names) < 2 else statistics_for(data, progress)
+        return Reference(data, statistics, None, training, statistics.train, statistics.held_out_distances)
+    class_statistics = None if len(data.class_names) < 2 else statistics_for(data, progress)
     progress("real images", 0.0)
     training = extract(extractor, data.train.images)
     nearest = nearest_neighbours(extract(extractor, data.test.images, training.shape[1]), training)
     distances = nearest.distance.astype(np.float32)
-    return Reference(data, with_classes, extractor, training, GaussianStatistics.of(training), distances)
+    return Reference(data, class_statistics, extractor, training, GaussianStatistics.of(training), distances)
 
 
 def quick_measure(data: DataSet, progress: Progress = no_progress) -> Measure:
-    """Return the function that training calls at intervals to measure Fréchet distance and accuracy of the class.
+    """Return the function that training calls at intervals to measure the Fréchet distance and the class accuracy.
 
     Args:
         data: the real images.
@@ -263,12 +264,13 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
         if (card["format"], card["features_sha256"], card["sha256"]) != expected:
             raise ValueError(f"{ARRAYS} was damaged or replaced")  # noqa: TRY301 - the handler adds the folder
         arrays = safetensors.numpy.load_file(folder / ARRAYS)
-        arrays["held_out_classes"] = arrays["held_out_classes"].astype(np.int64)
         return ReferenceStatistics(
             data_digest=card["data_digest"],
             network=network,
             train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
-            **{name: arrays[name] for name in _KEPT},
+            proportions=arrays["proportions"],
+            held_out_classes=arrays["held_out_classes"].astype(np.int64),
+            **{attribute: arrays[name] for name, attribute in _DISTANCES.items()},
         )
     except (OSError, LookupError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
@@ -298,8 +300,8 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
         train=GaussianStatistics.of(train),
         proportions=counts / counts.sum(),
         held_out_classes=probabilities.argmax(axis=1),
-        held_out_features=distances.astype(np.float32),
-        held_out_pixels=pixel_distances.astype(np.float32),
+        held_out_distances=distances.astype(np.float32),
+        held_out_pixel_distances=pixel_distances.astype(np.float32),
     )
 
 

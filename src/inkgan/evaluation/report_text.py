@@ -33,8 +33,8 @@ def report_text(report: Report, columns: int = COLUMNS) -> str:
     lines = [*wrapped([summary(report)], columns), ""]
     lines += table([FIGURE_TITLES, *map(figure_cells, report.figures)], columns)
     # The HTML report explains the columns below its charts.
-    of_verdicts, *others = explanations(report)
-    explained = [f"{of_verdicts} better: equal, where a value on either side of the floor is worse."]
+    floor_and_verdict, *others = explanations(report)
+    explained = [f"{floor_and_verdict} better: equal, where a value on either side of the floor is worse."]
     if any(one.diversity or one.accuracy for one in report.classes):
         lines += ["", *table([CLASS_TITLES, *map(class_cells, report.classes)], columns)]
         explained.append(
@@ -115,10 +115,10 @@ def figure_cells(figure: Figure) -> tuple[str, ...]:
     return (figure.title, number(figure.value), interval, number(figure.floor), better, figure.against_floor)
 
 
-def class_cells(one: ClassFigures) -> tuple[str, ...]:
+def class_cells(figures: ClassFigures) -> tuple[str, ...]:
     """Return a class's row of the table."""
-    cells = [one.name, str(one.count), f"{one.expected:.0f}"]
-    for figure in (one.diversity, one.accuracy):
+    cells = [figures.name, str(figures.count), f"{figures.expected:.0f}"]
+    for figure in (figures.diversity, figures.accuracy):
         cells += ["-", "-"] if figure is None else [number(figure.value), number(figure.floor)]
     return tuple(cells)
 
@@ -163,11 +163,11 @@ def difference_titles(pair: Pair) -> tuple[str, ...]:
     return ("figure", pair.first, pair.second, f"{pair.second} - {pair.first}, 95 %", "floor", "verdict")
 
 
-def difference_cells(one: Difference, pair: Pair) -> tuple[str, ...]:
+def difference_cells(difference: Difference, pair: Pair) -> tuple[str, ...]:
     """Return a difference's row of the table."""
-    said = "-" if one.verdict == "indistinguishable" else verdict(one.verdict, pair)
-    interval = interval_text(one.interval)
-    return (one.title, number(one.first), number(one.second), interval, number(one.floor), said)
+    in_words = "-" if difference.verdict == "indistinguishable" else verdict(difference.verdict, pair)
+    values = [number(value) for value in (difference.first, difference.second)]
+    return (difference.title, *values, interval_text(difference.interval), number(difference.floor), in_words)
 
 
 def comparison_explanations(comparison: Comparison) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,8 +285,8 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     class_names = subject.class_names
     if isinstance(subject.source, Model):
         class_names = _class_names(subject.source, data)
-        images, labels, said = _drawn(subject.name, subject.source, class_names, n, seed, data, progress)
-        notes += said
+        images, labels, more_notes = _drawn(subject.name, subject.source, class_names, n, seed, data, progress)
+        notes += more_notes
     else:
         total = len(subject.source)
         chosen = subject.source[np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])]
@@ -296,13 +296,13 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     if blank == len(flat):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:
-        labels, said = _renumbered(labels, class_names, subject.name, data)
-        notes += said
+        labels, more_notes = _renumbered(labels, class_names, subject.name, data)
+        notes += more_notes
     if blank:
         notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(flat):,}.")
-    usual = float(data.train.images[:1000].mean())
-    if abs(flat.mean() - (255 - usual)) < abs(flat.mean() - usual) / 4:
-        notes.append(f"the images look inverted: their mean is {flat.mean():.0f}, that of {data.name} is {usual:.0f}.")
+    mean, real_mean = flat.mean(), float(data.train.images[:1000].mean())
+    if abs(mean - (255 - real_mean)) < abs(mean - real_mean) / 4:  # much closer to the negatives of the real images
+        notes.append(f"the images look inverted: their mean is {mean:.0f}, that of {data.name} is {real_mean:.0f}.")
     return Sample(subject, seed, images, labels, tuple(notes))
 
 
@@ -373,15 +373,19 @@ def _renumbered(
     if foreign:
         note = f"the labels of {name} are not used, so there is no accuracy: {data.name} has no class"
         return None, [f"{note} {_quoted(foreign)} (only {_quoted(data.class_names)})."]
-    found = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
+    renumbered = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
     absent = [class_name for class_name in data.class_names if class_name not in class_names]
     rare = [class_name for class_name in class_names if class_name in numbers.keys() - used]
-    starts = {f"{name} has no images of": absent, f"{len(labels):,} images are too few to have any of": rare}
-    return found, [
-        f"{start} {_quoted(missing)}: {len(missing)} of the {len(numbers)} classes."
-        for start, missing in starts.items()
-        if missing
-    ]
+    notes = []
+    if absent:
+        notes.append(f"{name} has no images of {_counted(absent, numbers)}.")
+    if rare:
+        notes.append(f"{len(labels):,} images are too few to have any of {_counted(rare, numbers)}.")
+    return renumbered, notes
+
+
+def _counted(names: Sequence[str], all_names: Collection[str]) -> str:
+    return f"{_quoted(names)}: {len(names)} of the {len(all_names)} classes"
 
 
 def _spelled(class_names: Sequence[str], data: DataSet) -> list[str]:

@@ -108,6 +108,9 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
     """Add the compact generator, as in :func:`inkgan.generation.numpy_networks.draw_compact`."""
     height, width, depth = about["image_shape"]
     grid = grid_of((height, width, depth))
+    style = "latent"
+    if about["num_classes"]:
+        style = graph.add("Concat", style, graph.add("Gather", graph.saved("embedding"), "label"), axis=1)
 
     def linear(name: str, inputs: str) -> str:
         return graph.add("Gemm", inputs, graph.saved(f"{name}.weight"), graph.saved(f"{name}.bias"), transB=1)
@@ -121,16 +124,13 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
     def to_blocks(maps: str) -> str:
         return graph.add("DepthToSpace", maps, blocksize=2, mode="DCR")
 
+    def sides() -> str:
+        return graph.constant("sides", np.array([2, 3]))  # height and width in [N, C, H, W]
+
     def scaled(maps: str, number: int) -> str:
         scale = graph.add("Add", linear(f"scales.{number}", style), graph.constant("one", np.float32(1)))
         return graph.add("Mul", maps, graph.add("Unsqueeze", scale, sides()))
 
-    def sides() -> str:
-        return graph.constant("sides", np.array([2, 3]))  # height and width in [N, C, H, W]
-
-    style = "latent"
-    if about["num_classes"]:
-        style = graph.add("Concat", style, graph.add("Gather", graph.saved("embedding"), "label"), axis=1)
     coarsest = graph.constant("coarsest", np.array([-1, grid.height, grid.width, about["channels"]]))
     maps = graph.add("Reshape", leaky(linear("first", style)), coarsest)
     maps = graph.add("Transpose", maps, perm=[0, 3, 1, 2])

@@ -210,11 +210,9 @@ class _Worker:
         """Return the number that it works on, and its answer; or the share that is done; None if it was killed."""
         number = self.number
         assert number is not None
-        try:
-            message: _Answer | float = self.connection.recv()
-        except (EOFError, OSError):
-            self.number = None
-            return number, None
+        message: _Answer | float | None = None
+        with suppress(EOFError, OSError):
+            message = self.connection.recv()
         if not isinstance(message, float):
             self.number = None
         return number, message

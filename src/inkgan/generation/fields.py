@@ -114,9 +114,9 @@ def _moments(form: str, directives: Sequence[str], start: datetime, count: int, 
         with_year = form.replace("%Y", f"{moment.year:04d}")  # strftime may write the year 900 without a zero
         return _DIRECTIVE.sub(lambda match: moment.strftime(match[0]), with_year)
 
-    longest = write(datetime(2000, 12, 31, 12))
+    sample = write(datetime(2000, 12, 31, 12))  # as long as any other moment's
     try:
-        valid_text(longest.strip() or "-")
+        valid_text(sample.strip() or "-")  # the characters between the directives; a piece may be spaces alone
     except ConfigError as error:
         raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
     if "%" not in form:
@@ -124,7 +124,7 @@ def _moments(form: str, directives: Sequence[str], start: datetime, count: int, 
             f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
             "ends with .. between them."
         )
-    return Piece(lambda draws: write(start + step * int(draws.integers(count))), len(longest))
+    return Piece(lambda draws: write(start + step * int(draws.integers(count))), len(sample))
 
 
 def _integer(argument: str) -> Piece:

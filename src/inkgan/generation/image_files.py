@@ -247,7 +247,7 @@ def save_writings(
         _save_folder(writings, count, path, labels=labels, force=force)
     elif kind == "npz":
         refuse_to_overwrite(path, force=force)
-        write_arrays(path, _arrays(writings, count, path, labels=labels), force=force)
+        write_arrays(path, _writing_arrays(writings, count, path, labels=labels), force=force)
     elif count > 1:
         raise OutputError(f"{shown(out)} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
     else:
@@ -319,7 +319,7 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
         return False
 
 
-def _arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
+def _writing_arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:
     """Return the arrays of an .npz (see :func:`save_writings`)."""
     kept: list[Writing] = []
     largest = 0

@@ -314,9 +314,9 @@ def separator(strokes: Floats, line: Line, *, width: float, lean: float) -> Stri
 
 def _squared_distances(x: Floats, y: Floats, starts: Floats, ends: Floats) -> Floats:
     """Return the squared distances [S, H, W] of points (columns ``x`` [W], rows ``y`` [H, 1]) to S line segments."""
-    along = ends - starts
-    u, v = (values[:, None, None] for values in along.T)
-    dx, dy = (points - from_[:, None, None] for points, from_ in zip((x, y), starts.T, strict=True))
+    x0, y0 = starts.T[:, :, None, None]
+    u, v = (ends - starts).T[:, :, None, None]
+    dx, dy = x - x0, y - y0
     t = np.clip((dx * u + dy * v) / np.maximum(u * u + v * v, 1e-9), 0, 1)
     return (dx - t * u) ** 2 + (dy - t * v) ** 2
 

@@ -103,19 +103,19 @@ def made_legible(
     factors = np.ones(len(images))
     if not legible:
         return Legible(images, np.full(len(images), np.nan, np.float32), factors)
-    read = probability_of_digit(images, digits, legible)
+    probability = probability_of_digit(images, digits, legible)
     for factor in _FACTORS:
-        missing = np.flatnonzero(read < legible)
-        if not len(missing):
+        illegible = np.flatnonzero(probability < legible)
+        if not len(illegible):
             break
-        drawn = np.asarray(draw(latents[missing] * np.float32(factor), labels[missing]))
-        found = probability_of_digit(drawn, digits[missing], legible)
-        is_better = found > read[missing]
-        better = missing[is_better]
-        images[better] = drawn[is_better]
-        read[better] = found[is_better]
+        redrawn = np.asarray(draw(latents[illegible] * np.float32(factor), labels[illegible]))
+        redrawn_probability = probability_of_digit(redrawn, digits[illegible], legible)
+        is_better = redrawn_probability > probability[illegible]
+        better = illegible[is_better]
+        images[better] = redrawn[is_better]
+        probability[better] = redrawn_probability[is_better]
         factors[better] = factor
-    return Legible(images, read, factors)
+    return Legible(images, probability, factors)
 
 
 def probability_of_digit(images: Images, digits: NDArray[np.int64], legible: float) -> Array:
@@ -133,10 +133,10 @@ def probability_of_digit(images: Images, digits: NDArray[np.int64], legible: flo
     Returns:
         float32 [N]; each depends on its own image alone.
     """
-    read = probabilities(images, FIRST_READER)[np.arange(len(images)), digits]
-    unsure = np.flatnonzero((read >= legible) & (read < CERTAIN))
-    read[unsure] *= probabilities(images[unsure], CLASSIFIER)[np.arange(len(unsure)), digits[unsure]]
-    return read
+    probability = probabilities(images, FIRST_READER)[np.arange(len(images)), digits]
+    unsure = np.flatnonzero((probability >= legible) & (probability < CERTAIN))
+    probability[unsure] *= probabilities(images[unsure], CLASSIFIER)[np.arange(len(unsure)), digits[unsure]]
+    return probability
 
 
 def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:

@@ -178,10 +178,10 @@ class Model:
         require_function(progress, "progress", "doing", "done")
         statistics = one_of(statistics, "statistics", STATISTICS)
         n = _valid_count(n)
-        asked = self.labels_for(n, labels)
+        indices = self.labels_for(n, labels)
         seed = valid_seed(seed)
         legible = valid_legible(legible)
-        digits = self._digits_to_read(asked, statistics) if legible else None
+        digits = self._digits_to_read(indices, statistics) if legible else None
         if statistics == "batch":
             if self.description["network"] != "tutorial":
                 raise ConfigError("statistics batch is for the tutorial's network. Use standing.")
@@ -192,11 +192,11 @@ class Model:
         draw = self._draw_in_chunks
         progress("drawing", 0.0)
         for part in slices(n, at_once):
-            drawn_from = self._latents(seed, part.start, part.stop)
-            classes = None if asked is None else asked[part]
-            images[part] = draw(drawn_from, classes)
+            z = self._latents(seed, part.start, part.stop)
+            classes = None if indices is None else indices[part]
+            images[part] = draw(z, classes)
             if classes is not None and digits is not None:
-                images[part] = made_legible(draw, images[part], drawn_from, classes, digits[part], legible).images
+                images[part] = made_legible(draw, images[part], z, classes, digits[part], legible).images
             progress("drawing", part.stop / n)
         return images
 
@@ -229,12 +229,12 @@ class Model:
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or latents.dtype.kind != "f" or not len(latents):
             given = f"{latents.dtype} {list(latents.shape)}"
             raise ConfigError(f"latents are {given}: give float32 [N, {self.latent_dim}] with N of 1 or more.")
-        asked = self._class_of_each(len(latents), labels)
+        indices = self._class_of_each(len(latents), labels)
         with np.errstate(over="ignore"):
             latents = latents.astype(np.float32)
         if not np.isfinite(latents).all():
             raise ConfigError("latents hold numbers that are not finite. Draw them from N(0, 1).")
-        return self._draw_in_chunks(latents, asked)
+        return self._draw_in_chunks(latents, indices)
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
         """Return the logits that the run's discriminator gives images, computed by PyTorch.
@@ -256,13 +256,13 @@ class Model:
         if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != self.image_shape or not len(given):
             shape = ", ".join(map(str, self.image_shape))
             raise ConfigError(f"images are {given.dtype} {list(given.shape)}: give uint8 [N, {shape}].")
-        asked = self._class_of_each(len(given), labels)
+        indices = self._class_of_each(len(given), labels)
         if self._folder is None or not (self._folder / "discriminator.safetensors").is_file():
             raise CheckpointError(f"{self.name} has no discriminator. Load a run, whose checkpoints have one.")
         checkpoint.verify(self._folder, ("discriminator",))
         layout = torch_networks.layout_of(networks.build_discriminator, self.description)
         weights = checkpoint.read_arrays(self._folder, "discriminator", *layout)
-        return torch_networks.logits_of(self.description, weights, given, asked)
+        return torch_networks.logits_of(self.description, weights, given, indices)
 
     def labels_for(self, n: SupportsIndex, labels: Classes | None = None) -> Labels | None:
         """Return the class of each of ``n`` images as an index, int64 [n]; None for a generator without labels.

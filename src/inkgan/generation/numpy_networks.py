@@ -145,6 +145,9 @@ def draw_compact(
         of_classes = linear_of(weights["embedding"][classes], weight[:, length:], bias)
         return linear_of(latents, weight[:, :length], of_classes[places])
 
+    def scale(number: int) -> Array:
+        return 1 + styled(f"scales.{number}")[:, None, None]  # [N, 1, 1, C]
+
     def convolve(name: str, maps: Array) -> Array:
         maps = convolved(maps, weights[f"{name}.weight"])
         maps += weights[f"{name}.bias"]
@@ -152,10 +155,9 @@ def draw_compact(
 
     maps = leaky(styled("first")).reshape(len(latents), grid.height, grid.width, -1)
     for level in range(grid.doublings - 1):
-        first, second = (1 + styled(f"scales.{2 * level + number}")[:, None, None] for number in (0, 1))
-        maps = leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * first)
+        maps = leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * scale(2 * level))
         maps = convolve(f"refine.{level}", maps)
-        maps *= second
+        maps *= scale(2 * level + 1)
         maps = leaky(maps)
     return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
 

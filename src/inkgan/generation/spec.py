@@ -92,7 +92,9 @@ class Spec(Document):
     @model_validator(mode="before")
     @classmethod
     def _look_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return given | {"look": name_of(look_of(given["look"]))} if "look" in given else given
+        if "look" not in given:
+            return given
+        return given | {"look": name_of(look_of(given["look"]))}
 
     @field_validator("model", "texts_file", mode="before")
     @classmethod
@@ -168,7 +170,7 @@ def sources_of(spec: Spec) -> Sources:
     if spec.texts_file == "-":
         raise ConfigError("a data set cannot take its texts from standard input. Put them into a file.")
     model = load(spec.model)
-    load_for_writing(model)
+    load_for_writing(model)  # raises if it cannot write
     return Sources(model, Templates(spec.texts) if spec.texts_file is None else read_texts(spec.texts_file))
 
 

@@ -68,8 +68,8 @@ class Mixture:
         self._templates = [read_template(text.template, path.parent) for text in file.texts]
         self.count = None
         self.files = [path, *(file for template in self._templates for file in template.files)]
-        weights = np.cumsum([text.weight for text in file.texts])
-        self._upto = weights / weights[-1]
+        cumulative = np.cumsum([text.weight for text in file.texts])
+        self._cumulative = cumulative / cumulative[-1]
         for template in self._templates:
             draws = rng(0, Stream.TEXT, 0)
             if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
@@ -79,7 +79,7 @@ class Mixture:
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""
         draws = rng(seed, Stream.TEXT, index)
-        template = self._templates[int(np.searchsorted(self._upto, draws.random(), side="right"))]
+        template = self._templates[int(np.searchsorted(self._cumulative, draws.random(), side="right"))]
         while True:  # it ends, because the template has made a text that fits
             text = template.text(draws)
             if self._fits(text):

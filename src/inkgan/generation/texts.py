@@ -100,6 +100,7 @@ class TextFile:
             self._file = copy or file
             before = self._state()
             self.count, self._starts = self._scan(file, copy)
+            # A file must not change from here on, not even while it is scanned; a copy is written by the scan.
             self._checked = self._state() if copy else before
         except OSError as error:
             raise ConfigError(f"cannot read {self._name}: {reason_of(error)}. Name a file of texts.") from None

@@ -262,7 +262,8 @@ def _in_batches(lines: Iterator[_Line], generator: Generator, options: CheckedOp
     warned = False
     while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
         written = _written(batch, generator, options)
-        warned = warned or _warn_of_illegible(written, options.legible)
+        if not warned:
+            warned = _warn_of_illegible(written, options.legible)
         yield from written
 
 
@@ -348,8 +349,8 @@ def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: Check
     images = _distorted(plans, digits.images, options.look)
     strips = _characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
     placements = _placed(plans, strips, line, options.look)
-    probabilities: list[tuple[float | None, ...]] = [()] * len(plans)
-    factors = probabilities
+    unread: list[tuple[float | None, ...]] = [()] * len(plans)
+    probabilities = factors = unread
     if options.legible:
         probabilities = _per_character(plans, digits.probabilities)
         factors = _per_character(plans, digits.factors)

@@ -30,9 +30,9 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
-#: The Content-Security-Policy of every answer that has no page's own.
+#: The Content-Security-Policy of every answer except pages, which have their own.
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
-#: The key in the state of a request's scope under which the function is that cuts its connection.
+#: The key, in the state of a request's scope, of the function that cuts its connection.
 CUT = "cut"
 
 

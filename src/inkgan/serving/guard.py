@@ -34,8 +34,7 @@ SECONDS_TO_ANSWER = 10.0
 RATE, BURST = 500.0, 1000.0
 #: The most clients whose buckets are remembered.
 _MOST_BUCKETS = 4096
-#: The addresses that are answered even when the server is full.
-_ALWAYS = ("/healthz", "/metrics")
+_ANSWERED_WHEN_FULL = ("/healthz", "/metrics")
 #: The address of a request that also names the scheme and the host.
 _ABSOLUTE = re.compile(rb"https?://([^/]*)(/.*)?", re.IGNORECASE)
 #: The status under which the metrics count a request whose client went away before its answer began.
@@ -130,7 +129,7 @@ class Guard:
         client = scope.get("client")
         if not self.rates.allow(client[0] if client else ""):
             return error_response(429, f"more than {RATE:.0f} requests in a second.", Retry_After="1")
-        if self._in_progress > MOST_AT_ONCE and scope["path"] not in _ALWAYS:
+        if self._in_progress > MOST_AT_ONCE and scope["path"] not in _ANSWERED_WHEN_FULL:
             return unavailable(f"{MOST_AT_ONCE} requests are being answered; ask again in a second.")
         return None
 

@@ -53,7 +53,7 @@ def check(query: parameters.Write) -> None:
     texts.valid_text(query.text)
     if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
-        _bound(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
+        _require_at_most(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
 
 
 def shared_parameters(query: parameters.Write) -> tuple[tuple[str, Any], ...]:
@@ -74,16 +74,8 @@ def _written(written: writing.Writing, kind: str) -> Content:
     if kind == "png":
         return Content(written.png, PNG)
     height, width = written.image.shape[:2]
-    return as_json(
-        {
-            "text": written.text,
-            "width": width,
-            "height": height,
-            "boxes": written.boxes,
-            **written.extras,
-            "png": base64.b64encode(written.png).decode(),
-        }
-    )
+    label = {"text": written.text, "width": width, "height": height, "boxes": written.boxes, **written.extras}
+    return as_json(label | {"png": base64.b64encode(written.png).decode()})
 
 
 def digit(model: Model, name: str, query: parameters.Digit) -> Content:
@@ -93,7 +85,7 @@ def digit(model: Model, name: str, query: parameters.Digit) -> Content:
         ConfigError: the model has no class of this name.
         OutputError: there would be too many pixels.
     """
-    _bound(query.scale**2 * _pixels(model), MOST_PIXELS)
+    _require_at_most(query.scale**2 * _pixels(model), MOST_PIXELS)
     latent, _ = hands.hand_of(model.latent_dim, query.seed, query.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     return Content(png_bytes(ImageOps.scale(picture_of(image), query.scale, Image.Resampling.NEAREST)), PNG)
@@ -106,7 +98,7 @@ def sample(model: Model, query: parameters.Sample) -> Content:
         ConfigError: the model has no class of this name.
         OutputError: a class has a name that no file in a .zip can have, or there would be too many pixels.
     """
-    _bound(query.n * _SHEET_SCALE**2 * _pixels(model), MOST_PIXELS)
+    _require_at_most(query.n * _SHEET_SCALE**2 * _pixels(model), MOST_PIXELS)
     labels = model.labels_for(query.n, query.label)
     images = np.asarray(model.sample(query.n, seed=query.seed, labels=query.label))
     if query.format == "png":
@@ -126,7 +118,7 @@ def _pixels(model: Model) -> int:
     return height * width
 
 
-def _bound(pixels: int, most: int, what: str = "an answer") -> None:
+def _require_at_most(pixels: int, most: int, what: str = "an answer") -> None:
     """Refuse an answer that would have too many pixels."""
     if pixels > most:
         raise OutputError(f"this image would have {pixels:,} pixels; {what} may have at most {most:,}. Ask for fewer.")

@@ -70,7 +70,7 @@ def test_the_smallest_inputs_of_novelty() -> None:
 def test_the_threshold_itself_is_near() -> None:
     """The nearest hundredth of the held-out distances 1 to 200 ends with 2."""
     found = novelty(np.repeat([2.0, 2.5], 20), np.arange(1.0, 201.0))
-    assert (found.near_copies.value, found.usual.value) == (0.5, 0.01)
+    assert (found.near_copies.value, found.floor.value) == (0.5, 0.01)
 
 
 def spaces(generated: Array, training: Array, held_out: Array) -> Novelty:
@@ -81,7 +81,7 @@ def test_new_images_and_copies() -> None:
     training, held_out = normal(0, 800, 5), normal(1, 1000, 5)
     new = spaces(normal(2, 1000, 5), training, held_out)
     assert abs(new.z) < 3
-    assert new.near_copies.interval.low <= new.usual.value <= new.near_copies.interval.high
+    assert new.near_copies.interval.low <= new.floor.value <= new.near_copies.interval.high
 
     copies = normal(3, 1000, 5)
     copies[:200] = training[:200]

@@ -1,8 +1,8 @@
 """The metrics, as pure functions of arrays: features, class probabilities and distances in, figures with intervals out.
 
 Every figure is biased or noisy at finite n, so read it next to its n and its floor, the same figure of as many held-out
-real images. The metrics know nothing of data sets, models or files. All features that they get
-are finite floats of one extractor; :func:`inkgan.evaluation.features.extract` checks them.
+real images. The metrics know nothing of data sets, models or files. All features that they get are finite floats of one
+extractor; :func:`inkgan.evaluation.features.extract` checks them.
 """
 
 from __future__ import annotations

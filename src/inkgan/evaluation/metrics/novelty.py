@@ -33,13 +33,13 @@ class Novelty:
 
     Attributes:
         near_copies: the share of generated images that are near-copies, with Clopper and Pearson's interval.
-        usual: the same share of held-out images; a generator of new images has about this share.
+        floor: the same share of held-out images; a generator of new images has about this share.
         z: C_T of Meehan et al. (2020) in units of its standard deviation. Far below 0 the generator copies; far above 0
             it underfits; near 0 its images are as new as held-out ones.
     """
 
     near_copies: Estimate
-    usual: Estimate
+    floor: Estimate
     z: float
 
 
