@@ -43,6 +43,9 @@ _HEAD = """\
 Arrays of images are uint8, 0 is paper and 255 is ink, in every function. Where a function takes a number, a path or an
 array, NumPy's numbers, `pathlib.Path` and array-likes are fine too.
 
+Messages name options as the command line does: `--data-dir` is the parameter `data_dir`, `--force` is `force=True`, and
+`--set loss=hinge` is `settings={"loss": "hinge"}`.
+
 `inkgan.__version__` is the version as a string, such as `"0.1.0"`.
 
 """

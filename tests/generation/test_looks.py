@@ -89,7 +89,7 @@ def test_mistakes_on_the_command_line(
         ("scan", {"form": "boxes"}, "Choose from none, line, frame, cells."),
         ("scan", {"pen": "azure"}, "one or several of black, grey, blue,"),
         ("scan", {"tint": "#12345"}, "tint = '#12345' is not allowed"),
-        ({"look": 7}, {}, "unknown look '7'"),
+        ({"look": 7}, {}, "unknown look 7."),
         ({1: 2}, {}, "unknown knob 1. A look has form, gap"),
     ],
 )

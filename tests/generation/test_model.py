@@ -291,7 +291,7 @@ def test_what_is_no_model(tmp_path: Path, what: str, said: str) -> None:
 def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in a folder with the name of a bundled model is found by its path; its name gives a warning."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CheckpointError, match="there is no model or run"):
+    with pytest.raises(CheckpointError, match=r"A Path is never the name of a bundled model: give the text 'fast'\."):
         inkgan.load(Path("fast"))
     for model in (tutorial_run, runs.newest(tutorial_run)):  # a run, and a model
         Path("fast").unlink(missing_ok=True)

@@ -141,6 +141,13 @@ def test_shards_divide_a_data_set_evenly(count: int, shards: int) -> None:
     assert {len(one) for one in ranges} <= {count // shards, -(-count // shards)}
 
 
+@pytest.mark.parametrize("shard", [-1, 4, 1.0, "0", True])
+def test_a_shard_that_a_data_set_does_not_have(shard: Any) -> None:
+    """It has no numbers, rather than those of images beyond the data set."""
+    with pytest.raises(ConfigError, match=r"there is no shard .* of 4\. Shards are numbered from 0"):
+        spec(count=10, shards=4).images_of(shard)
+
+
 def test_readers_share_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Image i has text i and writer i of the seed, whichever reader draws it."""
     monkeypatch.setattr(

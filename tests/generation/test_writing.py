@@ -345,10 +345,27 @@ def test_options_are_checked_before_anything_else(option: dict[str, Any], said: 
         in_batches([], model="no such model", **option)
 
 
-def test_lines_with_a_seed_each() -> None:
+@pytest.mark.parametrize("line", ["2026", ("1",), ("1", 0, 0), 3, None])
+def test_a_line_is_a_text_and_a_writer(line: Any) -> None:
+    """Whatever is not a pair is refused as a line, and not by an error of Python's from inside."""
+    for draw in (write_batch, lambda lines, **options: list(in_batches(lines, **options))):
+        with pytest.raises(ConfigError, match=r"is not a line\. Give a text and the number of its writer"):
+            draw([("1", 0), line], model=RealDigits())
+
+
+def test_an_option_that_lines_do_not_have() -> None:
+    """It is named as it was given, with the option that was meant."""
+    wrong: Any = {"styl": 0.5}
+    for draw in (write_batch, in_batches):
+        with pytest.raises(ConfigError, match=r"unknown option 'styl'\. Did you mean 'style'\? Lines are written with"):
+            draw([], model=RealDigits(), **wrong)
+
+
+@pytest.mark.parametrize("seeds", [[5, 6], np.array([5, 6])])
+def test_lines_with_a_seed_each(seeds: Any) -> None:
     """Each line with its own seed is the same as alone; the numbers of seeds and lines must agree."""
     lines = [("12", 0), ("3-4", 2)]
-    together = write_batch(lines, model=RealDigits(), seed=[5, 6], legible=0)
+    together = write_batch(lines, model=RealDigits(), seed=seeds, legible=0)
     for (text, writer), seed, line in zip(lines, (5, 6), together, strict=True):
         assert np.array_equal(line.image, write(text, seed=seed, writer=writer).image)
     with pytest.raises(ConfigError, match="1 seed for 2 lines: give one for all"):

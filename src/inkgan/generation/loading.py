@@ -118,8 +118,11 @@ def _find(path: str | Path, which: str) -> tuple[Path, list[str]]:
         raise CheckpointError(f"{shown(path)} is {kind} not a model folder. Name a run, a checkpoint or a model.")
     if not folder.is_dir():
         names = bundled_models()
+        hint = did_you_mean(str(path), names)
+        if str(path) in names:
+            hint = f" A Path is never the name of a bundled model: give the text {str(path)!r}."
         raise CheckpointError(
-            f"there is no model or run '{shown(path)}'.{did_you_mean(str(path), names)} "
+            f"there is no model or run '{shown(path)}'.{hint} "
             f"Name a run folder, or a bundled model: {', '.join(names)}."
         )
     return _checkpoint_of_run(folder, which)

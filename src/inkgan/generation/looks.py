@@ -128,8 +128,8 @@ def name_of(look: Look) -> str | Look:
 def _of_table(table: Mapping[str, Any]) -> Look:
     knobs = dict(table)
     name = knobs.pop("look", "clean")
-    given = str(name) if isinstance(name, str | Path) else as_given(name)
-    if given not in LOOKS:
+    given = str(name) if isinstance(name, Path) else name
+    if not (isinstance(given, str) and given in LOOKS):
         raise ConfigError(f"{unknown('look', given, LOOKS)} Choose from {', '.join(LOOKS)}, or name a .toml file.")
     return _with_knobs(LOOKS[given], knobs)
 

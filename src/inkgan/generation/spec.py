@@ -126,8 +126,14 @@ class Spec(Document):
         """How its lines are written: the values of :class:`inkgan.generation.writing.WritingOptions`."""
         return self.model_dump(include=set(WritingOptions.__optional_keys__))
 
-    def images_of(self, shard: int) -> range:
-        """Return the numbers of a shard's images; shards are numbered from 0."""
+    def images_of(self, shard: SupportsIndex) -> range:
+        """Return the numbers of a shard's images; shards are numbered from 0.
+
+        Raises:
+            ConfigError: there is no such shard.
+        """
+        complaint = f"there is no shard {{}} of {self.shards}. Shards are numbered from 0."
+        shard = whole_number(shard, complaint, 0, self.shards - 1)
         return range(self.count * shard // self.shards, self.count * (shard + 1) // self.shards)
 
 

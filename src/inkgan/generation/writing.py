@@ -21,7 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import ConfigError, InkganWarning, number_between, one_of, quantity, shown, whole_number
+from inkgan.errors import (
+    ConfigError,
+    InkganWarning,
+    as_given,
+    number_between,
+    one_of,
+    quantity,
+    shown,
+    unknown,
+    whole_number,
+)
 from inkgan.generation import ink
 from inkgan.generation.hands import DEFAULT_MODEL, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
@@ -202,7 +212,7 @@ def write_batch(
     lines: Sequence[tuple[str, SupportsIndex]],
     *,
     model: str | Path | Generator = DEFAULT_MODEL,
-    seed: SupportsIndex | Sequence[SupportsIndex] = 0,
+    seed: SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer] = 0,
     **options: Unpack[WritingOptions],
 ) -> list[Writing]:
     """Write many lines together, which is much faster than one by one.
@@ -217,19 +227,21 @@ def write_batch(
         **options: for all lines, each as in :func:`write`; see :class:`WritingOptions`.
 
     Raises:
-        ConfigError: as in :func:`write`, or there is not a seed for each line.
+        ConfigError: as in :func:`write`, an option is unknown, a line is not a pair, or there is not a seed for each.
         CheckpointError: as in :func:`write`.
 
     Warns:
         InkganWarning: as in :func:`write`.
     """
-    checked = CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
+    checked = _checked(options)
     generator = load_for_writing(model)
+    if isinstance(seed, np.ndarray) and seed.ndim:
+        seed = list(seed)
     seeds = seed if isinstance(seed, Sequence) else [seed] * len(lines)
     if len(seeds) != len(lines):
         given = f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}"
         raise ConfigError(f"{given}: give one for all, or one for each.")
-    seeded = [(text, writer, one) for (text, writer), one in zip(lines, seeds, strict=True)]
+    seeded = [_seeded(line, one) for line, one in zip(lines, seeds, strict=True)]
     written = _written(seeded, generator, checked) if seeded else []
     _warn_of_illegible(written, checked.legible)
     return written
@@ -251,11 +263,28 @@ def in_batches(
         **options: as in :func:`write_batch`. The warning is given once.
 
     Raises:
-        ConfigError: as in :func:`write`: at once for an option, and for a line when it is written.
+        ConfigError: as in :func:`write_batch`: at once for an option, and for a line when it is written.
         CheckpointError: as in :func:`write`, at once.
     """
-    checked = CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
-    return _in_batches(((text, writer, seed) for text, writer in lines), load_for_writing(model), checked)
+    checked = _checked(options)
+    return _in_batches((_seeded(line, seed) for line in lines), load_for_writing(model), checked)
+
+
+def _checked(options: WritingOptions) -> CheckedOptions:
+    known = WritingOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{unknown('option', name, known)} Lines are written with {', '.join(known)}.")
+    return CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
+
+
+def _seeded(line: tuple[str, SupportsIndex], seed: SupportsIndex) -> _Line:
+    try:
+        text, writer = line
+    except (TypeError, ValueError):
+        needed = "Give a text and the number of its writer, such as ('2026', 0)"
+        raise ConfigError(f"{as_given(line)} is not a line. {needed}.") from None
+    return text, writer, seed
 
 
 def _in_batches(lines: Iterator[_Line], generator: Generator, options: CheckedOptions) -> Iterator[Writing]:
