@@ -94,6 +94,8 @@ def _set_by_a_notebook(what: str) -> Iterator[None]:
                 stack.enter_context(torch.no_grad())
             case "inference":
                 stack.enter_context(torch.inference_mode())
+            case "autocast":
+                stack.enter_context(torch.autocast("cpu", torch.bfloat16))
             case "errors of NumPy":
                 stack.enter_context(np.errstate(all="raise"))
         yield
@@ -105,11 +107,12 @@ def _settings() -> tuple[object, ...]:
         torch.get_default_device(),
         torch.is_grad_enabled(),
         torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
         np.geterr(),
     )
 
 
-NOTEBOOKS = ["float64", "another device", "no gradients", "inference", "errors of NumPy"]
+NOTEBOOKS = ["float64", "another device", "no gradients", "inference", "autocast", "errors of NumPy"]
 
 
 @pytest.mark.parametrize("what", NOTEBOOKS)

@@ -32,8 +32,8 @@ _CHANGING = threading.Lock()
 def usual_arithmetic() -> Iterator[None]:
     """Compute with NumPy's and PyTorch's defaults, whatever a notebook has set; restore the notebook's at the end.
 
-    Underflow is not an error, and PyTorch creates float32 tensors on the CPU and records gradients. With other
-    settings, a run could learn weights of another dtype, or stop in the middle.
+    Underflow is not an error, and PyTorch creates float32 tensors on the CPU, computes in the precision that they have,
+    and records gradients. With other settings, a run could learn other weights, or stop in the middle.
     """
     import numpy as np
 
@@ -46,6 +46,9 @@ def usual_arithmetic() -> Iterator[None]:
             stack.enter_context(torch.inference_mode(False))  # records gradients even if the caller switched that off
             if torch.get_default_device().type != "cpu":  # only if needed: the context slows down every operation
                 stack.enter_context(torch.device("cpu"))
+            for kind in ("cpu", "cuda", "mps"):
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
         yield
 
 
