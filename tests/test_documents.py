@@ -287,3 +287,8 @@ def test_every_target_that_is_named_is_in_the_makefile() -> None:
     assert {"digits", "test", "docs", "lessons"} <= asked
     assert asked <= rules
     assert rules == set(phony.split())
+
+
+def test_git_keeps_line_ends() -> None:
+    """A clone on a system that changes line ends has the same bytes: make and the models' checksums need them."""
+    assert "* -text" in (ROOT / ".gitattributes").read_text("utf-8").splitlines()

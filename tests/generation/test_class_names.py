@@ -172,6 +172,16 @@ def test_many_classes_in_a_message(tmp_path: Path) -> None:
     assert repr(model) == f"<Model {tmp_path}: compact, 28x28x1, classes {', '.join(names[:12])} and 28 more>"
 
 
+def test_the_command_quotes_a_name_that_cannot_be_read_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name with a space at its end looks like another one, as in the list of classes, which quotes it, too."""
+    model = renamed_digits(tmp_path / "model", "12", ["a", "a "])
+    out = tmp_path / "a.png"
+    assert run(["sample", str(model), "-n", "1", "--label", "a ", "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"1 image of class 'a ': {out}\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["--label", "--digit"])
 def test_the_command_asks_by_name(nine: Model, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -280,6 +280,25 @@ def test_damaged_files_are_named(tmp_path: Path, file: str, how: str) -> None:
     complaint(lambda: content(path.parent), str(path))
 
 
+def test_line_ends_of_windows(tmp_path: Path) -> None:
+    """Git may check out JSON with the line ends of Windows, which mean the same; a carriage return elsewhere does not.
+
+    Tensors are bytes, so in them a line end is damage.
+    """
+    folder = save(tmp_path, 4)
+    saved = content(folder)
+    for path in folder.glob("*.json"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert content(folder) == saved
+    model = folder / "model.json"
+    model.write_bytes(model.read_bytes().replace(b"{", b"{\r", 1))
+    complaint(lambda: content(folder), str(model))
+    model.write_bytes(model.read_bytes().replace(b"{\r", b"{", 1))
+    generator = folder / "generator.safetensors"
+    generator.write_bytes(generator.read_bytes() + b"\r\n")
+    complaint(lambda: content(folder), str(generator))
+
+
 def test_a_file_too_many(tmp_path: Path) -> None:
     """A file that the manifest does not list is refused, since nobody checked it."""
     folder = save(tmp_path, 4)

@@ -76,6 +76,34 @@ def test_damaged_lines_are_named(tmp_path: Path, text: bytes) -> None:
         metrics.read(path)
 
 
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((0, 2, 4, 0, 2, 4), "line 4 goes back from step 4 to step 0"),
+        ((-1, 0, 0, 1, 1), "line 3 has values of step 0 that were logged before"),
+        ((4, 2, 0), "line 2 goes back from step 4 to step 2"),
+    ],
+)
+def test_lines_that_no_single_run_logs(tmp_path: Path, steps: tuple[int, ...], reason: str) -> None:
+    """The log of two runs in one file, one that is there twice, and one in another order, would be judged wrongly."""
+    path = written(tmp_path / "metrics.jsonl", *steps)
+    with pytest.raises(CheckpointError, match=rf"metrics\.jsonl is damaged: {reason}\. Remove such lines\.$"):
+        metrics.read(path)
+    kept = sorted({step for at, step in enumerate(steps) if step >= max(steps[: at + 1])})
+    said = metrics.cut(path, 9, first_step=9, every=1)
+    assert said is not None
+    assert f"{len(steps) - len(kept)} damaged line" in said
+    assert steps_in(path) == kept
+
+
+def test_a_step_with_several_lines(tmp_path: Path) -> None:
+    """A run logs losses, the doctor's look and the quality of one step in lines of their own."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 3, "a": 1}\n{"step": 3, "b": 2}\n{"step": 4, "a": 1}\n', "utf-8")
+    assert steps_in(path) == [3, 3, 4]
+    assert metrics.cut(path, 5, first_step=5, every=1) is None
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file and a folder in its place are reported in one line."""
     with pytest.raises(CheckpointError, match=r"cannot read .*none: no such file"):

@@ -66,7 +66,7 @@ def sample(
         inkgan sample runs/fast-mnist-seed0 -n 10000 -o digits.npz
         inkgan sample tutorial -n 10 --seed 7 -o digits/
     """
-    from inkgan.errors import ConfigError, printable, quantity, shown
+    from inkgan.errors import ConfigError, listed_names, printable, quantity, shown
     from inkgan.generation.image_files import check_output, image_saver
     from inkgan.generation.model import load
 
@@ -77,5 +77,5 @@ def sample(
         labels = model.labels_for(count, label)
         write = image_saver(out, count, labels, model.class_names, columns=columns, force=force, progress=progress)
         write(model.sample(count, seed=seed, labels=labels, statistics=statistics, legible=legible, progress=progress))  # type: ignore[arg-type]  # checked there
-    of_class = "" if label is None else f" of class {printable(label)}"
+    of_class = "" if label is None else f" of class {listed_names([label], 1)}"
     typer.echo(f"{quantity(count, 'image')}{of_class}: {printable(out)}")

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,17 @@ def read(path: Path) -> list[Line]:
     A last line without a newline is left out: the run is still writing it, or was killed.
 
     Raises:
-        CheckpointError: the file cannot be read, or a line is damaged.
+        CheckpointError: the file cannot be read, or a line is damaged, or not where a run would log it.
     """
     try:
         texts = _whole_lines(read_regular(path, _LARGEST))
     except OSError as error:
         raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
-    lines = []
-    for number, text in enumerate(texts, 1):
-        line = _parse(text)
-        if line is None:
-            raise CheckpointError(f"{shown(path)} is damaged: line {number} does not hold the metrics of a step.")
-        lines.append(line)
-    return lines
+    lines = [_parse(text) for text in texts]
+    for number, reason in enumerate(_reasons(lines), 1):
+        if reason:
+            raise CheckpointError(f"{shown(path)} is damaged: line {number} {reason}. Remove such lines.")
+    return [line for line in lines if line is not None]
 
 
 def last(path: Path) -> Line | None:
@@ -106,7 +105,11 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
     with output_errors(path):
         content = read_regular(path, _LARGEST) if path.exists() else b""
         texts = _whole_lines(content)
-        steps = [None if line is None else line["step"] for line in map(_parse, texts)]
+        lines = [_parse(text) for text in texts]
+        steps = [
+            None if reason or line is None else line["step"]
+            for line, reason in zip(lines, _reasons(lines), strict=True)
+        ]
         wrong = []
         damaged = steps.count(None)
         if damaged:
@@ -126,6 +129,28 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
 def _whole_lines(content: bytes) -> list[bytes]:
     """Return the lines that end with a newline, including it."""
     return [text + b"\n" for text in content.split(b"\n")[:-1]]
+
+
+def _reasons(lines: Iterable[Line | None]) -> Iterator[str]:
+    """Yield what is wrong with each line; empty if nothing is.
+
+    A run never goes back, and logs each value of a step once, so other lines are those of two runs, or the same twice.
+    """
+    last = -math.inf
+    logged: set[str] = set()
+    for line in lines:
+        if line is None:
+            yield "does not hold the metrics of a step"
+            continue
+        step, names = line["step"], line.keys() - {"step"}
+        if step < last:
+            yield f"goes back from step {last} to step {step}"
+            continue
+        if step > last:
+            last = step
+            logged = set()
+        yield f"has values of step {step} that were logged before" if logged & names else ""
+        logged |= names
 
 
 def _parse(text: bytes) -> Line | None:
