@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 #: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
-#: One entry for each open :func:`usual_arithmetic` context: PyTorch's default dtype before the first of them.
-_DEFAULT_TYPE: list[torch.dtype] = []
-_CHANGING = threading.Lock()
+#: PyTorch's default dtype before the first of the open :func:`usual_arithmetic` contexts, once for each of them.
+_DTYPES_BEFORE: list[torch.dtype] = []
+_LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -57,15 +57,15 @@ def _float32() -> Iterator[None]:
     """Make float32 PyTorch's default dtype, which all threads share, until the last open context ends."""
     import torch
 
-    with _CHANGING:
-        _DEFAULT_TYPE.append(_DEFAULT_TYPE[0] if _DEFAULT_TYPE else torch.get_default_dtype())
+    with _LOCK:
+        _DTYPES_BEFORE.append(_DTYPES_BEFORE[0] if _DTYPES_BEFORE else torch.get_default_dtype())
         torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
-        with _CHANGING:
-            before = _DEFAULT_TYPE.pop()
-            if not _DEFAULT_TYPE:
+        with _LOCK:
+            before = _DTYPES_BEFORE.pop()
+            if not _DTYPES_BEFORE:
                 torch.set_default_dtype(before)
 
 
@@ -120,8 +120,8 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     """
     import torch
 
-    is_half = has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
-    return torch.bfloat16 if is_half else torch.float32
+    use_bfloat16 = has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    return torch.bfloat16 if use_bfloat16 else torch.float32
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
@@ -156,9 +156,8 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    largest = 2**31 - 1
     for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-        mallopt(parameter, largest)
+        mallopt(parameter, 2**31 - 1)  # the largest value of C's int
 
 
 def environment(device: str, threads: int, precision: str) -> dict[str, Any]:

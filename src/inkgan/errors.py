@@ -259,7 +259,9 @@ def instead(wrong: Mapping[str, Any]) -> str:
     """
     given = wrong["input"] if isinstance(wrong["input"], str) else ""
     if wrong["type"].startswith(("int_", "float_")) and re.fullmatch(r"\d{1,3}(,\d{3})+", given):
-        return f"write {given.replace(',', '')}, without commas"  # with which messages write it
+        return (
+            f"write {given.replace(',', '')}, without commas"  # messages show numbers with commas, so people copy them
+        )
     if wrong["type"] in _INSTEAD:
         allowed = {key: _bound(value) for key, value in wrong.get("ctx", {}).items()}
         return _INSTEAD[wrong["type"]].format(**allowed)
@@ -367,13 +369,14 @@ def valid_path(value: Any, what: str, error: type[InputError] = ConfigError) -> 
     """Return a caller's string or path as a ``Path``; anything else raises an error of the given kind."""
     try:
         path = Path(value)
-        if b"\0" not in os.fsencode(path):
-            return path
+        is_possible = b"\0" not in os.fsencode(path)
     except TypeError:  # also for a path given as bytes
         raise error(f"{what} is {as_given(value)}, not a name or a path. Give a string or a pathlib.Path.") from None
     except UnicodeEncodeError:  # half a surrogate pair, which text from JSON may have
-        pass
-    raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
+        is_possible = False
+    if not is_possible:
+        raise error(f"{what} is {as_given(str(path))}, which no file can be called. Name another.")
+    return path
 
 
 def one_of(value: T, what: str, allowed: Iterable[str]) -> T:

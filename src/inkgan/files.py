@@ -188,9 +188,9 @@ def output_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_at_a_time(place: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this folder, or with this file, which is made if it is missing.
+    """Hold a lock on a folder or a file, after waiting for any other process that holds it. A missing file is made.
 
-    If the system cannot lock it, none waits.
+    If the system cannot lock it, no process waits.
     """
     flags, unsupported = os.O_RDWR | os.O_CREAT, UNSUPPORTED
     if place.is_dir():  # EACCES: it cannot be read. EBADF: NFS locks only what is open for writing.
@@ -358,14 +358,14 @@ def machine() -> str:
     return name
 
 
-def has_ended(process: int) -> bool:
+def has_ended(pid: int) -> bool:
     """Whether a process of this machine has ended, even if its parent has not asked how (a zombie)."""
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)  # signal 0 is not sent; it only asks whether there is such a process
     except OSError as error:  # a PermissionError if it is another user's
         return isinstance(error, ProcessLookupError)
     with contextlib.suppress(OSError):  # only Linux has this file
-        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2]
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2]
         return state.startswith((b"Z", b"X"))
     return False
 

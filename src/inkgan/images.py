@@ -111,11 +111,11 @@ def png_bytes(picture: Image.Image, notes: Mapping[str, str] | None = None) -> b
 
     from PIL import PngImagePlugin
 
-    kept = PngImagePlugin.PngInfo()
+    info = PngImagePlugin.PngInfo()
     for keyword, text in (notes or {}).items():
-        kept.add_text(keyword, text)
+        info.add_text(keyword, text)
     file = io.BytesIO()
-    picture.save(file, format="PNG", compress_type=zlib.Z_RLE, pnginfo=kept)
+    picture.save(file, format="PNG", compress_type=zlib.Z_RLE, pnginfo=info)
     return file.getvalue()
 
 

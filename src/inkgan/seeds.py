@@ -23,28 +23,28 @@ LARGEST_SEED = 2**63 - 1
 class Stream(IntEnum):
     """The purposes of random numbers. The values are part of what a seed means: never change one, only add."""
 
-    INITIALISATION = 0
-    DATA_ORDER = 1
-    DISCRIMINATOR_LATENTS = 2
-    GENERATOR_LATENTS = 3
-    SHOWN_LATENTS = 4
-    FIXED_LATENTS = 5
-    STANDING_LATENTS = 6
-    SAMPLE_LATENTS = 7
-    INTERPOLATION = 8
-    SHOWN_LABELS = 9
-    WRITER = 10
-    WRITING = 11
-    MEASURED_LATENTS = 12
-    TEXT = 13
-    SPLIT = 14
-    LOOK = 15
-    KNOBS = 16
-    CELLS = 17
-    GAPS = 18
-    LAYERS = 19
-    ELASTIC = 20
-    VARIETY = 21
+    INITIALISATION = 0  # the weights that a run starts with
+    DATA_ORDER = 1  # the order of the training images in an epoch
+    DISCRIMINATOR_LATENTS = 2  # of an update of the discriminator, in the tutorial
+    GENERATOR_LATENTS = 3  # of an update of the generator; in `fast` and `best`, of both networks
+    SHOWN_LATENTS = 4  # of the single image that is shown while a run trains
+    FIXED_LATENTS = 5  # of the images that are drawn again and again
+    STANDING_LATENTS = 6  # over which a saved generator's standing statistics are measured
+    SAMPLE_LATENTS = 7  # of a sample; the index is the image
+    INTERPOLATION = 8  # the points between real and generated images, for WGAN-GP
+    SHOWN_LABELS = 9  # the class of the single image, and the real image that it is compared with
+    WRITER = 10  # a writer's hand, which is the same in every text
+    WRITING = 11  # the characters of a line
+    MEASURED_LATENTS = 12  # of the images whose quality a run measures
+    TEXT = 13  # the fields of a template
+    SPLIT = 14  # the split that a writer belongs to
+    LOOK = 15  # how a written page looks
+    KNOBS = 16  # the same, for the knobs that were added later
+    CELLS = 17  # where each character stands in its cell
+    GAPS = 18  # the additional gap between the characters of a line
+    LAYERS = 19  # layers such as dropout, in a network of the user's own
+    ELASTIC = 20  # distortions of the digits
+    VARIETY = 21  # the factor of the latents of a line's digits
 
 
 def valid_seed(seed: Any) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from inkgan.config import Config, resolve
 from inkgan.config.schema import LOSS_PRESETS, PRESETS, RECIPES, flat, known_settings, nested
-from inkgan.config.sources import as_toml, differences, from_saved, read_json, reading_settings, require_settings
+from inkgan.config.sources import as_toml, differences, from_saved, read_config, reading_settings, require_settings
 from inkgan.errors import ConfigError
 from refusals import refusal
 
@@ -100,7 +100,7 @@ def test_json_is_read_back(tmp_path: Path) -> None:
     config = resolve(overrides=["seconds=3", "generator.learning_rate=1e-7"])
     file = tmp_path / "config.json"
     file.write_text(config.model_dump_json(), "utf-8")
-    assert read_json(file) == config
+    assert read_config(file) == config
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -152,7 +152,7 @@ def test_damaged_json(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.json"
     file.write_text(text, "utf-8")
     with pytest.raises(ConfigError):
-        read_json(file)
+        read_config(file)
 
 
 def test_settings_that_a_loss_sets() -> None:

@@ -24,7 +24,7 @@ from inkgan.exporting import page
 from inkgan.exporting.page import to_eight_bits, web_page
 from inkgan.exporting.saved import SavedModel, read
 from inkgan.images import LINE_COLOURS
-from inkgan.networks.grid import EMBEDDING
+from inkgan.networks.grid import EMBEDDING_DIM
 from refusals import command_refusal
 
 MODELS = Path(page.__file__).parents[1] / "models"
@@ -33,7 +33,7 @@ TINY = {"network": "compact", "image_shape": [8, 8, 1], "num_classes": 0, "laten
 
 def filled(about: dict[str, Any], name: str = "tiny", class_names: tuple[str, ...] = ()) -> str:
     """Return the page with a model of this description, which has an embedding and no other weights."""
-    return web_page(SavedModel(name, about, {"embedding": np.zeros((2, EMBEDDING))}, class_names, "")).decode()
+    return web_page(SavedModel(name, about, {"embedding": np.zeros((2, EMBEDDING_DIM))}, class_names, "")).decode()
 
 
 def block(content: str, name: str) -> str:

@@ -77,7 +77,7 @@ def test_which_games_have_a_zero(name: str, seed: int) -> None:
 
     def shown(real: torch.Tensor, fake: torch.Tensor) -> list[float]:
         figures = {"D": game.discriminator(real, fake), "G": game.generator(real, fake)}
-        figures |= losses.scores(real, fake) if game.has_zero else losses.comparison(real, fake)
+        figures |= losses.mean_probabilities(real, fake) if game.has_zero else losses.comparison(real, fake)
         return [float(figure) for figure in figures.values()]
 
     for before, after in zip(shown(real, fake), shown(real + constant, fake + constant), strict=True):
@@ -96,9 +96,9 @@ def test_equal_logits_are_not_in_order() -> None:
     assert float(losses.comparison(real, fake)["pairs_in_order"]) == pytest.approx(1 / 3)
 
 
-def test_scores() -> None:
+def test_mean_probabilities() -> None:
     """Logits of log 3 and 0 are probabilities of 3/4 and 1/2."""
-    found = losses.scores(torch.tensor([math.log(3), 0.0]), torch.tensor([0.0, -math.log(3)]))
+    found = losses.mean_probabilities(torch.tensor([math.log(3), 0.0]), torch.tensor([0.0, -math.log(3)]))
     assert {name: float(figure) for name, figure in found.items()} == pytest.approx(
         {"score_real": 0.625, "score_fake": 0.375}
     )

@@ -21,7 +21,7 @@ from inkgan.errors import CheckpointError, DivergenceError, printable, quantity
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
-from inkgan.training.options import require_here
+from inkgan.training.options import require_images_and_device
 
 #: The most runs that are read to estimate the time left; a few at a time are trained.
 _MOST_READ = 100
@@ -49,7 +49,7 @@ def train_seeds(
     if dry_run:
         require_possible(task, seeds, jobs=jobs, engine=engine)
         first = task.asked(seeds[0])
-        require_here(first, task.options.get("device", "auto"))
+        require_images_and_device(first, task.options.get("device", "auto"))
         for seed in seeds:
             typer.echo(f"# would run in {printable(task.folder(seed))}")
         typer.echo(as_toml(first), nl=False)

@@ -189,10 +189,10 @@ def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, p
     """Train a run and show it, or print its settings."""
     if dry_run:
         from inkgan.config.sources import as_toml
-        from inkgan.training.options import checked, complete_options, require_here
+        from inkgan.training.options import checked, complete_options, require_images_and_device
 
         resolved, folder = checked(complete_options(recipe, **options))
-        require_here(resolved, options["device"])
+        require_images_and_device(resolved, options["device"])
         typer.echo(f"# would run in {printable(folder.path)}\n{as_toml(resolved)}", nl=False)
         return
     from inkgan.cli.console import watcher_for

@@ -7,6 +7,7 @@ options, the file of ``--config``, the recipe. While they are merged, settings a
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
@@ -65,10 +66,7 @@ def resolve(
         {key: value for key, value in (options or {}).items() if value is not None},
         flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
     ]
-    given: dict[str, Any] = {}
-    for layer in layers:
-        given = _merged(given, layer)
-    return _checked(given)
+    return _checked(functools.reduce(_merged, layers))
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{error} {_WHAT_TO_NAME}") from None
     if not saved.keys() >= ALWAYS_SAVED:
         raise ConfigError(f"{shown(file)} does not hold all settings of a run. {_WHAT_TO_NAME}")
-    return _as_now(saved)
+    return _migrated(saved)
 
 
 def _parsed_override(override: str) -> tuple[str, Any]:
@@ -104,20 +102,20 @@ def _parsed_override(override: str) -> tuple[str, Any]:
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge settings; ``over`` takes precedence. A length in steps replaces one in seconds, and vice versa."""
     lengths = dict.fromkeys(("steps", "seconds"))
-    given = any(over.get(key) is not None for key in lengths)
-    return {**base, **(lengths if given else {}), **over}
+    has_length = any(over.get(key) is not None for key in lengths)
+    return {**base, **(lengths if has_length else {}), **over}
 
 
 def _checked(given: Mapping[str, Any]) -> Config:
-    """Fill in what the recipe and the loss preset, and check every value."""
+    """Fill in the presets of the recipe and of the loss, and check every value."""
     recipe = one_of(given.get("recipe", RECIPES[0]), "recipe", RECIPES)
     for key, value in given.items():
         _require_known(key, value)
-    usual = flat(PRESETS[recipe])
+    preset = flat(PRESETS[recipe])
     loss = given.get("loss")
     if isinstance(loss, str):
-        usual |= {key: published.value for key, published in LOSS_PRESETS.get(loss, {}).items()}
-    return validated(nested(_merged(usual, given)))
+        preset |= {key: published.value for key, published in LOSS_PRESETS.get(loss, {}).items()}
+    return validated(nested(_merged(preset, given)))
 
 
 def _require_known(key: str, value: Any) -> None:
@@ -176,7 +174,7 @@ def require_settings(given: object) -> None:
         raise ConfigError("settings are a mapping, such as {'loss': 'hinge'}, or texts, such as ['loss=hinge'].")
 
 
-def read_json(path: Path) -> Config:
+def read_config(path: Path) -> Config:
     """Read the configuration that a run saved.
 
     Raises:
@@ -214,10 +212,10 @@ def from_saved(given: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown, or a value is not allowed.
     """
-    return _checked(_as_now(given))
+    return _checked(_migrated(given))
 
 
-def _as_now(given: Mapping[str, Any]) -> dict[str, Any]:
+def _migrated(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings that a run of this or an earlier version saved, by dotted key and as this version spells them."""
     settings = {_RENAMED.get(key, key): value for key, value in flat(given).items()}
     # Versions without these settings behaved like this.

@@ -205,8 +205,8 @@ def _with_every_class_in(order: NDArray[np.intp], held: int, labels: Labels) -> 
     """
     if len(np.unique(labels[order[held:]])) == len(np.unique(labels)):
         return order
-    _, from_the_end = np.unique(labels[order[::-1]], return_index=True)  # unique finds the first one of each class
-    last = len(order) - 1 - from_the_end
+    # np.unique finds the first image of each class, here counted from the end.
+    last = len(order) - 1 - np.unique(labels[order[::-1]], return_index=True)[1]
     return np.concatenate([np.delete(order, last), order[np.sort(last)]])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.images import Labels, slices
-from inkgan.networks.grid import EMBEDDING, fine_channels, grid_of, slope_of
+from inkgan.networks.grid import EMBEDDING_DIM, fine_channels, grid_of, slope_of
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -100,7 +100,7 @@ def measure_standing_statistics(weights: Mapping[str, NDArray[Any]], batches: li
 def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channels: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the compact generator's weights; see :class:`inkgan.networks.compact.Generator`."""
     grid, fine = grid_of(image_shape), fine_channels(channels)
-    style = latent_dim + (EMBEDDING if num_classes else 0)
+    style = latent_dim + (EMBEDDING_DIM if num_classes else 0)
     widths = [channels] + [fine] * (grid.doublings - 1)
     layers: dict[str, tuple[int, ...]] = {"first": (grid.height * grid.width * channels, style)}
     for level, width in enumerate(widths[:-1]):
@@ -110,7 +110,7 @@ def compact_shapes(image_shape: Shape, num_classes: int, latent_dim: int, channe
     layers["last"] = (4 * image_shape[2], widths[-1], 3, 3)
     shapes = {f"{name}.weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
-    return shapes | ({"embedding": (num_classes, EMBEDDING)} if num_classes else {})
+    return shapes | ({"embedding": (num_classes, EMBEDDING_DIM)} if num_classes else {})
 
 
 def draw_compact(

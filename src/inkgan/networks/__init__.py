@@ -1,4 +1,4 @@
-"""Generators and discriminators as PyTorch modules: the networks that there are, by name, and building them.
+"""Generators and discriminators as PyTorch modules: the known networks by name, and how they are built.
 
 It may import the base and data.
 

@@ -80,10 +80,10 @@ class Generator(nn.Module):
         self._grid = grid.grid_of(image_shape)
         self._channels = channels
         self._leaky = nn.LeakyReLU(slope)
-        style = latent_dim + (grid.EMBEDDING if num_classes else 0)
+        style = latent_dim + (grid.EMBEDDING_DIM if num_classes else 0)
         fine = grid.fine_channels(channels)
         widths = [channels] + [fine] * (self._grid.doublings - 1)
-        self.embedding = nn.Parameter(torch.randn(num_classes, grid.EMBEDDING)) if num_classes else None
+        self.embedding = nn.Parameter(torch.randn(num_classes, grid.EMBEDDING_DIM)) if num_classes else None
         self.first = Linear(style, self._grid.height * self._grid.width * channels, gain=0.8)
         self.grow = nn.ModuleList(Convolution(width, 4 * fine) for width in widths[:-1])
         self.refine = nn.ModuleList(Convolution(fine, fine) for _ in widths[1:])
@@ -145,7 +145,7 @@ class Discriminator(nn.Module):
         self.shrink = nn.ModuleList(Convolution(*pair, stride=2) for pair in itertools.pairwise(widths))
         self.refine = Convolution(channels, channels)
         self.summary = Linear(self._grid.height * self._grid.width * channels, _SUMMARY, gain=0.7)
-        self.last = Linear(_SUMMARY, 2 * num_classes or 1, gain=0.5)
+        self.last = Linear(_SUMMARY, 2 * num_classes or 1, gain=0.5)  # a logit and a score for each class, or one logit
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Score images [N, H, W, C] in [0, 1] as images of their labels int64 [N].

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # sampling in NumPy needs no PyTorch
     from torch import Tensor
 
 #: The length of a label's embedding.
-EMBEDDING = 64
+EMBEDDING_DIM = 64
 #: The coarsest grid has at most this many cells on its longer side.
 _COARSEST = 8
 
@@ -38,7 +38,7 @@ def grid_of(image_shape: tuple[int, int, int]) -> Grid:
 
 def fine_channels(channels: int) -> int:
     """Return the channels of the finer maps if the coarsest has ``channels``: three eighths, in multiples of 8."""
-    return max(8, channels * 3 // 64 * 8)
+    return max(8, channels * 3 // 8 // 8 * 8)
 
 
 def slope_of(description: Mapping[str, Any]) -> float:

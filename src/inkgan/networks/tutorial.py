@@ -139,9 +139,8 @@ def resize_to_double(maps: Tensor) -> Tensor:
 
 def _drawn(rng: torch.Generator | None, *shape: int) -> nn.Parameter:
     """Draw as ``tf.truncated_normal_initializer(stddev=0.02)``, which redraws values beyond two standard deviations."""
-    values = nn.init.trunc_normal_(
-        torch.empty(shape), std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION, generator=rng
-    )
+    values = torch.empty(shape)
+    nn.init.trunc_normal_(values, std=_DEVIATION, a=-2 * _DEVIATION, b=2 * _DEVIATION, generator=rng)
     return nn.Parameter(values)
 
 

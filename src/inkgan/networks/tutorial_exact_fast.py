@@ -55,6 +55,7 @@ class Generator(tutorial.Generator):
         """Generate images [N, 28, 28, 1] in (0, 1) from latents [N, 100]."""
         # The next layer reads 2×2 blocks of the 56×56 map. Reordering the weights costs less than reordering the maps.
         x = F.linear(latents, _rows_by_block(self.w1), _rows_by_block(self.b1).squeeze(1))  # [N, 28·28·4]
+        # Batch normalisation of one channel: (x - mean) / sqrt(variance + eps) + beta.
         flat = at_least_float32(x).flatten()
         mean = flat.mean()
         centred = flat - mean
@@ -362,13 +363,10 @@ class _FoldedConvolution(torch.autograd.Function):
         grad_folded[:, :, 2, :2], grad_folded[:, :, :2, 2] = grad_edges.permute(0, 3, 2, 1)
         grad_folded[:, :, 2, 2] = gradient[:, -1, -1].t() @ maps[:, -2, -2]
         grad_weight = (grad_folded.flatten(2) @ _folds(kernel.dtype, kernel.device).t()).view(grad_folded.shape)
-        return (
-            grad_maps @ matrix,
-            _weight_gradient(patches, grad_maps),
-            _sum_positions(grad_maps),
-            grad_weight,
-            grad_bias,
-        )
+        grad_patches = grad_maps @ matrix
+        grad_matrix = _weight_gradient(patches, grad_maps)
+        grad_shift = _sum_positions(grad_maps)
+        return grad_patches, grad_matrix, grad_shift, grad_weight, grad_bias
 
 
 def _linear_relu(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ _TEMPORARY = re.compile(rf"\.tmp-(removed-{_NAME.pattern}|{_NAME.pattern}-\d+)")
 #: library's save_file.
 _UNFINISHED = re.compile(rf"{_FILE_NAME.pattern}|\.tmp\w{{6}}")
 #: The types of the values in ``state.json``.
-_STATE = {"step": int, "seconds": float, "digest": str, "precision": str, "best_step": int, "best_value": float}
+_STATE_TYPES = {"step": int, "seconds": float, "digest": str, "precision": str, "best_step": int, "best_value": float}
 _LARGEST_FILE = 4 * 2**30
 _LARGEST_DOCUMENT = 2**20
 #: The largest header of a safetensors file, which describes its arrays, in bytes: a fixed part, and a part per array.
@@ -224,7 +224,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         CheckpointError: as for :func:`read_document`, or a value in it is of another type than runs save.
     """
     state = read_document(folder, "state")
-    for name, kind in _STATE.items():
+    for name, kind in _STATE_TYPES.items():
         if name in state and type(state[name]) is not kind:
             raise CheckpointError(f"{shown(folder / 'state.json')} is damaged: its {name} is {as_given(state[name])}.")
     return state

@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from inkgan.config import Config
 from inkgan.config.schema import Precision
-from inkgan.config.sources import ALWAYS_SAVED, differences, from_saved, read_json
+from inkgan.config.sources import ALWAYS_SAVED, differences, from_saved, read_config
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import (
     UNSUPPORTED,
@@ -60,7 +60,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.pictures = path / "pictures"
         self.checkpoints = path / "checkpoints"
-        self._own_lock: os.stat_result | None = None
+        self._locked_file: os.stat_result | None = None
 
     @property
     def is_run(self) -> bool:
@@ -86,7 +86,7 @@ class RunFolder:
                 self._lock(file.fileno())
                 opened = os.fstat(file.fileno())
                 # A file system may make up another identity for each look at a file.
-                self._own_lock = opened if os.path.samestat(opened, (self.path / contents.LOCK).stat()) else None
+                self._locked_file = opened if os.path.samestat(opened, (self.path / contents.LOCK).stat()) else None
             try:
                 yield
             finally:
@@ -118,7 +118,7 @@ class RunFolder:
         lock = self.path / contents.LOCK
         with output_errors(lock), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             found = lock.stat()
-            if self._own_lock is None or os.path.samestat(self._own_lock, found):
+            if self._locked_file is None or os.path.samestat(self._locked_file, found):
                 return
         raise OutputError(
             f"{shown(self.path)}, or the file lock in it, was removed, renamed or replaced, so the run stops; its "
@@ -178,7 +178,7 @@ class RunFolder:
     def _has_settings(self) -> bool:
         """Whether the settings here are those of a run: a run saves all, and other programs at most have some."""
         try:
-            given = read_json(self.config_file).model_fields_set
+            given = read_config(self.config_file).model_fields_set
         except ConfigError:
             return False
         return given >= {key.partition(".")[0] for key in ALWAYS_SAVED}
@@ -196,7 +196,7 @@ class RunFolder:
                 f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. `inkgan train` prints it."
             )
         try:
-            return read_json(self.config_file)
+            return read_config(self.config_file)
         except ConfigError as error:
             raise CheckpointError(str(error)) from None
 
@@ -212,7 +212,8 @@ class RunFolder:
                 self.config_file.stat()
         except OSError as error:
             return f"it cannot be read ({reason_of(error)})"
-        return f"it has no config.json{f', but holds the folders of runs, such as {shown(inner[0])}' if inner else ''}"
+        others = f", but holds the folders of runs, such as {shown(inner[0])}" if inner else ""
+        return f"it has no config.json{others}"
 
     def precision_for(self, asked: Config) -> Precision:
         """Return the precision in which to resume: ``auto`` keeps the one in which the run began."""
@@ -247,7 +248,7 @@ class RunFolder:
         newest, state = self._newest_state()
         if newest:
             self._require_unedited(saved, newest, state)
-        has_other_images = digest not in {None, state.get("digest", digest)}
+        has_other_images = digest is not None and digest != state.get("digest", digest)
         if digest is None or state.get("digest") == digest:
             saved = saved.model_copy(update={"data": asked.data})
         elif has_other_images:  # say that the images differ, and not that they have another name
@@ -275,6 +276,7 @@ class RunFolder:
         except ConfigError as error:
             raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
         step = state.get("step", 0)
+        # "auto" and the precision that it stood for are the same setting.
         if {trained.precision, saved.precision} <= {"auto", state.get("precision")}:
             trained = trained.model_copy(update={"precision": saved.precision})
         if saved.extended_from and saved.extended_from[-1] == trained.steps == step:

@@ -92,7 +92,7 @@ class Compact(Recipe):
 
     Every step returns its losses (float32 scalars, computed before the update) and how well the discriminator told real
     from generated images: :func:`inkgan.training.losses.comparison` and, with losses whose logits have a zero, also
-    :func:`inkgan.training.losses.scores`.
+    :func:`inkgan.training.losses.mean_probabilities`.
 
     Args:
         config: the settings.
@@ -126,12 +126,12 @@ class Compact(Recipe):
         self.latent_dim = config.latent_dim
         self.num_classes = num_classes if config.conditional else 0
         self._network_sha256 = own_network_sha256(config.network)
-        described = {**self.model_description(), "config": config.model_dump()}
+        description = {**self.model_description(), "config": config.model_dump()}
         with building(int(rng(config.seed, Stream.INITIALISATION).integers(2**63))):
-            self.discriminator = build_discriminator(described)
-            self.generator = build_generator(described)
+            self.discriminator = build_discriminator(description)
+            self.generator = build_generator(description)
             if config.network != "compact":
-                require_trainable(described, self.generator, self.discriminator, dtype, self._team.size)
+                require_trainable(description, self.generator, self.discriminator, dtype, self._team.size)
         self.generator.to(device)
         self.discriminator.to(device)
         self.ema_generator = copy.deepcopy(self.generator).eval()
@@ -166,8 +166,8 @@ class Compact(Recipe):
 
         first = info.number * config.critic_steps
         numbers = range(first, first + config.critic_steps)
-        penalty = config.penalty
-        penalties = [penalty if penalty.weight > 0 and number % penalty.every == 0 else None for number in numbers]
+        is_penalised = [config.penalty.weight > 0 and number % config.penalty.every == 0 for number in numbers]
+        penalties = [config.penalty if penalised else None for penalised in is_penalised]
         inputs = self._stacked_batches(numbers, real, labels)
         is_joint = info.step >= 0
 
@@ -267,7 +267,7 @@ class Compact(Recipe):
         logits_real, logits_fake = logits_real.detach(), logits_fake.detach()
         figures = losses.comparison(logits_real, logits_fake)
         if self.logits_have_zero:
-            figures |= losses.scores(logits_real, logits_fake)
+            figures |= losses.mean_probabilities(logits_real, logits_fake)
         return Losses(terms, figures), logits_real
 
     def _penalty(self, images: Tensor, logits: Tensor, part: Batch, settings: PenaltySettings) -> Tensor:
@@ -357,7 +357,7 @@ class Compact(Recipe):
 
     def model_description(self) -> dict[str, Any]:
         """Return the generator's kind and sizes, and the SHA-256 of the file if the network is the user's own."""
-        described = {
+        description = {
             "network": self._config.network,
             "image_shape": list(self._image_shape),
             "latent_dim": self.latent_dim,
@@ -366,8 +366,8 @@ class Compact(Recipe):
             "slope": self._config.slope,
         }
         if self._network_sha256 is not None:
-            described["network_sha256"] = self._network_sha256
-        return described
+            description["network_sha256"] = self._network_sha256
+        return description
 
 
 @contextlib.contextmanager

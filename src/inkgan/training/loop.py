@@ -59,9 +59,9 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
             _train(run, state, recorder, clock, signals)
             complete = state.is_complete
             if signals.received is not None and not complete:
-                go_on = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
-                said = f"stopped by a signal at step {state.step} and saved. Continue with: {go_on}"
-                raise Interrupted(said, signals.received)
+                command = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
+                message = f"stopped by a signal at step {state.step} and saved. Continue with: {command}"
+                raise Interrupted(message, signals.received)
             sheet = recorder.finish() if complete else None
         result = Result(folder.path, state.step, clock.seconds, complete, sheet)
     watcher.ended(result)
@@ -113,7 +113,7 @@ def _synchronise(run: PreparedRun, state: RunState) -> None:
 
 
 def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
-    """Train until :func:`_steps` ends; record each step, draw, measure and save when that is due, and at the end."""
+    """Train until :func:`_steps` ends. Record each step; draw, measure and save when it is due; save at the end."""
     watch = run.config.watch
     try:
         if state.step == 0 and not state.is_saved:

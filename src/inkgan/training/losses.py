@@ -120,7 +120,7 @@ ADVERSARIAL_LOSSES: Mapping[str, AdversarialLoss] = {
 }
 
 
-def scores(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
+def mean_probabilities(logits_real: Tensor, logits_fake: Tensor) -> dict[str, Tensor]:
     """Return the mean probabilities for "real" of real and of generated images, if their logits [N] have a zero."""
     return {"score_real": logits_real.sigmoid().mean(), "score_fake": logits_fake.sigmoid().mean()}
 

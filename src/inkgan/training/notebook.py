@@ -75,7 +75,7 @@ class NotebookWatcher(Watcher):
         self._said = opinion.sentence
         drawn = picture_of(image)
         scale = max(1, _LARGEST_SIDE // max(drawn.size))
-        self._picture = png_bytes(drawn.resize((drawn.width * scale, drawn.height * scale), 0))
+        self._picture = png_bytes(drawn.resize((drawn.width * scale, drawn.height * scale), 0))  # 0: nearest neighbour
         self._show()
 
     def ended(self, result: Result) -> None:

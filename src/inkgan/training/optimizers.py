@@ -129,9 +129,9 @@ class MixedPrecision:
             for name, master in self._masters.items()
         }
         self._learning = [name for name, master in self._masters.items() if master.requires_grad]
-        self._frozen = {name: weight.detach() for name, weight in self._weights.items()}
-        self._separate = [
-            name for name, weight in self._weights.items() if weight.data_ptr() != self._masters[name].data_ptr()
+        self._detached = {name: weight.detach() for name, weight in self._weights.items()}
+        self._copied = [
+            name for name, own in self._detached.items() if own.data_ptr() != self._masters[name].data_ptr()
         ]
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
@@ -140,7 +140,7 @@ class MixedPrecision:
 
     def forward_frozen(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
         """Return the network's output; gradients reach the inputs but not the weights, which saves time."""
-        return self._call(self._frozen, inputs, labels)
+        return self._call(self._detached, inputs, labels)
 
     def _call(self, weights: dict[str, Tensor], inputs: Tensor, labels: Tensor | None) -> Any:
         given = (inputs.to(self._dtype),) if labels is None else (inputs.to(self._dtype), labels)
@@ -165,8 +165,8 @@ class MixedPrecision:
     @torch.no_grad()
     def refresh(self) -> None:
         """Copy the master weights again, after an update; in place, because writing to fresh memory is slower."""
-        for name in self._separate:
-            self._frozen[name].copy_(self._masters[name])
+        for name in self._copied:
+            self._detached[name].copy_(self._masters[name])
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:

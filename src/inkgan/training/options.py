@@ -131,7 +131,7 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
     return config, folder
 
 
-def require_here(config: Config, device: str) -> None:
+def require_images_and_device(config: Config, device: str) -> None:
     """Check what a dry run can find out besides: whether a folder has images, and whether there is such a device.
 
     It looks through folders, and needs PyTorch for any device but the CPU. A run finds out by itself.

@@ -46,7 +46,7 @@ def require_trainable(
     tried = copy.deepcopy(networks)
     try:
         mixed = {kind: MixedPrecision(network, dtype) for kind, network in tried.items()}
-        for training in (False, True):
+        for training in (False, True):  # training mode last: its outputs are checked below
             for network in tried.values():
                 network.train(training)
             images = mixed["generator"].forward(latents, labels)

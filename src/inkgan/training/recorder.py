@@ -137,14 +137,14 @@ class Recorder:
         progress = self._progress(step, terms, seconds)
         self._told_at = now
         self._watcher.stepped(progress)
-        to_heal = None
+        illness = None
         if is_logged or is_examined:
             signals = self._signals(step, batch) if is_examined else {}
             times = {"seconds": round(seconds, 3), "steps_per_second": round(progress.steps_per_second, 3)}
             # All that the doctor judges is in the file: after a resume, and for `inkgan doctor`, it judges that again.
             figures = {**progress.terms, **signals, **times}
             self._write(step, figures)
-            to_heal = self._judge(step, figures)
+            illness = self._judge(step, figures)
         if is_logged:
             self._chart(progress)
         if is_shown:
@@ -152,8 +152,8 @@ class Recorder:
             self._show(progress, number=step + 1 + self._run.config.pretraining_steps)
         if now - self._flushed_at >= _SECONDS_BETWEEN_FLUSHES:
             self.flush()
-        if to_heal is not None:
-            raise to_heal
+        if illness is not None:
+            raise illness
 
     def not_finite(self, step: int, sentence: str) -> None:
         """Log that a loss or a gradient of a step is not finite.

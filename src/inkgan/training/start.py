@@ -133,7 +133,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
 
     device = resolve_device(given["device"])
     precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
-    built = build(config, data.image_shape, len(data.class_names), device, precision, team)
+    recipe = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
         folder.require_same(config.before_extension() if is_extended else config, data.digest)
     measure = None
@@ -145,7 +145,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         config=config,
         folder=folder,
         data=data,
-        recipe=built,
+        recipe=recipe,
         device=device,
         precision=precision,
         team=team,

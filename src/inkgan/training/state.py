@@ -117,10 +117,10 @@ def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
         for name, array in group.items():
             if not np.isfinite(array).all():
                 raise DivergenceError(f"{stem}.{name} is not finite")
-    position: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
+    progress: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
     kept = [0, *keep]
     if state.best_step is not None:
-        position |= {"best_step": state.best_step, "best_value": state.best_value}
+        progress |= {"best_step": state.best_step, "best_value": state.best_value}
         kept.append(state.best_step)
     model = {
         **run.recipe.model_description(),
@@ -130,7 +130,7 @@ def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
         "data": run.data.name,
         "class_names": list(run.data.class_names) if run.recipe.num_classes else [],
     }
-    checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": position, "model": model})
+    checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": progress, "model": model})
     state.saved_step = state.step
     checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, kept)
 
@@ -160,11 +160,11 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
 
 def _load(run: PreparedRun, step: int) -> RunState:
     folder = run.folder.checkpoints / checkpoint.checkpoint_name(step)
-    position = checkpoint.read_state(folder)
+    progress = checkpoint.read_state(folder)
     for key, value in {**_identity(run), "step": step}.items():
-        if position.get(key) != value:
-            raise CheckpointError(f"{shown(folder)} has {key} {position.get(key)!r}, but this run has {value!r}.")
-    seconds = position.get("seconds")
+        if progress.get(key) != value:
+            raise CheckpointError(f"{shown(folder)} has {key} {progress.get(key)!r}, but this run has {value!r}.")
+    seconds = progress.get("seconds")
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
         raise CheckpointError(f"{shown(folder)} is damaged: its seconds are {seconds!r}.")
     loaded = {}
@@ -180,7 +180,7 @@ def _load(run: PreparedRun, step: int) -> RunState:
                 raise
             raise CheckpointError(f"{error} {changed}") from None
     from_arrays(run.recipe, loaded)
-    best_step, best_value = position.get("best_step"), position.get("best_value", math.inf)
+    best_step, best_value = progress.get("best_step"), progress.get("best_value", math.inf)
     return RunState(step, seconds, best_step, best_value, saved_step=step)
 
 

@@ -31,8 +31,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self.continued: Callable[[], None] = lambda: None
-        self._at = 0.0
-        self._before: dict[signal.Signals, Any] = {}
+        self._received_at = 0.0
+        self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
         """Install the handlers."""
@@ -41,21 +41,21 @@ class StopSignals:
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 handlers[signal.SIGHUP] = self._note
             handlers[signal.SIGCONT] = lambda *_: self.continued()
-            self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+            self._handlers_before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *error: object) -> None:
         """Restore the previous handlers."""
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             if handler is not None:  # a handler that was not installed from Python cannot be restored
                 signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
-            self._at = time.monotonic()
+            self._received_at = time.monotonic()
             return
-        is_soon = time.monotonic() - self._at <= _SECONDS_OF_ONE_REQUEST
+        is_soon = time.monotonic() - self._received_at <= _SECONDS_OF_ONE_REQUEST
         if number == signal.SIGHUP or (is_soon and self.received in (number, signal.SIGHUP)):
             return  # the same request
         with contextlib.suppress(OSError, ValueError, AttributeError):

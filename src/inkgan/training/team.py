@@ -161,4 +161,4 @@ def launched_processes() -> int | None:
 def is_restart() -> bool:
     """Whether ``torchrun`` started these processes again after one of them failed."""
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    return count.isdecimal() and count.strip("0") != ""
+    return count.isdecimal() and int(count) > 0

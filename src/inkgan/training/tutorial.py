@@ -105,7 +105,7 @@ class Tutorial(Recipe):
         self.optimizers["discriminator_fake"].step(gradients_fake)
         self._mixed_discriminator.refresh()
         terms["gradient_discriminator"] = torch.hypot(*(torch.linalg.vector_norm(norm) for norm in norms.values()))
-        return terms | losses.scores(logits_real.detach(), logits_fake.detach())
+        return terms | losses.mean_probabilities(logits_real.detach(), logits_fake.detach())
 
     def generator_step(self, latents: Tensor) -> dict[str, Tensor]:
         """Update the generator on latents [N, 100]."""

@@ -177,7 +177,7 @@ class Doctor:
         courses = [self._courses[rule.name] for rule in self._rules if rule.healable]
         healthy_at = [course.healthy_at for course in courses if course.ill_in_a_row]
         known = [one for one in healthy_at if one is not None]
-        well_until = min([step - 1, *known]) if len(known) == len(healthy_at) else None
+        well_until = None if None in healthy_at else min([step - 1, *known])
         return Finding(NOT_FINITE, step, sentence, NOT_FINITE.remedy({}, self.config.at(step)), well_until)
 
     @property

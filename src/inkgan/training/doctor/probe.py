@@ -61,17 +61,17 @@ class Probe:
         self._labels = _labels(recipe.num_classes)
         z = to_device(latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim), device)
         classes = None if self._labels is None else to_device(self._labels, device)
-        self._drawn_by_learner = z, classes
-        self._drawn_by_average = z[:_AVERAGED], None if classes is None else classes[:_AVERAGED]
+        self._inputs_of_learner = z, classes
+        self._inputs_of_average = z[:_AVERAGED], None if classes is None else classes[:_AVERAGED]
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
         # NaN if no class has two different images; look() leaves out signals that are not finite.
         self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
-        self._judged_as: Tensor | None = None
+        self._all_labels: Tensor | None = None
         if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
-            self._judged_as = to_device(np.concatenate([self._labels, seen_labels, self._unseen_labels]), device)
+            self._all_labels = to_device(np.concatenate([self._labels, seen_labels, self._unseen_labels]), device)
 
     @torch.no_grad()
     @np.errstate(over="ignore", invalid="ignore")  # of a run that diverges; what is not finite is left out
@@ -83,10 +83,10 @@ class Probe:
         """
         recipe = self._recipe
         with _watched(recipe.networks.get("learner", recipe.networks["generator"])) as in_generator:
-            drawn = recipe.draw_learner(*self._drawn_by_learner)
-        average = recipe.draw(*self._drawn_by_average)
+            drawn = recipe.draw_learner(*self._inputs_of_learner)
+        average = recipe.draw(*self._inputs_of_average)
         with _watched(recipe.networks["discriminator"]) as in_discriminator:
-            logits, scores = recipe.discriminate(torch.cat([drawn.to(self._real.dtype), self._real]), self._judged_as)
+            logits, scores = recipe.discriminate(torch.cat([drawn.to(self._real.dtype), self._real]), self._all_labels)
         found = self._of_images(_array(drawn), _array(average), _array(batch))
         found |= self._of_logits(_array(logits[:COUNT]), _array(logits[COUNT:]))
         if scores is not None:
@@ -175,9 +175,9 @@ def _watched(network: nn.Module) -> Iterator[list[bool]]:
 
     def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
         maps = output if isinstance(layer, Convolution) else output.movedim(-3, -1)  # PyTorch's are [N, C, H, W]
-        some = maps[:_WATCHED].flatten(0, -2)
-        low, high = torch.aminmax(some, dim=0)
-        stuck.extend((~((high > 0) & (low < 0))).tolist())
+        low, high = torch.aminmax(maps[:_WATCHED].flatten(0, -2), dim=0)
+        changes_sign = (high > 0) & (low < 0)
+        stuck.extend((~changes_sign).tolist())
 
     layers = [layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d) and name != "last"]
     hooks = [layer.register_forward_hook(note) for layer in layers]
@@ -238,8 +238,8 @@ def spread_within_classes(images: Array, labels: Labels | None) -> float:
     for label in np.unique(groups):
         own = flat[groups == label]
         count = len(own)
-        squared = count * np.sum(own * own) - np.sum(own.sum(0) ** 2)  # over all unordered pairs
-        total += max(0.0, float(squared))
+        distances = count * np.sum(own * own) - np.sum(own.sum(0) ** 2)  # Σ ‖xᵢ - xⱼ‖² over i < j = n Σ ‖xᵢ‖² - ‖Σ xᵢ‖²
+        total += max(0.0, float(distances))
         pairs += count * (count - 1) // 2
     return total / pairs if pairs else np.nan
 

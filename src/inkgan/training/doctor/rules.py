@@ -94,7 +94,7 @@ class Rule:
 # Learning rates, from the settings
 
 
-def own_rates(config: Config) -> dict[str, float]:
+def learning_rates(config: Config) -> dict[str, float]:
     """Return the learning rates of a run by setting."""
     return {f"{name}.learning_rate": getattr(config, name).learning_rate for name in ("discriminator", "generator")}
 
@@ -102,26 +102,26 @@ def own_rates(config: Config) -> dict[str, float]:
 @cache  # the doctor asks for every line, and resolving takes longer than all else that it does
 def usual_rates(recipe: str) -> dict[str, float]:
     """Return the learning rates of a recipe by setting."""
-    return own_rates(resolve(overrides={"recipe": recipe}))
+    return learning_rates(resolve(overrides={"recipe": recipe}))
 
 
 def _most_unusual_rate(config: Config) -> tuple[str, float]:
     """Return the setting of the learning rate that is farthest from the recipe's own, and the rate divided by that."""
     usual = usual_rates(config.recipe)
-    ratios = {key: rate / usual[key] for key, rate in own_rates(config).items()}
+    ratios = {key: rate / usual[key] for key, rate in learning_rates(config).items()}
     return max(ratios.items(), key=lambda item: max(item[1], 1 / item[1]))
 
 
 def _changed_rates(config: Config) -> dict[str, float]:
     """Return the recipe's own value of each learning rate that the run has changed."""
-    own = own_rates(config)
-    return {key: rate for key, rate in usual_rates(config.recipe).items() if rate != own[key]}
+    rates = learning_rates(config)
+    return {key: usual for key, usual in usual_rates(config.recipe).items() if rates[key] != usual}
 
 
 def _raised_rates(config: Config) -> dict[str, float]:
     """Return the recipe's own value of each learning rate that the run has raised."""
-    own = own_rates(config)
-    return {key: rate for key, rate in _changed_rates(config).items() if rate < own[key]}
+    rates = learning_rates(config)
+    return {key: usual for key, usual in _changed_rates(config).items() if rates[key] > usual}
 
 
 # Values to judge, from a line and the settings; None if the line lacks them
@@ -210,10 +210,10 @@ def far_from_usual(_line: Line, config: Config) -> float | None:
 
 def lower_rates(_line: Line, config: Config) -> Remedy:
     """Lower learning rates to the recipe's own where they are above; if none is, to a third."""
-    own, raised = own_rates(config), _raised_rates(config)
-    lower = raised or {key: rate / 3 for key, rate in own.items()}
+    rates, raised = learning_rates(config), _raised_rates(config)
+    lower = raised or {key: rate / 3 for key, rate in rates.items()}
     which = " and ".join(
-        f"the {key.partition('.')[0]}'s is {own[key]:g}, usual is {usual:g}" for key, usual in raised.items()
+        f"the {key.partition('.')[0]}'s is {rates[key]:g}, usual is {usual:g}" for key, usual in raised.items()
     )
     cause = f"A learning rate is probably too high: {which}." if raised else "A learning rate may be too high."
     return Remedy(_settings(lower), cause)
@@ -306,7 +306,7 @@ def _unusual_rate(config: Config) -> str:
     """Return which network's learning rate is farthest from the recipe's own, and by what factor."""
     key, ratio = _most_unusual_rate(config)
     factor = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
-    return f"the {key.partition('.')[0]}'s learning rate is {own_rates(config)[key]:g}, {factor} the recipe's own"
+    return f"the {key.partition('.')[0]}'s learning rate is {learning_rates(config)[key]:g}, {factor} the recipe's own"
 
 
 #: The training loop itself finds this illness, too, at a step whose losses are never logged.
