@@ -262,7 +262,7 @@ class Config(_Settings):
     watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
-    def _has_one_length(self) -> Config:
+    def _length_is_valid(self) -> Config:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds, not both")
         totals = [*self.extended_from, self.steps or math.inf]

@@ -75,7 +75,7 @@ class _Skipped(dict[str, list[Path]]):
         if paths:
             self.setdefault(reason, []).extend(paths)
 
-    def images(self) -> dict[str, list[Path]]:
+    def lost_images(self) -> dict[str, list[Path]]:
         """Return the files that would have been images to learn from."""
         return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
 
@@ -263,7 +263,7 @@ def _to_eight_bits(images: NDArray[np.uint16], deep: Sequence[int]) -> list[str]
 
 def _note_of_left_out(used: int, skipped: _Skipped) -> list[str]:
     """Describe how many images are left out and why; return an empty list if none is."""
-    lost = sorted(skipped.images().items(), key=lambda item: -len(item[1]))
+    lost = sorted(skipped.lost_images().items(), key=lambda item: -len(item[1]))
     if not lost:
         return []
     reasons = [f"{len(files):,} {reason}, such as {shown(files[0])}" for reason, files in lost]
@@ -335,11 +335,11 @@ def _require_most(found: Sequence[_Found], used: Sequence[_Found], skipped: _Ski
     classes = {file.class_name for file in found} - {file.class_name for file in used}
     splits = {file.split for file in found} - {file.split for file in used}
     complaints += [f"none of {as_given(name)}" for name in [*sorted(classes)[:3], *sorted(splits)[:3]]]
-    lost = sum(map(len, skipped.images().values()))
+    lost = sum(map(len, skipped.lost_images().values()))
     if classes or splits or 10 * lost >= len(used) + lost:
         remedy = "Repair, convert, move or remove the others"
         if any(reason.startswith(_OTHER_SIZE) for reason in skipped):
             remedy = "--resize 32 brings all to one size"
-        elif [*skipped.images()] == [_NO_CLASS]:
+        elif [*skipped.lost_images()] == [_NO_CLASS]:
             remedy = "Sort them into folders of their classes, or move them elsewhere"
         raise DataError(f"{source}: {'; '.join(complaints)}. {remedy}.")

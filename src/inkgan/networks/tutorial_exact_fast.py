@@ -264,8 +264,8 @@ def normalising_linear(patches: Tensor, weight: Tensor, bias: Tensor, offset: Te
     # their own deviation.
     covariance = flat.t() @ flat / count - torch.outer(average, average)
     wide = at_least_float32(weight)
-    mean = wide @ average + bias
-    scale = torch.rsqrt(((wide @ covariance) * wide).sum(1) + EPSILON)
+    mean = wide @ average + bias  # mean(Wx + b) = W mean(x) + b
+    scale = torch.rsqrt(((wide @ covariance) * wide).sum(1) + EPSILON)  # var(Wx + b) = diag(W cov(x) Wᵀ)
     return (weight * scale[:, None]).to(weight.dtype), ((bias - mean) * scale + offset).to(weight.dtype)
 
 

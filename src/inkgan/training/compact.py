@@ -42,10 +42,11 @@ from inkgan.training.team import Team
 #: size: a gradient that is suddenly k times as large moves a weight by less than min(k, 1/sqrt(1 - beta2)) step sizes.
 #: With 0.99, which allows ten step sizes, runs blew up; see docs/experiments.md.
 _BETAS = (0.0, 0.9)
-#: Learning rates do not fade in runs of up to ``_SHORT`` steps, which have no time to lose. In runs of ``_LONG`` steps
-#: or more they fade over the whole fraction ``fade``; in between, the fraction grows linearly. See docs/experiments.md.
-_SHORT = 300
-_LONG = 1800
+#: Learning rates do not fade in runs of up to ``_SHORT_RUN`` steps, which have no time to lose. In runs of
+#: ``_LONG_RUN`` steps or more they fade over the whole fraction ``fade``; in between, the fraction grows linearly. See
+#: docs/experiments.md.
+_SHORT_RUN = 300
+_LONG_RUN = 1800
 
 
 class Batch(NamedTuple):
@@ -385,11 +386,11 @@ def schedule_factor(info: StepInfo, fade: float) -> float:
 
     Args:
         info: where in the run the step is.
-        fade: the fraction of a long run over which they fade; see :data:`_SHORT` for short ones.
+        fade: the fraction of a long run over which they fade; see :data:`_SHORT_RUN` for short ones.
     """
     # The length in steps of a run that is given in seconds is estimated from the speed so far.
-    steps = round(info.step / info.fraction_done) if info.fraction_done > 0 else _SHORT
-    fade *= min(1.0, max(0.0, (steps - _SHORT) / (_LONG - _SHORT)))
+    steps = round(info.step / info.fraction_done) if info.fraction_done > 0 else _SHORT_RUN
+    fade *= min(1.0, max(0.0, (steps - _SHORT_RUN) / (_LONG_RUN - _SHORT_RUN)))
     return min(1.0, (1 - info.fraction_done) / fade) if fade else 1.0
 
 

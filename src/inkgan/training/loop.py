@@ -155,7 +155,8 @@ def _steps(
     config = run.config
     batches = Batches(run.data, config, run.device)
     while True:
-        # If the time ran out while this step was saved, its checkpoint would not be that of a complete run.
+        # After a save, the saved time decides: if the clock ran out during the save, the run would end as complete,
+        # but its checkpoint would not say so.
         seconds = state.seconds if state.is_saved else clock.seconds
         # The first process decides for all: clocks differ, and signals arrive at different times.
         seconds, stop_requested = run.team.broadcast_pair(seconds, float(signals.received is not None))
