@@ -259,9 +259,8 @@ def instead(wrong: Mapping[str, Any]) -> str:
     """
     given = wrong["input"] if isinstance(wrong["input"], str) else ""
     if wrong["type"].startswith(("int_", "float_")) and re.fullmatch(r"\d{1,3}(,\d{3})+", given):
-        return (
-            f"write {given.replace(',', '')}, without commas"  # messages show numbers with commas, so people copy them
-        )
+        # Messages show large numbers with commas, so people type them.
+        return f"write {given.replace(',', '')}, without commas"
     if wrong["type"] in _INSTEAD:
         allowed = {key: _bound(value) for key, value in wrong.get("ctx", {}).items()}
         return _INSTEAD[wrong["type"]].format(**allowed)

@@ -66,7 +66,8 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     if step is None:
         raise DivergenceError(f"{illness}. There is no checkpoint to go back to. {finding.remedy}")
     number = run.config.healings + 1
-    remedy = {key: float(value) for key, _, value in (one.partition("=") for one in finding.remedy.settings)}
+    pairs = [setting.split("=") for setting in finding.remedy.settings]
+    remedy = {key: float(value) for key, value in pairs}
     # Changes that the run went through in the meantime apply from this step on, unless the remedy overrides them.
     passed = {key: value for one in changes if step <= one.step <= finding.step for key, value in one.settings.items()}
     change = Change(step, passed | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")

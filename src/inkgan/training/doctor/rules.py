@@ -154,7 +154,8 @@ def largest_loss(line: Line, _config: Config) -> float | None:
 
 def not_finite(line: Line, _config: Config) -> float | None:
     """Return 1 at a step at which a loss or a gradient was not finite, and 0 at every other step."""
-    return line.get("not_finite", 0.0 if "loss_discriminator" in line or "loss_real" in line else None)
+    is_of_a_step = "loss_discriminator" in line or "loss_real" in line  # not a measurement of quality
+    return line.get("not_finite", 0.0 if is_of_a_step else None)
 
 
 def lead(line: Line, _config: Config) -> float | None:
