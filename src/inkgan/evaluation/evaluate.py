@@ -281,7 +281,7 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Referen
         nearest = nearest_neighbours(pixels(reference.data.test.images), training)
         held_out = nearest.distance.astype(np.float32)
     else:
-        held_out = reference.statistics.held_out_pixels
+        held_out = reference.statistics.held_out_pixel_distances
     return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
 
 
