@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from inkgan.data.inventory import verify
 from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of
 from inkgan.data.splits import hold_out, shuffled
+from inkgan.errors import ConfigError
 from inkgan.images import sheet
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
@@ -167,6 +169,29 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 )
 def test_unknown_names(name: str, words: str) -> None:
     complaint(lambda: load(name), words)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": Path("mnist")}, "A Path is never the name of a known set: give the text 'mnist'."),
+        ({"name": None}, "the data set is None, not a name or a path"),
+        ({"name": b"mnist"}, "the data set is b'mnist', not a name or a path"),
+        ({"directory": 3}, "the folder of data sets is 3, not a name or a path"),
+        ({"name": "qqqq", "directory": b"x"}, "the folder of data sets is b'x', not a name or a path"),
+    ],
+)
+def test_names_of_another_type(
+    given: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are refused as they were given, and nothing that was given is recommended."""
+    monkeypatch.chdir(tmp_path)
+    complaint(lambda: load(**given), words)
+
+
+def test_the_progress_of_reading_is_a_function() -> None:
+    with pytest.raises(ConfigError, match=r"progress is None\. Give a function that takes \(doing, done\)"):
+        load("mnist", progress=None)  # type: ignore[arg-type]
 
 
 def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

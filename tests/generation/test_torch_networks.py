@@ -89,6 +89,14 @@ def test_its_images_do_not_depend_on_their_number(tiny: tuple[Path, Tiny], count
     np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
 
 
+def test_its_images_do_not_depend_on_what_a_notebook_has_set(tiny: tuple[Path, Tiny]) -> None:
+    """A caller's mixed precision does not change what is drawn."""
+    model = inkgan.load(tiny[0])
+    expected = model.sample(5)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(model.sample(5), expected)
+
+
 def test_it_is_pickled_after_it_has_drawn(tiny: tuple[Path, Tiny]) -> None:
     """The PyTorch function is not pickled; the copy builds its own."""
     model = inkgan.load(tiny[0])
@@ -167,6 +175,8 @@ def test_judging(tutorial_run: Path, tutorial_data: Path, monkeypatch: pytest.Mo
     logits = model.logits(images)
     assert logits.dtype == np.float32
     assert logits.shape == (40,)
+    with torch.autocast("cpu", torch.bfloat16):  # as a notebook may have set
+        np.testing.assert_array_equal(model.logits(images), logits)
     np.testing.assert_array_equal(model.logits(images[..., None]), logits)
     np.testing.assert_allclose(model.logits(np.asarray(images)[10:20]), logits[10:20], atol=1e-5)
     network = networks.build_discriminator(model.description)

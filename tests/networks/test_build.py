@@ -173,6 +173,13 @@ def test_a_description_that_does_not_fit_is_refused(change: dict[str, Any], reas
         networks.build_discriminator(_description("fast") | change)
 
 
+@pytest.mark.parametrize("description", [None, "best", []])
+def test_what_is_no_description_is_refused(description: Any) -> None:
+    """The content of a model.json is a mapping; the message says where one is."""
+    with pytest.raises(CheckpointError, match=r"does not describe a network\. Give the content of a model\.json"):
+        networks.build_generator(description)
+
+
 def test_a_missing_size_is_named() -> None:
     description = _description("fast")
     del description["channels"]

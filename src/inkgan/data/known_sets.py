@@ -193,6 +193,8 @@ def unknown_set(given: str) -> DataError:
     """Return the error for a data set that is neither known nor a path, with the nearest known name as a hint."""
     family = [name for name in KNOWN if name.startswith(f"{given.lower()}-")]
     hint = f" Did you mean {family[0]!r} or its relatives?" if family else did_you_mean(given.lower(), KNOWN)
+    if find_known(given):
+        hint = f" A Path is never the name of a known set: give the text {given!r}."
     allowed = "a name that `inkgan data` lists, or the path of a folder or .npz file"
     return DataError(f"unknown data set {as_given(given)}.{hint} Give {allowed}.")
 

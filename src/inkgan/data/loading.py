@@ -17,7 +17,7 @@ from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
-from inkgan.errors import DataError, listed, reason_of, shown
+from inkgan.errors import DataError, listed, reason_of, require_function, shown, valid_path
 from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
 
 _NOT_NAMED_LIKE_MNIST = "not named like MNIST's files"
@@ -26,7 +26,7 @@ _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(
 
 def load(
     name: str | Path = "mnist",
-    directory: Path | None = None,
+    directory: str | Path | None = None,
     *,
     ink: Ink = "auto",
     resize: Size | None = None,
@@ -54,10 +54,16 @@ def load(
         The set, with train, validation and test splits.
 
     Raises:
-        DataError: there is no such set, or its files are missing, damaged or of another kind.
+        DataError: there is no such set, its files are missing, damaged or of another kind, or an argument is wrong.
+        ConfigError: ``progress`` is not such a function.
         OutputError: a download cannot be written.
     """
     reading = ReadingOptions(ink, parsed_size(resize), splits)
+    require_function(progress, "progress", "doing", "done")
+    if not isinstance(name, str):
+        name = valid_path(name, "the data set", DataError)
+    if directory is not None:
+        directory = valid_path(directory, "the folder of data sets", DataError)
     known = find_known(name) if isinstance(name, str) else None
     if known is not None:
         if ink == "dark":

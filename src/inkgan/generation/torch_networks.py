@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan import networks
+from inkgan.device import usual_arithmetic
 from inkgan.errors import CheckpointError
 from inkgan.images import Images, Labels, slices
 
@@ -55,7 +56,7 @@ def draw_function(description: Mapping[str, Any], weights: Mapping[str, NDArray[
         given = [torch.from_numpy(np.pad(latents, ((0, missing), (0, 0))))]
         if labels is not None:
             given.append(torch.from_numpy(np.pad(labels, (0, missing))))
-        with torch.inference_mode():
+        with usual_arithmetic(), torch.inference_mode():
             images: NDArray[np.float32] = network(*given).float().numpy()
         expected = (CHUNK, *description["image_shape"])
         if images.shape != expected or not np.isfinite(images).all():
@@ -86,7 +87,7 @@ def logits_of(
 
     network = _with_weights(networks.build_discriminator, description, weights)
     logits = []
-    with torch.inference_mode():
+    with usual_arithmetic(), torch.inference_mode():
         for part in slices(len(images), _AT_ONCE):
             given: list[Tensor] = [torch.from_numpy(images[part].astype(np.float32) / 255)]
             if labels is not None:

@@ -35,7 +35,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from inkgan.device import usual_arithmetic
-from inkgan.errors import CheckpointError, InkganError, import_extra, missing_extra, reason_of, shown, unknown
+from inkgan.errors import CheckpointError, InkganError, as_given, import_extra, missing_extra, reason_of, shown, unknown
 from inkgan.files import expanded, is_folder, read_regular, sha256_of
 
 if TYPE_CHECKING:
@@ -194,6 +194,9 @@ def build_discriminator(description: Mapping[str, Any]) -> nn.Module:
 
 
 def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
+    if not isinstance(description, Mapping):
+        needed = "Give the content of a model.json, such as inkgan.load(run).description"
+        raise CheckpointError(f"{as_given(description)} does not describe a network. {needed}.")
     name = require_known(description.get("network"))
     module = _module_of(name)
     if not callable(make := getattr(module, function, None)):
