@@ -216,7 +216,7 @@ def in_both_features(report: Report, sample: Sample, reference: Reference) -> Re
     return replace(report, figures=(first, random_features_distance(sample, reference), *others))
 
 
-def spread(draws: list[dict[str, tuple[float, float]]], key: str) -> str:
+def mean_and_deviation(draws: list[dict[str, tuple[float, float]]], key: str) -> str:
     """Write mean ± standard deviation over draws, and the mean of the standard errors that they reported."""
     values, errors = np.array([draw[key] for draw in draws]).T
     if len(values) == 1:
@@ -230,7 +230,7 @@ def biases(found: dict[int, dict[str, list[dict[str, tuple[float, float]]]]]) ->
     for n, kinds in found.items():
         rows[0] += [f"n = {n:,}: {len(draws)} of {kind}" for kind, draws in kinds.items()]
     for key in found[SIZES[0]]["training"][0]:
-        cells = [spread(draws, key) for kinds in found.values() for draws in kinds.values()]
+        cells = [mean_and_deviation(draws, key) for kinds in found.values() for draws in kinds.values()]
         rows.append([SHORT.get(key, key.replace("_", " ").replace("frechet", "Fréchet")), *cells])
     return table(rows)
 

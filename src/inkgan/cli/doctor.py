@@ -40,7 +40,7 @@ def doctor(
     all_healthy = True
     for run in runs:
         diagnoses, last = _examine(run)
-        states = {one.state for one in diagnoses}
+        states = {diagnosis.state for diagnosis in diagnoses}
         all_healthy &= "ill" not in states and states != {"not judged"}
         for line in report(diagnoses, ill_only=len(runs) > 1, width=columns()):
             typer.echo(line)
@@ -77,18 +77,18 @@ def report(diagnoses: list[Diagnosis], *, ill_only: bool = False, width: int = W
     name_width = max(len(diagnosis.rule.name) for diagnosis in diagnoses)
     indent = " " * (name_width + 2)
     lines = []
-    for one in diagnoses:
-        if ill_only and one.state not in {"ill", "was ill"}:
+    for diagnosis in diagnoses:
+        if ill_only and diagnosis.state not in {"ill", "was ill"}:
             continue
-        sign = "above" if one.rule.above else "below"
-        times = f", {one.rule.patience} times in a row" if one.rule.patience > 1 else ""
-        detail = one.reason
-        if not detail and one.value is not None:
-            detail = f"{_short(one.value)} (ill {sign} {_short(one.threshold)}{times})"
-        lines += _wrapped(detail, width, f"{one.rule.name:{name_width}}  {one.state:10}  ")
-        if one.finding is not None:
-            lines += _wrapped(f"at step {one.finding.step}: {one.finding.sentence}.", width, indent)
-            remedy = one.finding.remedy
+        sign = "above" if diagnosis.rule.above else "below"
+        times = f", {diagnosis.rule.patience} times in a row" if diagnosis.rule.patience > 1 else ""
+        detail = diagnosis.reason
+        if not detail and diagnosis.value is not None:
+            detail = f"{_short(diagnosis.value)} (ill {sign} {_short(diagnosis.threshold)}{times})"
+        lines += _wrapped(detail, width, f"{diagnosis.rule.name:{name_width}}  {diagnosis.state:10}  ")
+        if diagnosis.finding is not None:
+            lines += _wrapped(f"at step {diagnosis.finding.step}: {diagnosis.finding.sentence}.", width, indent)
+            remedy = diagnosis.finding.remedy
             if remedy.settings:
                 lines.append(f"{indent}{remedy._replace(advice='')}")
             if remedy.advice:
@@ -108,6 +108,6 @@ def _short(value: float) -> str:
 
 def summary(diagnoses: list[Diagnosis]) -> str:
     """Count the rules in each state, such as ``1 of 17 rules ill, 14 healthy, 2 not judged``."""
-    count = Counter(one.state for one in diagnoses)
+    count = Counter(diagnosis.state for diagnosis in diagnoses)
     rest = [f", {count[state]} {state}" for state in ("was ill", "healthy", "not judged") if count[state]]
     return f"{count['ill']} of {len(diagnoses)} rules ill{''.join(rest)}"

@@ -110,7 +110,7 @@ def write(
             help="Set one knob of the look, such as blur=0.5..2, form=cells or pen=blue,black (inkgan help writing).",
         ),
     ] = None,
-    form: Annotated[
+    format_name: Annotated[
         str | None,
         _set(
             "--format",
@@ -164,7 +164,7 @@ def write(
         "look": look_of(look, _parse_knobs(knobs), background=background),
         "model": model,
     }
-    in_shards = any(option is not None for option in (form, shards, split, part, jobs)) or engine != "processes"
+    in_shards = any(option is not None for option in (format_name, shards, split, part, jobs)) or engine != "processes"
     if not (in_shards or preview):
         _write_images(texts, file, count, out, options, labels=labels, force=force)
         return
@@ -182,7 +182,7 @@ def write(
         texts_file=file,
         count=count,
         shards=shards,
-        format="webdataset" if form is None else form,
+        format="webdataset" if format_name is None else format_name,
         split=() if split is None else _parse_split(split),
         **options,
     )

@@ -195,13 +195,13 @@ def compare(
         raise EvaluationError(f"{given} cannot be compared. Name 2 to {_MOST_SUBJECTS}, such as 'runs/a-*' 'runs/b-*'.")
     n, seed, full = valid_number(n), valid_seed(seed), yes_or_no(full, "full")
     require_function(progress, "progress", "doing", "done")
-    how = reading_settings(settings)
+    reading = reading_settings(settings)
     progress("reading", 0.0)
     members = [_members(what) for what in subjects]
     with usual_arithmetic():
-        groups = [[open_subject(what, how) for what in group] for group in members]
+        groups = [[open_subject(what, reading) for what in group] for group in members]
         every = [subject for group in groups for subject in group]
-        real = real_images(every, data, data_dir, how, progress)
+        real = real_images(every, data, data_dir, reading, progress)
         n, limits = number_to_measure(every, n, real)
         samples = [[draw(subject, n, seed, real, progress) for subject in group] for group in groups]
         reference = reference_for(real, None, progress)

@@ -101,11 +101,11 @@ def evaluate(
     require_function(progress, "progress", "doing", "done")
     if extractor is not None:
         require_function(extractor, "extractor", "images")
-    how = reading_settings(settings)
+    reading = reading_settings(settings)
     progress("reading", 0.0)
     with usual_arithmetic():
-        subject = open_subject(what, how)
-        real = real_images([subject], data, data_dir, how, progress)
+        subject = open_subject(what, reading)
+        real = real_images([subject], data, data_dir, reading, progress)
         n, limits = number_to_measure([subject], n, real, own_features=extractor is not None)
         sample = draw(subject, n, seed, real, progress)
         reference = reference_for(real, extractor, progress)

@@ -127,7 +127,7 @@ def comparison_text(comparison: Comparison, columns: int = COLUMNS) -> str:
     """Return a comparison as lines of at most so many characters."""
     lines = wrapped(subject_lines(comparison), columns)
     for pair in comparison.pairs:
-        rows = [difference_cells(one, pair) for one in pair.differences]
+        rows = [difference_cells(difference, pair) for difference in pair.differences]
         # The table is wide, and the line below it names the data.
         rows = [(re.sub(r" \(.* features\)$", "", title), *cells) for title, *cells in rows]
         lines += ["", *wrapped([verdict_line(pair)], columns), "", *table([difference_titles(pair), *rows], columns)]
@@ -148,7 +148,7 @@ def subject_lines(comparison: Comparison) -> list[str]:
 
 def verdict_line(pair: Pair) -> str:
     """Return the verdict over all figures of a pair, and the number of figures with each verdict."""
-    counts = Counter(verdict(one.verdict, pair) for one in pair.differences)
+    counts = Counter(verdict(difference.verdict, pair) for difference in pair.differences)
     tally = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     return f"{pair.second} against {pair.first}, over all figures: {verdict(pair.verdict, pair)} ({tally})."
 
@@ -172,24 +172,24 @@ def difference_cells(difference: Difference, pair: Pair) -> tuple[str, ...]:
 
 def comparison_explanations(comparison: Comparison) -> list[str]:
     """Return paragraphs that explain the differences of a comparison."""
-    every = [one for pair in comparison.pairs for one in pair.differences]
-    wider = [one.simultaneous.width / one.interval.width for one in every if one.interval.width]
+    differences = [difference for pair in comparison.pairs for difference in pair.differences]
+    wider = [each.simultaneous.width / each.interval.width for each in differences if each.interval.width]
     wide = f", here about {median(wider):.1f} times as wide" if wider else ""
     wide += "; more seeds narrow them" if max(map(len, comparison.subjects)) > 1 else ""
-    together = f"the intervals behind it hold for {quantity(len(every), 'difference')} at once (Bonferroni){wide}"
+    together = f"the intervals behind it hold for {quantity(len(differences), 'difference')} at once (Bonferroni){wide}"
     measured = f"{comparison.n:,} images of each against {_short(comparison.data)}, seed {comparison.seed}"
     return [
         f"{measured}, {comparison.seconds:.1f} s. 95 %: the interval of the difference. floor: held-out real images.",
         f"verdict: - for indistinguishable; {together}.",
-        _directions(every),
+        _directions(differences),
     ]
 
 
 def _directions(differences: Sequence[Difference]) -> str:
     """Return sentences that say in which direction each figure is better."""
     titles: dict[str, dict[str, None]] = {"higher": {}, "lower": {}, "like the floor": {}}
-    for one in differences:
-        titles[one.better][one.title.partition(" (")[0]] = None
+    for difference in differences:
+        titles[difference.better][difference.title.partition(" (")[0]] = None
     return " ".join(
         f"{better.capitalize()} is better: {'; '.join(names)}." for better, names in titles.items() if names
     )

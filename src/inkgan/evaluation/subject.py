@@ -132,8 +132,8 @@ def _of_model(name: str, model: Model) -> Subject:
 
 
 def _of_path(path: Path, settings: Mapping[str, Any]) -> Subject:
-    how = {**settings, "resize": parsed_size(settings.get("resize"))}
-    data = read_path(path, ReadingOptions(**how, for_training=False))
+    options = {**settings, "resize": parsed_size(settings.get("resize"))}
+    data = read_path(path, ReadingOptions(**options, for_training=False))
     splits = list(data.splits.values())
     images = np.concatenate([split.images for split in splits])
     every = [split.labels for split in splits if split.labels is not None]
@@ -179,15 +179,15 @@ def real_images(
         DataError: the data cannot be read.
     """
     place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
-    how, source = dict(settings or {}), subjects[0].source
+    reading, source = dict(settings or {}), subjects[0].source
     saved = source.data_settings if data is None and isinstance(source, Model) else None
     if saved is None:
         name = "mnist" if data is None else data
         if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
-            how.pop("ink", None)  # it describes the images to measure; a known set is read as published
-        return load_data(name, place, **how, progress=progress)
+            reading.pop("ink", None)  # it describes the images to measure; a known set is read as published
+        return load_data(name, place, **reading, progress=progress)
     try:
-        return load_saved({**saved, **how}, place, progress=progress)
+        return load_saved({**saved, **reading}, place, progress=progress)
     except DataError as error:
         raise DataError(f"{error} {subjects[0].name} learned from it; name other real images with --data.") from None
 

@@ -249,6 +249,7 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
     inked = boxes[has_ink] if has_ink.any() else boxes  # a generator may draw blank images
     middles = (inked[:, :2] + inked[:, 2:]) / 2
     page = np.array([width, height])
+    # Near: the left and the top edge; far: the right and the bottom one.
     near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))
     # If both sides were cut to the middle of a lone character, nothing would be left of it, or of a page
     # without ink.
@@ -261,9 +262,9 @@ def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -
 
 def _around(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
     """Return the bounding boxes of boxes that a projective map has moved."""
-    corners = transformed(boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]].transpose(1, 0, 2).reshape(2, -1), matrix)
-    corners = corners.reshape(2, -1, 4)
-    return np.concatenate([corners.min(2), corners.max(2)]).T
+    corners = boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]]  # [K, 2, 4]: x and y, clockwise from the upper left
+    moved = transformed(corners.transpose(1, 0, 2).reshape(2, -1), matrix).reshape(2, -1, 4)
+    return np.concatenate([moved.min(2), moved.max(2)]).T
 
 
 def moved_boxes(boxes: Boxes, matrix: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:

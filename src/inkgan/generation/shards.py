@@ -313,9 +313,9 @@ def _read(path: Path) -> dict[str, Any]:
     raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
 
 
-def versions_for(form: str) -> dict[str, str]:
+def versions_for(format_name: str) -> dict[str, str]:
     """Return the versions of the libraries that determine the bytes of a format."""
-    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[form]] if form in LIBRARIES else [])]
+    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[format_name]] if format_name in LIBRARIES else [])]
     return {name: metadata.version(name) for name in names}
 
 

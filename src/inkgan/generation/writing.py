@@ -44,7 +44,7 @@ from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
-#: A text, the number of its writer, and the seed.
+#: A text, the seed, and the number of the writer.
 _Line = tuple[str, SupportsIndex, SupportsIndex]
 
 HEIGHTS = (24, 512)
@@ -203,7 +203,7 @@ def write(
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
     checked = CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
-    written = _written([(text, writer, seed)], load_for_writing(model), checked)
+    written = _written([(text, seed, writer)], load_for_writing(model), checked)
     _warn_of_illegible(written, checked.legible)
     return written[0]
 
@@ -241,7 +241,7 @@ def write_batch(
     if len(seeds) != len(lines):
         given = f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}"
         raise ConfigError(f"{given}: give one for all, or one for each.")
-    seeded = [_seeded(line, one) for line, one in zip(lines, seeds, strict=True)]
+    seeded = [_seeded(line, line_seed) for line, line_seed in zip(lines, seeds, strict=True)]
     written = _written(seeded, generator, checked) if seeded else []
     _warn_of_illegible(written, checked.legible)
     return written
@@ -284,7 +284,7 @@ def _seeded(line: tuple[str, SupportsIndex], seed: SupportsIndex) -> _Line:
     except (TypeError, ValueError):
         needed = "Give a text and the number of its writer, such as ('2026', 0)"
         raise ConfigError(f"{as_given(line)} is not a line. {needed}.") from None
-    return text, writer, seed
+    return text, seed, writer
 
 
 def _in_batches(lines: Iterator[_Line], generator: Generator, options: CheckedOptions) -> Iterator[Writing]:
@@ -349,7 +349,7 @@ class _Plan:
     gaps: NDArray[np.float64]
 
 
-def _planned(text: str, writer: SupportsIndex, seed: SupportsIndex, latent_dim: int, style: float) -> _Plan:
+def _planned(text: str, seed: SupportsIndex, writer: SupportsIndex, latent_dim: int, style: float) -> _Plan:
     """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
     valid_text(text)
     writer = whole_number(writer, "there is no writer {}. Writers are numbered from 0 to 2^63 - 1.", 0, LARGEST_SEED)

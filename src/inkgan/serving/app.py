@@ -213,7 +213,7 @@ async def _drawn(
 ) -> Response:
     """Answer with what ``draw(*arguments)`` returns; draw nothing if the client already has it."""
     headers = _cache_headers(request, query)
-    if _names(request, headers["ETag"]):
+    if _if_none_match_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
         return _answer(request, await draw(*arguments), headers)
@@ -249,19 +249,19 @@ def _revalidated(request: Request, content: bytes, media_type: str, policy: str 
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
-    if _names(request, headers["ETag"]):
+    if _if_none_match_has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return _answer(request, Content(content, media_type), headers)
 
 
 def _answer(request: Request, answer: Content, headers: Mapping[str, str]) -> Response:
     """Answer with content, unless the client asked for it only if there is none (``If-None-Match: *``)."""
-    if _names(request, "*"):
+    if _if_none_match_has(request, "*"):
         return Response(status_code=304, headers=headers)
     return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
-def _names(request: Request, tag: str) -> bool:
+def _if_none_match_has(request: Request, tag: str) -> bool:
     """Whether ``If-None-Match``, a list that may be spread over several lines, has a tag, perhaps marked as weak."""
     given = ",".join(request.headers.getlist("If-None-Match")).split(",")
     return tag in (one.strip().removeprefix("W/") for one in given)
