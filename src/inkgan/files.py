@@ -27,7 +27,7 @@ Progress = Callable[[str, float], None]
 LARGEST_SETTINGS = 2**20
 #: A key such as ``a.a.a`` of a hundred parts or more; the time that Python takes for one grows with their square.
 _LONG_KEY = re.compile(rb"""(?<![\w."'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}+""")
-_REMEDY = "Correct it, or name another TOML file."
+_TOML_REMEDY = "Correct it, or name another TOML file."
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
@@ -79,7 +79,7 @@ def is_regular(path: Path) -> bool:
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file for reading, following links.
+    """Open a file for reading; unlike :func:`is_regular`, follow links.
 
     Raises:
         OSError: it cannot be opened, or reading it might never end: it is a pipe or a device.
@@ -136,14 +136,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Name a TOML file.") from None
     if len(content) > LARGEST_SETTINGS:
-        raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration. {_REMEDY}")
+        raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration. {_TOML_REMEDY}")
     if _LONG_KEY.search(content):
-        raise ConfigError(f"{shown(path)} has a key of a hundred parts or more. {_REMEDY}")
+        raise ConfigError(f"{shown(path)} has a key of a hundred parts or more. {_TOML_REMEDY}")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows add a byte order mark
     except (ValueError, RecursionError) as error:  # also for a number of 5,000 digits
         reason = shortened(str(error).splitlines()[0], 80)
-        raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}. {_REMEDY}") from None
+        raise ConfigError(f"{shown(path)} is not a TOML file in UTF-8: {reason}. {_TOML_REMEDY}") from None
 
 
 def sha256_of(path: Path) -> str:

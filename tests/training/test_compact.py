@@ -246,7 +246,7 @@ def test_the_classes_that_are_measured_are_those_that_evaluate_asks_for(
     monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     """Otherwise a run with a rare class would keep another checkpoint as its best and log other figures."""
-    monkeypatch.setattr("inkgan.training.recorder._MEASURED", 100)
+    monkeypatch.setattr("inkgan.training.recorder._MEASURED_COUNT", 100)
     labels = np.repeat(np.arange(3), counts)
     real = Split(np.zeros((len(labels), 28, 28, 1), np.uint8), labels)
     images, asked = ProgressImages(recipe_for(classes=3), real, 0, torch.device("cpu")).to_measure()
@@ -515,7 +515,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
         return {"distance": next(values)}
 
     monkeypatch.setattr("inkgan.evaluation.reference.quick_measure", lambda *_: measure)
-    monkeypatch.setattr("inkgan.training.recorder._MEASURED", 150)
+    monkeypatch.setattr("inkgan.training.recorder._MEASURED_COUNT", 150)
     options: dict[str, Any] = {
         "settings": ["watch.evaluate_every=2", "watch.save_every=3", "watch.keep=1"], "steps": 10,
     }  # fmt: skip

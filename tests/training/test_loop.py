@@ -702,7 +702,7 @@ def test_an_animation_of_very_many_pictures_shows_the_whole_run(
     tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has some of them, from the first to the last."""
-    monkeypatch.setattr("inkgan.training.recorder._FRAMES", 2)
+    monkeypatch.setattr("inkgan.training.recorder._MOST_FRAMES", 2)
     folder = runs.copy(stopped_run, tmp_path / "run")
     runs.train(folder, small_data, resume=True)
     assert_frames(folder, 0, 6)

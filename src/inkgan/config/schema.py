@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
 LearningRate = Annotated[float, Field(gt=0, le=1e6, strict=True)]
 Weight = Annotated[float, Field(ge=0, le=1e6, strict=True)]
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+ZeroToOne = Annotated[float, Field(ge=0, le=1, strict=True)]
 Channels = Annotated[int, Field(ge=8, le=1024, multiple_of=8, strict=True)]
 
 
@@ -235,7 +235,7 @@ class Config(_Settings):
         64, "numbers in a latent", unit="numbers", paper="Goodfellow et al. 2014"
     )
     loss: Loss = _compact_setting("relativistic", "the loss; `inkgan help training` explains each", paper="see below")
-    slope: Share = _compact_setting(
+    slope: ZeroToOne = _compact_setting(
         0.1, "slope of the networks' leaky ReLUs for negative numbers", paper="leaky ReLU: Maas et al. 2013"
     )
     class_weight: Weight = _compact_setting(
@@ -244,13 +244,13 @@ class Config(_Settings):
         unit="factor",
         paper="auxiliary classifier: Odena et al. 2017",
     )
-    ema_half_life: Share = _compact_setting(
+    ema_half_life: ZeroToOne = _compact_setting(
         0.1,
         "half-life of the generator's moving average, as a fraction of the steps done so far",
         unit="fraction of the steps done so far",
         paper="Karras et al. 2024, section 3",
     )
-    fade: Share = _compact_setting(
+    fade: ZeroToOne = _compact_setting(
         0.75,
         "share of the run, at its end, in which learning rates go to zero; less below 1,800 steps",
         unit="share of the run",

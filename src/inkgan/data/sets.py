@@ -29,7 +29,7 @@ YesOrNo = Literal["auto", "yes", "no"]
 #: Images with a longer side bring a note about the time that training takes.
 _LARGE_SIDE = 128
 #: They do so only if training takes at least this many times as long as on MNIST.
-_LONG = 2
+_MUCH_LONGER = 2
 _MNIST_PIXELS = 28 * 28
 #: If more than this share of the images are clear (see :func:`inkgan.data.pixels.dark_and_light`), it is not by chance.
 _CLEAR_SHARE = 0.1
@@ -298,7 +298,7 @@ def _note_of_large_images(train: Split) -> list[str]:
     """Return a note that says how much longer training on large images takes; none for others."""
     height, width = train.images.shape[1:3]
     times = height * width / _MNIST_PIXELS
-    if max(height, width) <= _LARGE_SIDE or times < _LONG:
+    if max(height, width) <= _LARGE_SIDE or times < _MUCH_LONGER:
         return []
     longer = f"about {times:,.0f} times as long to train on as MNIST's 28×28"
     return [f"images of {height}×{width} take {longer}; --resize 64 makes them smaller"]

@@ -35,16 +35,16 @@ from inkgan.training.state import PreparedRun
 from inkgan.training.watching import Opinion, StepProgress, Watcher
 
 #: The number of fixed latents; the pictures in ``pictures/`` show all of them.
-FIXED = 100
+FIXED_COUNT = 100
 #: The number of images side by side in these pictures.
 GRID_COLUMNS = 10
 #: The number of fixed latents that are drawn at each logged step, and in the tutorial.
-_FIRST = 10
-_FIRST_IN_TUTORIAL = 5
+_FIRST_COUNT = 10
+_TUTORIAL_COUNT = 5
 #: The number of images that ``watch.evaluate_every`` measures: few enough to take about a second.
-_MEASURED = 2000
+_MEASURED_COUNT = 2000
 #: The most pictures in the animation.
-_FRAMES = 120
+_MOST_FRAMES = 120
 #: The watcher hears of a step at least this often.
 _SECONDS_BETWEEN_STEPS = 1.0
 #: The number of these reports over which the speed is measured.
@@ -109,7 +109,7 @@ class Recorder:
             self.grid(0)
             self._show(None, number=0)
         with self._optional_output("a picture"):
-            self._watcher.fixed(self._progress_images.fixed(_FIRST))
+            self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard forgets the step at which a run resumes
 
@@ -266,12 +266,12 @@ class Recorder:
         if progress.step < 0:
             return
         if self._is_tutorial:
-            for index, image in enumerate(self._progress_images.fixed(_FIRST_IN_TUTORIAL)):
+            for index, image in enumerate(self._progress_images.fixed(_TUTORIAL_COUNT)):
                 self._events.add("image", tensorboard.TUTORIAL_IMAGE.format(index), picture_of(image), progress.step)
         else:
-            images = self._progress_images.fixed(_FIRST)
+            images = self._progress_images.fixed(_FIRST_COUNT)
             self._watcher.fixed(images)
-            self._events.add("image", tensorboard.FIRST_FIXED, sheet(images, _FIRST), progress.step)
+            self._events.add("image", tensorboard.FIRST_FIXED, sheet(images, _FIRST_COUNT), progress.step)
 
     def _show(self, progress: StepProgress | None, number: int) -> None:
         image, opinion = self._progress_images.single(number)
@@ -293,8 +293,8 @@ class Recorder:
     def _frames(self) -> list[Image.Image]:
         """Return the pictures of the fixed latents, evenly chosen, without those that cannot be read."""
         paths = list(self._run.folder.grids().values())
-        if len(paths) > _FRAMES:
-            paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _FRAMES)]
+        if len(paths) > _MOST_FRAMES:
+            paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _MOST_FRAMES)]
         frames = []
         for path in paths:
             with self._optional_output("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
@@ -328,10 +328,10 @@ class ProgressImages:
         self._real = real
         self._seed = seed
         self._device = device
-        self._fixed_latents = to_device(latents(seed, Stream.FIXED_LATENTS, 0, FIXED, recipe.latent_dim), device)
-        self._fixed_labels = self._labels(np.arange(FIXED))
+        self._fixed_latents = to_device(latents(seed, Stream.FIXED_LATENTS, 0, FIXED_COUNT, recipe.latent_dim), device)
+        self._fixed_labels = self._labels(np.arange(FIXED_COUNT))
 
-    def fixed(self, count: int = FIXED) -> Images:
+    def fixed(self, count: int = FIXED_COUNT) -> Images:
         """Draw images uint8 [count, H, W, C] of the first fixed latents; image i has class i modulo ``num_classes``."""
         labels = None if self._fixed_labels is None else self._fixed_labels[:count]
         return to_uint8(self._recipe.draw(self._fixed_latents[:count], labels).cpu().numpy())
@@ -366,16 +366,16 @@ class ProgressImages:
 
     def to_measure(self) -> tuple[Images, Labels | None]:
         """Draw images uint8 [N, H, W, C] of classes [N], always with the same latents and classes."""
-        drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED, self._recipe.latent_dim)
-        labels = self._labels(np.arange(_MEASURED))
+        drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED_COUNT, self._recipe.latent_dim)
+        labels = self._labels(np.arange(_MEASURED_COUNT))
         if self._recipe.num_classes and self._real.labels is not None:
             # As `inkgan evaluate` asks for classes: in turn, or in the data's proportions if unequal.
             counts = np.bincount(self._real.labels, minlength=self._recipe.num_classes)
             if are_unequal(counts):
-                labels = to_device(in_proportion(_MEASURED, counts), self._device)
+                labels = to_device(in_proportion(_MEASURED_COUNT, counts), self._device)
         parts = [
             self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
-            for batch in slices(_MEASURED, 100)
+            for batch in slices(_MEASURED_COUNT, 100)
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
 

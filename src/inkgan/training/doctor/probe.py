@@ -38,9 +38,9 @@ COUNT = 64
 #: The largest number of classes among the latents, so that each class has some images to compare.
 _MOST_CLASSES = 16
 #: The number of latents that the average of the generator draws.
-_AVERAGED = 32
+_AVERAGED_COUNT = 32
 #: The number of images for which the layers are watched.
-_WATCHED = 16
+_WATCHED_COUNT = 16
 #: Images count as identical if they are equal when rounded to this many grey levels, which hides invisible differences.
 _LEVELS = 16
 
@@ -62,7 +62,7 @@ class Probe:
         z = to_device(latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim), device)
         classes = None if self._labels is None else to_device(self._labels, device)
         self._inputs_of_learner = z, classes
-        self._inputs_of_average = z[:_AVERAGED], None if classes is None else classes[:_AVERAGED]
+        self._inputs_of_average = z[:_AVERAGED_COUNT], None if classes is None else classes[:_AVERAGED_COUNT]
         held_out = data.validation if len(data.validation) else data.test
         self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
         self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
@@ -175,7 +175,7 @@ def _watched(network: nn.Module) -> Iterator[list[bool]]:
 
     def note(layer: nn.Module, _inputs: object, output: Tensor) -> None:
         maps = output if isinstance(layer, Convolution) else output.movedim(-3, -1)  # PyTorch's are [N, C, H, W]
-        low, high = torch.aminmax(maps[:_WATCHED].flatten(0, -2), dim=0)
+        low, high = torch.aminmax(maps[:_WATCHED_COUNT].flatten(0, -2), dim=0)
         changes_sign = (high > 0) & (low < 0)
         stuck.extend((~changes_sign).tolist())
 
