@@ -24,6 +24,7 @@ WRONG = (
     "seed=-1", "seed=9223372036854775808", "seed=0.5", "seed=nan",
     "batch_size=1", "batch_size=65537", "pretraining_steps=-1",
     "precision=float16", "precision=1", "data.name=", "data.name=5", "data.directory=5",
+    "data.resize=0", "data.resize=32x",
     "generator.learning_rate=0", "generator.learning_rate=-1", "generator.learning_rate=nan",
     "discriminator.learning_rate=inf", "discriminator.learning_rate=1e7",
     "watch.log_every=-1", "watch.show_every=-1", "watch.grid_every=-1", "watch.save_every=0", "watch.keep=0",
@@ -296,7 +297,7 @@ def test_nearest_key(given: str, hint: str) -> None:
 def test_a_setting_of_several_lines_is_one_value() -> None:
     """The later lines of a --set value belong to the value: they are not settings of their own."""
     assert "steps='5\\nseed = 3' is not allowed" in complaint("steps=5\nseed = 3")
-    assert resolve(overrides=["steps=5 # not many"]).steps == 5
+    assert [resolve(overrides=[f"steps={given}"]).steps for given in ("5 # not many", "\n5\n")] == [5, 5]
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:
             "its format '2020' would always be the same. Use %Y %y %m %-m %d %-d %j in it; a range has two",
         ),
         ("{time:12.30}", "its format '12.30' would always be the same. Use %H %-H %I"),
+        ("{date: }", "its format ' ' would always be the same. Use %Y %y"),
         ("{time:%Hh}", "Use %H %-H %I %-I %M %S in its format."),
         (
             "{date:%d.%m.%Y 2020-01-01..2021-01-01}",

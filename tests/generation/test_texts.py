@@ -95,8 +95,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: st
         np.testing.assert_array_equal(archive["images"][199, :, : last.shape[1]], last)
 
 
-def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed standard input gives an error that says so."""
+def test_a_standard_input_without_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says whether it is empty or closed."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    with pytest.raises(ConfigError, match=r"^standard input is empty"):
+        read_texts("-")
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ConfigError, match="standard input is closed"):
         read_texts("-")

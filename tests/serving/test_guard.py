@@ -86,6 +86,17 @@ def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) ->
     assert not any(name.startswith("access-control") for name in headers)
 
 
+def test_an_answer_keeps_headers_of_its_own() -> None:
+    """A page has another policy, without which its script would not run; other answers may be kept for a time."""
+    own = {"content-security-policy": "default-src 'self'", "cache-control": "no-cache"}
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("", headers=own)(scope, receive, send)
+
+    headers = client_of(Guard(page)).get("/").headers
+    assert {name: headers[name] for name in own} == own
+
+
 def scope_of(path: str, client: tuple[str, int] = ("a", 1)) -> Scope:
     headers = [(b"host", b"localhost")]
     return {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "client": client}
