@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from inkgan.errors import (
     DataError,
     InkganError,
     InputError,
+    Interrupted,
     OutputError,
     as_given,
     did_you_mean,
@@ -363,3 +366,13 @@ def test_one_slip_in_any_word_of_three_letters_or_more_gets_a_hint() -> None:
 def test_an_unknown_word_may_be_anything() -> None:
     assert unknown("engine", "rey", ["processes", "ray"]) == "unknown engine 'rey'. Did you mean 'ray'?"
     assert unknown("engine", 10**5000, ["ray"]) == "unknown engine that int."
+
+
+@pytest.mark.parametrize("passed_on", [copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+@pytest.mark.parametrize("error", [Interrupted("the run was stopped", 15), DataError("no images")])
+def test_errors_come_out_of_other_processes(
+    error: DataError | Interrupted, passed_on: Callable[[BaseException], DataError | Interrupted]
+) -> None:
+    """A pool of processes passes them on whole, so that a sweep learns why one of its runs ended."""
+    found = passed_on(error)
+    assert (type(found), str(found), found.exit_code) == (type(error), str(error), error.exit_code)

@@ -110,6 +110,10 @@ class Interrupted(KeyboardInterrupt, _ShownInOneLine):
         super().__init__(message)
         self.exit_code = 128 + signal_number
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what pickle rebuilds it from, so that a pool of processes can pass it on."""
+        return type(self), (str(self), self.exit_code - 128)
+
 
 #: The modules that the base install lacks: the name of each in messages, and the extra that installs it.
 OPTIONAL = {

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
 import made_reports as made
+from inkgan.errors import EvaluationError
 from inkgan.evaluation.compare import Comparison, Difference, Pair, _pairs
 from inkgan.evaluation.metrics.intervals import Interval
-from inkgan.evaluation.report import ClassFigures
+from inkgan.evaluation.report import ClassFigures, Report
 from inkgan.evaluation.report_text import (
     class_cells,
     comparison_text,
@@ -347,3 +348,19 @@ def test_directions_name_each_figure_once() -> None:
     assert "Like the floor is better: copying z." in said
     few = replace(WORSE, differences=WORSE.differences[-1:])
     assert "Lower is better" not in comparison_text(comparison_of(few))
+
+
+def test_the_names_of_a_report() -> None:
+    """A report is iterated like a mapping: over the names of its figures, each of which it can be asked for."""
+    one = made.report({"coverage": 0.5, "accuracy": 0.9})
+    assert list(one) == [figure.name for figure in one.figures]
+    assert [one[name] for name in one] == list(one.figures)
+    assert "coverage" in one
+    assert "recall" not in one
+
+
+@pytest.mark.parametrize("text", ["3", "[]", "{}", '{"format": 1}', '{"format": 1, "figures": 3}'])
+def test_json_that_is_no_report(text: str) -> None:
+    """The message is about the report, and not about what Python met inside it."""
+    with pytest.raises(EvaluationError, match=r"^not an evaluation report\. Give what as_json or --json wrote\.$"):
+        Report.from_json(text)

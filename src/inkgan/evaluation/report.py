@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -234,9 +235,9 @@ class Report:
             raise KeyError(f"there is no figure {name!r}.{did_you_mean(str(name), found)} There are: {names}.")
         return found[name]
 
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a figure of this name."""
-        return any(figure.name == name for figure in self.figures)
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the figures, the most important first."""
+        return (figure.name for figure in self.figures)
 
     def as_json(self) -> str:
         """Return the report as JSON, without its pictures."""
@@ -269,7 +270,8 @@ class Report:
             fields["notes"] = tuple(fields["notes"])
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise EvaluationError(f"not an evaluation report: {error}. Give a file that --json wrote.") from error
+            reason = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
+            raise EvaluationError(f"not an evaluation report{reason}. Give what as_json or --json wrote.") from error
 
 
 def _figure(fields: dict[str, Any]) -> Figure:
