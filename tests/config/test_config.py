@@ -223,6 +223,7 @@ def test_seconds_take_the_place_of_steps(tmp_path: Path) -> None:
     assert resolve(options={"steps": 7}, base=timed) == resolve(options={"steps": 7})
     assert resolve(options={"seconds": 6}, base=resolve()) == resolve(options={"seconds": 6})
     assert complaint("steps=5", "seconds=5") == "give either steps or seconds, not both."
+    refusal(lambda: from_saved({**resolve().model_dump(), "steps": None}), "give steps or seconds", kind=ConfigError)
     file = tmp_path / "settings.toml"
     file.write_text("steps = 9\n", "utf-8")
     assert resolve(file=file, options={"seconds": 5}) == timed

@@ -18,7 +18,9 @@ import tiny_runs as runs
 from inkgan.cli import run
 from inkgan.errors import InkganWarning, OutputError, shown
 from inkgan.files import temporary_folder
+from inkgan.generation import shards
 from inkgan.generation.output_folder import MANIFEST, OutputFolder
+from inkgan.generation.spec import Spec
 from killed_process import as_if_left_by, ended_process
 from refusals import refusal
 from waiting import SECONDS, start_at_the_first_move, wait_for_file
@@ -115,6 +117,14 @@ def test_nothing_is_written_into_a_run_or_a_data_set_in_shards(tmp_path: Path, w
     (tmp_path / file).unlink()
     fill(tmp_path, {"2.png": "new"}, force=True)
     assert content(tmp_path) == {"2.png": "new"}
+
+
+def test_a_data_set_in_shards_before_its_first_shard(tmp_path: Path) -> None:
+    """Its manifest says what the folder is, so a data set that was stopped early gets no images of another command."""
+    shards._begin(tmp_path, Spec(texts=("12",), count=4, shards=2), {})
+    with pytest.raises(OutputError, match="is the folder of a data set in shards, so nothing"):
+        fill(tmp_path, {"0.png": "new"}, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
 @pytest.mark.parametrize("place", ["checkpoints", "pictures/mine", "tensorboard"])

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
         ("seconds", -1.0, "is damaged: its seconds are -1.0."),
         ("step", None, "its step is None."),
         ("step", True, "its step is True."),
-        ("step", 3, "step-0000005 has step 3, but this run has 5."),
+        ("step", 3, "step-0000005 has step 3, but this run has 5. Give it back its name, or move it out of "),
     ],
 )
 def test_a_state_that_does_not_fit(
@@ -106,6 +107,17 @@ def test_a_state_that_does_not_fit(
     before = runs.listing(folder)
     refusal(lambda: runs.train(folder, small_data, resume=True), said, kind=CheckpointError)
     assert runs.listing(folder) == before
+
+
+@pytest.mark.usefixtures("fast_saves")
+def test_a_run_whose_checkpoints_are_gone(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """It starts again, as a run does that was killed before its first checkpoint, and says what that costs."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints")
+    watcher = runs.RecordingWatcher()
+    assert runs.train(folder, small_data, resume=True, watcher=watcher).complete
+    said = f"there is no checkpoint in {folder / 'checkpoints'}, so the run starts again at its first step."
+    assert watcher.warnings == [said]
 
 
 @pytest.mark.slow

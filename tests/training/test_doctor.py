@@ -347,6 +347,21 @@ def test_what_a_line_does_not_say_is_not_judged() -> None:
     assert _BY_NAME["class-dropped"].value({"doctor/least_drawn": 0.2, "doctor/classes_known": 0.55}, _CONFIG) == 0.2
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["loss_generator", "gradient_discriminator"])
+def test_a_loss_that_is_not_finite_in_the_log_of_another_program(name: str, value: float) -> None:
+    """A run of inkgan stops before it would log such a loss; others log it, and it is no sign of health."""
+    assert ("not-finite", 30) in found(series({}, {name: value}))
+
+
+def test_a_signal_that_is_not_a_number_is_not_judged() -> None:
+    """NaN lies on neither side of a threshold."""
+    doctor = judged(_CONFIG, series(*[{"doctor/separation": math.nan, "doctor/memory": math.nan}] * 10))
+    states = {one.rule.name: one.state for one in doctor.diagnoses()}
+    assert states["memorising"] == "not judged"
+    assert states["collapsed"] == "healthy"
+
+
 def test_classes_that_come_and_go() -> None:
     """The lower value of two looks counts if the most frequent class has changed; one look alone has no value.
 

@@ -264,7 +264,7 @@ class Config(_Settings):
     @model_validator(mode="after")
     def _length_is_valid(self) -> Config:
         if (self.steps is None) == (self.seconds is None):
-            raise ValueError("give either steps or seconds, not both")
+            raise ValueError("give either steps or seconds, not both" if self.steps else "give steps or seconds")
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
             raise ValueError(f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone")

@@ -33,6 +33,8 @@ from inkgan.runs import contents
 #: The file in a folder that lists what inkgan wrote there.
 MANIFEST = ".inkgan.json"
 _WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
+#: How the manifest of a data set in shards begins to say what the folder is.
+DATA_SET = "a data set that inkgan wrote"
 _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
@@ -198,11 +200,19 @@ def refuse_runs_and_data_sets(path: Path) -> None:
         inside = whole.relative_to(folder).parts
         if (not inside or inside[0] in contents.PARTS) and is_run(folder):
             raise OutputError(f"{shown(folder)} is the folder of a run, so nothing is written there. Name another.")
-    if (path / "manifest.json").is_file() and holds_records(path):
+    if (path / "manifest.json").is_file() and (holds_records(path) or _is_of_data_set(path / "manifest.json")):
         raise OutputError(
             f"{shown(path)} is the folder of a data set in shards, so nothing else is written there. Name another "
             "folder; `inkgan write` with --shards makes shards that are missing."
         )
+
+
+def _is_of_data_set(manifest: Path) -> bool:
+    """Whether this is the manifest of a data set in shards; it is there before the first of them is done."""
+    with contextlib.suppress(OSError, ValueError):
+        content = from_json(read_regular(manifest, _LARGEST_MANIFEST))
+        return isinstance(content, dict) and str(content.get("what")).startswith(DATA_SET)
+    return False
 
 
 def holds_records(path: Path) -> bool:

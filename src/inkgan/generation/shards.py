@@ -43,14 +43,14 @@ from inkgan.generation import engines
 from inkgan.generation.formats import LIBRARIES, Files, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
-from inkgan.generation.output_folder import holds_records
+from inkgan.generation.output_folder import DATA_SET, holds_records
 from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, sources_of, writings
 from inkgan.generation.writing import Writing
 from inkgan.seeds import Stream, rng
 
 #: The description of a data set, in its folder.
 MANIFEST = "manifest.json"
-_WHAT = "a data set that inkgan wrote; here, `sha256sum --check .*.sha256` checks its files"
+_WHAT = f"{DATA_SET}; here, `sha256sum --check .*.sha256` checks its files"
 _LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8

@@ -15,7 +15,7 @@ from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.errors import CheckpointError, DivergenceError, shown
 from inkgan.networks import note_of_change
-from inkgan.runs import checkpoint
+from inkgan.runs import checkpoint, metrics
 from inkgan.runs.folder import RunFolder
 from inkgan.training.recipe import Recipe
 from inkgan.training.team import Team
@@ -150,6 +150,8 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     if damages and step in (None, 0):  # resuming at step 0 has no advantage over a new start
         raise CheckpointError(f"no checkpoint in {shown(checkpoints)} is intact. Start the run again with --force.")
     if step is None:
+        if metrics.last(run.folder.metrics_file):
+            watcher.warn(f"there is no checkpoint in {shown(checkpoints)}, so the run starts again at its first step.")
         run.folder.forget_after(run.first_step)
         return RunState(run.first_step)
     state = _load(run, step)
@@ -163,7 +165,10 @@ def _load(run: PreparedRun, step: int) -> RunState:
     progress = checkpoint.read_state(folder)
     for key, value in {**_identity(run), "step": step}.items():
         if progress.get(key) != value:
-            raise CheckpointError(f"{shown(folder)} has {key} {progress.get(key)!r}, but this run has {value!r}.")
+            raise CheckpointError(
+                f"{shown(folder)} has {key} {progress.get(key)!r}, but this run has {value!r}. Give it back its name, "
+                f"or move it out of {shown(folder.parent)}."
+            )
     seconds = progress.get("seconds")
     if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
         raise CheckpointError(f"{shown(folder)} is damaged: its seconds are {seconds!r}.")

@@ -138,7 +138,7 @@ class Doctor:
         config = self.config.at(step)  # the settings that hold at the step
         for rule in self._rules:
             value = rule.value(line, config) if step >= rule.grace else None
-            if value is None:
+            if value is None or math.isnan(value):
                 continue
             course = self._courses[rule.name]
             course.judged += 1

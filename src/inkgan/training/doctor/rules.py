@@ -7,6 +7,7 @@ runs and from runs with planted faults; docs/doctor.md has its table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -154,6 +155,8 @@ def largest_loss(line: Line, _config: Config) -> float | None:
 
 def not_finite(line: Line, _config: Config) -> float | None:
     """Return 1 at a step at which a loss or a gradient was not finite, and 0 at every other step."""
+    if not all(math.isfinite(value) for name, value in line.items() if name.startswith(("loss_", "gradient_"))):
+        return 1.0  # other programs, which do not stop at such a step, log the value itself
     is_of_a_step = "loss_discriminator" in line or "loss_real" in line  # not a measurement of quality
     return line.get("not_finite", 0.0 if is_of_a_step else None)
 
