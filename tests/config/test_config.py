@@ -24,7 +24,7 @@ WRONG = (
     "seed=-1", "seed=9223372036854775808", "seed=0.5", "seed=nan",
     "batch_size=1", "batch_size=65537", "pretraining_steps=-1",
     "precision=float16", "precision=1", "data.name=", "data.name=5", "data.directory=5",
-    "data.resize=0", "data.resize=32x",
+    "data.resize=0", "data.resize=32x", "data.resize=4097", "data.resize=32x5000",
     "generator.learning_rate=0", "generator.learning_rate=-1", "generator.learning_rate=nan",
     "discriminator.learning_rate=inf", "discriminator.learning_rate=1e7",
     "watch.log_every=-1", "watch.show_every=-1", "watch.grid_every=-1", "watch.save_every=0", "watch.keep=0",

@@ -12,9 +12,19 @@ import pytest
 from PIL import Image
 
 from data_files import complaint, pixels, write_set
+from inkgan.config import resolve
+from inkgan.config.schema import LARGEST_SIDE
 from inkgan.data import load
 from inkgan.data.loading import load_saved
-from inkgan.data.pixels import as_images, as_labels, dark_and_light, parsed_size, require_content, resized
+from inkgan.data.pixels import (
+    MAX_SIDE,
+    as_images,
+    as_labels,
+    dark_and_light,
+    parsed_size,
+    require_content,
+    resized,
+)
 from inkgan.images import Images
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
@@ -207,6 +217,13 @@ def test_large_images_are_reported_with_the_time_they_take(tmp_path: Path) -> No
 )
 def test_sizes(given: str, expected: tuple[int, int] | None) -> None:
     assert parsed_size(given) == expected
+
+
+def test_a_size_as_messages_write_it_is_the_same_in_settings() -> None:
+    """A size can be copied from a message, and --dry-run allows the same sizes as reading the data."""
+    assert parsed_size("32×48") == (32, 48)
+    assert resolve(overrides=["data.resize=32×48"]).data.resize == "32x48"
+    assert LARGEST_SIDE == MAX_SIDE
 
 
 @pytest.mark.parametrize("given", [0, -3, "", "x", "3x", "3x4x5", "5000", "0x9", (3, 0), True, 2.5, "²"])

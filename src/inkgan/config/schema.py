@@ -24,6 +24,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 #: The most steps of a run.
 LONGEST_RUN = 10**9
+#: The longest side of an image in pixels, the same as when data are read.
+LARGEST_SIDE = 4096
 # These numbers are strict: neither true nor "5" is one.
 Count = Annotated[int, Field(ge=1, le=LONGEST_RUN, strict=True)]
 CountOrNever = Annotated[int, Field(ge=0, le=LONGEST_RUN, strict=True)]
@@ -34,9 +36,10 @@ Channels = Annotated[int, Field(ge=8, le=1024, multiple_of=8, strict=True)]
 
 
 def _as_size(given: Any) -> str:
-    text = str(given)
-    if not re.fullmatch(r"[1-9]\d{0,3}(x[1-9]\d{0,3})?", text):
-        raise ValueError("a size is a side or HEIGHTxWIDTH in pixels, such as 32 or 32x48")
+    text = str(given).replace("×", "x")  # as messages write sizes
+    sides = text.split("x")
+    if not re.fullmatch(r"[1-9]\d{0,3}(x[1-9]\d{0,3})?", text) or max(map(int, sides)) > LARGEST_SIDE:
+        raise ValueError(f"a size is a side or HEIGHTxWIDTH, up to {LARGEST_SIDE} pixels, such as 32 or 32x48")
     return text
 
 

@@ -35,7 +35,7 @@ def parsed_size(size: Size | None) -> tuple[int, int] | None:
     """
     if size is None:
         return None
-    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", size_text(size) if isinstance(size, tuple) else str(size))
+    match = re.fullmatch(r"(\d{1,4})(?:[x×](\d{1,4}))?", size_text(size) if isinstance(size, tuple) else str(size))
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         allowed = f"a side of 1 to {MAX_SIDE} pixels, or HEIGHTxWIDTH"
