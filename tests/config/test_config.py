@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -434,3 +435,17 @@ def test_fuzzed_files(content: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         Path(file.name).write_bytes(content)
         valid_or_refused(file=Path(file.name))
+
+
+@pytest.mark.parametrize("steps", [0, -5, 1.5, "5", None, True])
+def test_a_length_that_no_run_can_be_extended_by(steps: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^extend=.* is not allowed: it is a number of steps, 1 or above\.$"):
+        Config().extended(steps)
+
+
+def test_the_settings_before_an_extension() -> None:
+    """NumPy's numbers extend a run, too; a run that was never extended has no settings from before."""
+    assert Config(steps=10).extended(np.int64(5)).steps == 15
+    assert Config(steps=10).extended(5).before_extension() == Config(steps=10)
+    with pytest.raises(ConfigError, match="was never made longer"):
+        Config().before_extension()

@@ -100,7 +100,7 @@ def test_what_cannot_be_an_array() -> None:
     with pytest.raises(EvaluationError, match=r"the array cannot be read as an array: .*detach"):
         open_subject(torch.zeros(128, SIDE, SIDE, requires_grad=True))  # type: ignore[arg-type]
     with pytest.raises(EvaluationError, match="the array of labels cannot be read"):
-        open_subject((images, [[1], [2, 3]] * 64))  # type: ignore[arg-type]
+        open_subject((images, [[1], [2, 3]] * 64))
     with pytest.raises(DataError, match="the array: 127 labels for 128 images"):
         open_subject((images, np.repeat("a", 127)))
 

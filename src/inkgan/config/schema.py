@@ -9,12 +9,12 @@ import math
 import re
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, SupportsIndex, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, instead
+from inkgan.errors import ConfigError, as_given, did_you_mean, instead, whole_number
 from inkgan.seeds import LARGEST_SEED
 
 RecipeName = Literal["fast", "best", "tutorial"]
@@ -331,19 +331,27 @@ class Config(_Settings):
         earlier = tuple(str(change) for change in self.parsed_changes() if change.step < step)
         return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
 
-    def extended(self, steps: int) -> Config:
+    def extended(self, steps: SupportsIndex) -> Config:
         """Return the settings of the same run, longer by ``steps``.
 
         Raises:
-            ConfigError: the run's length is not a number of steps, or it would be too long.
+            ConfigError: the run's length is not a number of steps, it would be too long, or ``steps`` is below 1.
         """
+        complaint = "extend={} is not allowed: it is a number of steps, 1 or above."
+        steps = whole_number(steps, complaint, 1, LONGEST_RUN)
         if self.steps is None:
             raise ConfigError("a run whose length is given in seconds cannot be extended. Start a new, longer one.")
         longer = {"steps": self.steps + steps, "extended_from": (*self.extended_from, self.steps)}
         return validated({**self.model_dump(), **longer})
 
     def before_extension(self) -> Config:
-        """Return the settings that the run had before it was last extended."""
+        """Return the settings that the run had before it was last extended.
+
+        Raises:
+            ConfigError: it never was.
+        """
+        if not self.extended_from:
+            raise ConfigError("this run was never made longer, so it has no settings from before.")
         *earlier, last = self.extended_from
         return self.model_copy(update={"steps": last, "extended_from": tuple(earlier)})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from inkgan.data import DataSet, Split
 from inkgan.data import load as load_data
@@ -47,7 +47,7 @@ _FEWEST_TRAINING = 100
 _FEWEST_TO_LEARN = 65
 
 #: Everything that can be measured; see :func:`open_subject`.
-Measurable = str | Path | Model | NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]
+Measurable = str | Path | Model | NDArray[Any] | tuple[ArrayLike, ArrayLike]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat, SupportsIndex
 
 from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -88,6 +88,27 @@ class Spec(Document):
     background: Background = "white"
     legible: Number = LEGIBLE
     look: LookLike = "clean"
+
+    if TYPE_CHECKING:  # what a call may give: the fields have the types that a specification keeps
+
+        def __init__(
+            self,
+            *,
+            count: SupportsIndex,
+            texts: Sequence[str] = (),
+            texts_file: str | Path | None = None,
+            shards: SupportsIndex = 1,
+            format: str = "webdataset",  # noqa: A002 - the name of the field
+            split: Sequence[Share | Mapping[str, Any]] = (),
+            model: str | Path = DEFAULT_MODEL,
+            seed: SupportsIndex = 0,
+            style: SupportsFloat = 0.25,
+            slant: SupportsFloat = 0.0,
+            height: SupportsIndex = 96,
+            background: Background = "white",
+            legible: SupportsFloat = LEGIBLE,
+            look: LookLike = "clean",
+        ) -> None: ...
 
     @model_validator(mode="before")
     @classmethod
