@@ -376,3 +376,9 @@ def test_errors_come_out_of_other_processes(
     """A pool of processes passes them on whole, so that a sweep learns why one of its runs ended."""
     found = passed_on(error)
     assert (type(found), str(found), found.exit_code) == (type(error), str(error), error.exit_code)
+
+
+def test_a_misspelt_name_of_the_package() -> None:
+    """Type checkers see it, too: they would find the comment for them needless if they did not."""
+    with pytest.raises(AttributeError, match="module 'inkgan' has no attribute 'laod'"):
+        inkgan.laod  # type: ignore[attr-defined]  # noqa: B018 - the access itself is wrong

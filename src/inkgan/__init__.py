@@ -68,17 +68,19 @@ _HOMES = dict(sorted((name, module) for module, names in _PUBLIC.items() for nam
 __all__ = list(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module, or look up the version of the installed package."""
-    if name == "__version__":
-        from importlib import metadata
+if not TYPE_CHECKING:  # with this function, type checkers would take any misspelt name for one of the package's
 
-        return metadata.version("inkgan")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
-    from inkgan.errors import import_extra
+    def __getattr__(name: str) -> Any:
+        """Load a public name from its module, or look up the version of the installed package."""
+        if name == "__version__":
+            from importlib import metadata
 
-    return getattr(import_extra(f"inkgan.{_HOMES[name]}"), name)
+            return metadata.version("inkgan")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'inkgan' has no attribute {name!r}")
+        from inkgan.errors import import_extra
+
+        return getattr(import_extra(f"inkgan.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
