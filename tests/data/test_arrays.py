@@ -283,6 +283,13 @@ def test_labels_that_are_words(file: Path) -> None:
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
 
 
+def test_labels_that_are_words_in_one_split_only(file: Path) -> None:
+    """Which number means which word cannot be known."""
+    words = np.array(["pear", "apple", "fig"])[numbers(30, 3)]
+    arrays = {"x_train": pixels(30, 8, 8), "y_train": words, "x_test": pixels(6, 8, 8), "y_test": numbers(6, 3)}
+    complaint(lambda: having(file, **arrays), "words as labels", "Save all as words")
+
+
 def test_names_of_classes_that_are_words_already_are_not_used(file: Path) -> None:
     words = np.array(["pear", "apple", "fig"])[numbers(30, 3)]
     data = having(file, images=pixels(30, 8, 8), labels=words, class_names=["pear", "apple", "fig"])

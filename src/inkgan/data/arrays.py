@@ -75,7 +75,10 @@ def read_arrays(path: Path, name: str, reading: ReadingOptions) -> DataSet:
             if "labels" in keys
         }
         class_names = _class_names(members, source)
-        if labels and all(array.dtype.kind == "U" for array in labels.values()):
+        are_words = {array.dtype.kind == "U" for array in labels.values()}
+        if len(are_words) == 2:
+            raise DataError(f"{source}: some splits have words as labels, others numbers. Save all as words, or none.")
+        if are_words == {True}:
             given = class_names
             labels, class_names = _numbered(labels, source)
             if given not in (None, class_names):
