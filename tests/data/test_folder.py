@@ -98,10 +98,10 @@ def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:
 
 
 def test_hugging_face_layout(folder: Path) -> None:
-    """Images with even values are cats, those with odd ones dogs."""
+    """Images with even values are cats, those with odd ones dogs; a class is the folder below the split."""
     for name, count in (("train", 20), ("test", 5)):
         for number in range(count):
-            path = folder / name / ("cat", "dog")[number % 2] / f"{number}.png"
+            path = folder / name / ("cat", "dog/deeper")[number % 2] / f"{number}.png"
             grey(path, number + 100 * (name == "test"))
     data = load(str(folder))
     assert [len(split) for split in data.splits.values()] == [18, 2, 5]
