@@ -61,10 +61,12 @@ def test_a_sheet_holds_ten_thousand_images(tmp_path: Path) -> None:
     assert check_output(f"{tmp_path}/new/", 10_001, force=False) == "folder"
 
 
-def test_the_folder_of_the_model_that_draws_is_not_replaced(tmp_path: Path) -> None:
+def test_the_folder_of_the_model_that_draws_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "model"
     model.mkdir()
     with pytest.raises(OutputError, match="is the model that draws, so it is not replaced"):
         check_output(f"{model}/", 1, force=True, model=f"{tmp_path}/other/../model")
     for name in ("a", "z"):
         assert check_output(f"{tmp_path}/{name}/", 1, force=True, model=str(model)) == "folder"
+    monkeypatch.chdir(tmp_path)
+    assert check_output("./", 1, force=True) == "folder"

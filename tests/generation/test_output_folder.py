@@ -43,13 +43,17 @@ def content(folder: Path) -> dict[str, str]:
     }
 
 
+def listed(folder: Path) -> list[str]:
+    """Return the names of the files that a folder's manifest lists."""
+    return [name for name, _ in json.loads((folder / MANIFEST).read_text("utf-8"))["files"]]
+
+
 def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
     """The new folder holds the files and their list, and nothing else is left beside it."""
     fill(tmp_path / "new" / "a", {"0.png": "zero", "7/1.png": "one"})
     assert content(tmp_path / "new" / "a") == {"0.png": "zero", "7/1.png": "one"}
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["a"]
-    names = [name for name, _ in json.loads((tmp_path / "new" / "a" / MANIFEST).read_text())["files"]]
-    assert names == ["0.png", "7/1.png"]
+    assert listed(tmp_path / "new" / "a") == ["0.png", "7/1.png"]
 
 
 def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
@@ -63,6 +67,7 @@ def test_what_was_written_is_replaced_and_nothing_else(tmp_path: Path) -> None:
         fill(tmp_path / "a", {"0.png": "new"})
     fill(tmp_path / "a", {"0.png": "new", "5/1.png": "new"}, force=True)
     assert content(tmp_path / "a") == {"0.png": "new", "5/1.png": "new", **mine}
+    assert listed(tmp_path / "a") == ["0.png", "5/1.png"]
     assert not (tmp_path / "a" / "4").exists()
     fill(tmp_path / "a", {"1.png": "newer"}, force=True)
     assert content(tmp_path / "a") == {"1.png": "newer", **mine}

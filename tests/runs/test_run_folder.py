@@ -188,7 +188,7 @@ def test_links_among_the_files(tmp_path: Path, name: str) -> None:
         (tmp_path / "elsewhere").touch()
     path.symlink_to(tmp_path / "elsewhere")
     before = runs.listing(tmp_path)
-    refusal(lambda: run.start(resolve(), force=True), name, "a link")
+    refusal(lambda: run.start(resolve(), force=True), f"{name}, a link. Move it")
     assert runs.listing(tmp_path) == before
     assert path.is_symlink()
 
