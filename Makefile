@@ -43,10 +43,10 @@ lessons: .venv/installed-lessons
 docs: .venv/installed-dev
 	$(BIN)/python scripts/site.py
 
-# The type checker keeps one core busy for a minute, so the tests begin beside it. Loading all test files to find the one
-# that has a test for itself would take as long as that test.
-test: .venv/installed-dev lint contracts
-	@$(MAKE) --no-print-directory --jobs 2 types most-tests
+# The type checker keeps one core busy for a minute, so the contracts and then the tests begin beside it. Loading all
+# test files to find the one that has a test for itself would take as long as that test.
+test: .venv/installed-dev lint
+	@$(MAKE) --no-print-directory --jobs 2 types contracts most-tests
 	$(BIN)/pytest -m alone $$(grep --recursive --files-with-matches --include='test_*.py' mark.alone tests)
 	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
 
