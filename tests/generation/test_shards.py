@@ -973,6 +973,13 @@ def test_type_checkers_see_what_a_spec_may_be_given() -> None:
     assert (given.texts, given.count, given.style) == (("1",), 2, 0.5)
 
 
+def test_texts_in_a_set() -> None:
+    """Templates are taken in turn, and a set has another order in each process."""
+    unordered: Any = {"1", "2"}
+    with pytest.raises(ConfigError, match="a set has no order, so give a list"):
+        Spec(texts=unordered, count=2)
+
+
 def test_defaults_are_those_of_write() -> None:
     """The defaults of a data set are those of ``write``."""
     said = inspect.signature(inkgan.write).parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat, SupportsIndex
 
@@ -116,6 +116,13 @@ class Spec(Document):
         if "look" not in given:
             return given
         return given | {"look": name_of(look_of(given["look"]))}
+
+    @field_validator("texts", mode="before")
+    @classmethod
+    def _texts_have_an_order(cls, value: Any) -> Any:
+        if isinstance(value, Set):  # its order is another in each process, so a seed would give other images
+            raise ValueError("a set has no order, so give a list")  # noqa: TRY004 - for pydantic
+        return value
 
     @field_validator("model", "texts_file", mode="before")
     @classmethod
