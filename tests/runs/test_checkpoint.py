@@ -91,10 +91,20 @@ def test_arrays_in_any_order_of_memory(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["s"], array[::2, ::3])
 
 
-@pytest.mark.parametrize("step", [0, 1, 1234567, 10**9, -1, -300])
-def test_names(step: int) -> None:
-    """A checkpoint's name tells its step."""
-    assert checkpoint.step_of(checkpoint.checkpoint_name(step)) == step
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (0, "step-0000000"),
+        (1234567, "step-1234567"),
+        (10**9, "step-1000000000"),
+        (-1, "pretraining-0000001"),
+        (-300, "pretraining-0000300"),
+    ],
+)
+def test_names(step: int, name: str) -> None:
+    """A checkpoint's name tells its step; the checkpoints of earlier versions have the same names."""
+    assert checkpoint.checkpoint_name(step) == name
+    assert checkpoint.step_of(name) == step
 
 
 @pytest.mark.parametrize("name", ["step-1", "step-", ".tmp-step-0000001-5", "step-0000001 ", "Step-0000001", "best"])
