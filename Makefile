@@ -48,7 +48,7 @@ docs: .venv/installed-dev
 test: .venv/installed-dev lint
 	@$(MAKE) --no-print-directory --jobs 2 types contracts most-tests
 	$(BIN)/pytest -m alone $$(grep --recursive --files-with-matches --include='test_*.py' mark.alone tests)
-	LEARN_SECONDS=3 $(BIN)/python scripts/check_web.py --browsers --if-found
+	LEARN_SECONDS=1 $(BIN)/python scripts/check_web.py --browsers --if-found
 
 # Coverage counts in all processes: those of the tests, and those that they start.
 coverage: .venv/installed-dev
