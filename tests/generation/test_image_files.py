@@ -24,6 +24,13 @@ def test_a_sheet_is_about_square_and_twice_as_large_as_its_images(
     np.testing.assert_array_equal(found, np.asarray(sheet(images, used)).repeat(2, 0).repeat(2, 1))
 
 
+def test_arrays_name_each_class_even_if_the_names_come_as_one_text(tmp_path: Path) -> None:
+    """As those of `inkgan morph` do: the ten digits."""
+    image_saver(tmp_path / "a.npz", 3, np.array([2, 0, 1]), "012")(np.zeros((3, 4, 5), np.uint8))
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["class_names"].tolist() == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("labels", [None, np.array([1, 0, 1])])
 def test_a_folder_has_a_picture_of_each_image(tmp_path: Path, labels: Labels | None) -> None:
     """With labels, a picture is in the folder of its class; there is none of a class without images."""

@@ -165,7 +165,7 @@ def image_saver(
 
 def arrays_of(images: Images, labels: Labels | None, class_names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return the arrays of an .npz: ``images`` and, with labels, ``labels`` [N] and ``class_names`` [K]."""
-    named = {} if labels is None else {"labels": labels, "class_names": np.array(class_names, np.str_)}
+    named = {} if labels is None else {"labels": labels, "class_names": np.array(list(class_names), np.str_)}
     return {"images": images, **named}
 
 
