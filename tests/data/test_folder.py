@@ -627,6 +627,19 @@ def test_images_without_an_ending_are_reported(folder: Path) -> None:
     assert load(str(folder)).notes[0] == "not images by their names: 2 files, such as a/scan0"
 
 
+def test_a_class_without_endings_does_not_vanish(folder: Path) -> None:
+    """Where no name says what a file is, its content does."""
+    named(folder, {"a": 10, "b": 10})
+    for path in (folder / "b").iterdir():
+        path.rename(path.with_suffix(""))
+    (folder / "b" / "README").write_text("scanned in May", "utf-8")
+    (folder / "b" / "5.xcf").write_bytes((folder / "a" / "0.png").read_bytes())
+    data = load(str(folder))
+    assert data.class_names == ("a", "b")
+    assert sum(map(len, data.splits.values())) == 20
+    assert data.skipped == {"not an image by its name": 2}
+
+
 @pytest.mark.parametrize("name", ["می\u200cروم", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"])
 def test_words_and_emoji_with_joiners_keep_their_names(folder: Path, name: str) -> None:
     named(folder, {"a": 5, name: 5})

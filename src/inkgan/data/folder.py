@@ -121,7 +121,10 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
-    """Yield the files in a folder that are images by their names, in a fixed order and without hidden ones."""
+    """Yield the files in a folder that are images by their names, in a fixed order and without hidden ones.
+
+    If no name in a folder says so, for example in one class of several, files without an ending are looked into.
+    """
 
     def unreadable(error: OSError) -> None:
         raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its permissions.") from error
@@ -148,11 +151,23 @@ def _walk(folder: Path, skipped: _Skipped) -> Iterator[Path]:
         read = {Path(name).stem for name in visible if name.lower().endswith(SUFFIXES)}
         for name in visible:
             is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
-            if is_lost or name.lower().endswith(SUFFIXES):
+            is_unnamed = not read and _is_unnamed_picture(Path(at, name))
+            if is_lost or is_unnamed or name.lower().endswith(SUFFIXES):
                 yield place / name
             else:
                 is_broken = not Path(at, name).exists()  # perhaps a class on a disk that is not mounted now
                 skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, place / name)
+
+
+def _is_unnamed_picture(path: Path) -> bool:
+    """Whether a file is a picture by its content, and its name has no ending that would say something else."""
+    if path.suffix:
+        return False
+    try:
+        size_of(path)
+    except UnusableError:
+        return False
+    return True
 
 
 def _visible(name: str) -> bool:
