@@ -322,6 +322,7 @@ def test_a_model_has_one_state(tutorial_run: Path) -> None:
         ([[1.0], [2.0, 3.0]], [0, 1], "latents cannot be read as an array: .* Give a NumPy array"),
         (np.full((2, 64), np.nan), [0, 1], "latents hold numbers that are not finite"),
         (np.full((2, 64), 1e300), [0, 1], "latents hold numbers that are not finite"),
+        (np.full((2, 64), -1e30), [0, 1], "or beyond a million"),
     ],
 )
 def test_latents_that_do_not_fit(latents: Any, labels: list[int] | None, said: str) -> None:

@@ -39,6 +39,8 @@ STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 LARGEST_SAMPLE = 1_000_000
 #: With ``legible``, this many images are drawn and read at a time, since only a few of them are drawn again.
 _LEGIBLE_CHUNK = 16 * CHUNK
+#: Larger latents overflow in some networks, far above all that N(0, 1) draws.
+_LARGEST_LATENT = 1e6
 #: The most images that a notebook shows, and the number side by side.
 _MOST_SHOWN = 100
 _COLUMNS = 10
@@ -222,8 +224,8 @@ class Model:
             As :meth:`sample`.
 
         Raises:
-            ConfigError: latents or labels have another shape or type, a latent is not finite, or a label is not one of
-                the model's classes.
+            ConfigError: latents or labels have another shape or type, a latent is not finite or beyond a million, or a
+                label is not one of the model's classes.
         """
         latents = as_array(latents, "latents", ConfigError)
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim or latents.dtype.kind != "f" or not len(latents):
@@ -232,8 +234,8 @@ class Model:
         indices = self._class_of_each(len(latents), labels)
         with np.errstate(over="ignore"):
             latents = latents.astype(np.float32)
-        if not np.isfinite(latents).all():
-            raise ConfigError("latents hold numbers that are not finite. Draw them from N(0, 1).")
+        if not (np.abs(latents) <= _LARGEST_LATENT).all():  # never true of NaN
+            raise ConfigError("latents hold numbers that are not finite, or beyond a million. Draw them from N(0, 1).")
         return self._draw_in_chunks(latents, indices)
 
     def logits(self, images: ArrayLike, labels: Classes | None = None) -> NDArray[np.float32]:
