@@ -255,6 +255,7 @@ def test_a_data_set_is_short_in_print_and_a_picture_in_notebooks() -> None:
     data = load("mnist")
     assert repr(data) == "<DataSet mnist: 55,000 + 5,000 + 10,000 images of 28x28x1, 10 classes>"
     assert str(data.test) == "<Split: 10,000 images of 28x28x1 with labels>"
+    assert str(Split(data.test.images[:1], None)) == "<Split: 1 image of 28x28x1 without labels>"
     with Image.open(io.BytesIO(data._repr_png_())) as picture:
         shown = np.asarray(picture)
     assert shown.shape == (300, 300)
