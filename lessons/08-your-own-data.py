@@ -148,19 +148,19 @@ print(f"generated shapes that look like their class: {right:.0%}; of real held-o
 assert right > 0.7
 
 # %% [markdown] lang="en"
-# Do not be surprised if generated shapes do as well as real ones, or better, as here: a generator draws ordinary shapes,
-# while now and then a real one is odd and lies near no training image of its kind. A real measurement needs at least 128 test images, and
-# the warning above says that there are only 60 here. Draw 1,300 shapes, of which inkgan holds out a tenth for testing,
-# or sort your images into two folders yourself, `train/` and `test/`, with a folder for each class in both. Then
-# `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long that will take. With 480
-# training images do not expect too much; failure number 10 of lesson 4 is near. Look at `inkgan doctor runs/shapes`
-# before you trust anything.
+# Do not be surprised if generated shapes do as well as real ones, or better, as here: a generator draws ordinary
+# shapes, while now and then a real one is odd and lies near no training image of its kind. A real measurement needs at
+# least 128 test images, and the warning above says that there are only 60 here. Draw 1,300 shapes, of which inkgan
+# holds out a tenth for testing, or sort your images into two folders yourself, `train/` and `test/`, with a folder for
+# each class in both. Then `inkgan evaluate runs/shapes` trains a feature network on your data first, and says how long
+# that will take. With 480 training images do not expect too much; failure number 10 of lesson 4 is near. Look at
+# `inkgan doctor runs/shapes` before you trust anything.
 #
 # ## Colour
 #
 # What has to change in the networks for coloured pictures? Count the channels.
 
-# %% [markdown] lang="zh" of="b2f20d6c"
+# %% [markdown] lang="zh" of="5cc01584"
 # 生成的图判对的比例如果不低于真图，甚至像这里这样更高，不必奇怪：生成器画的是常见的样子，而真图里总有几张怪的，附近找不到同类的训练图。
 # 认真的评估至少要 128 张测试图，上面的警告说这里只有 60 张。可以画 1,300 张，其中十分之一会留作测试；也可以自己把图分进 `train/` 和 `test/` 两个文件夹，里面再各按类别分文件夹。
 # 然后用 `inkgan evaluate runs/shapes`：它会先用你的数据训练一个特征网络，并说明要花多久。只有 480 张训练图，不要指望太多，

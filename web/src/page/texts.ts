@@ -33,7 +33,7 @@ const english = {
   exploreTitle: "Every point on the plane is a way of writing",
   exploreTitleOfPictures: "Every point on the plane is a way of drawing",
   exploreHint:
-    "Drag the point, click elsewhere, or focus the plane and use the arrow keys. All images at a point share one latent: {count} numbers that describe it.",
+    "Drag the point, click elsewhere, or focus the plane and use the arrow keys. All images at a point share one latent, a list of {count} numbers.",
   plane: "Plane of latents: point {x}, {y}",
   otherPlane: "Another plane",
   digitsHere: "What this latent draws",
