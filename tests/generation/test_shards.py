@@ -43,6 +43,7 @@ from inkgan.generation.image_files import padded_to_widest
 from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, write_shards
 from inkgan.generation.spec import Spec, preview, sources_of, writings
 from inkgan.generation.templates import read_template
+from inkgan.generation.writing import WritingOptions
 from inkgan.seeds import Stream, rng
 from refusals import command_refusal, refusal
 from waiting import SECONDS
@@ -967,7 +968,7 @@ def test_type_checkers_see_what_a_spec_may_be_given() -> None:
     source = ast.parse(inspect.getsource(import_module(Spec.__module__)))
     (call,) = (one.args for one in ast.walk(source) if isinstance(one, ast.FunctionDef) and one.name == "__init__")
     defaults = dict(zip((one.arg for one in call.kwonlyargs), call.kw_defaults, strict=True))
-    assert defaults.keys() == Spec.model_fields.keys()
+    assert defaults.keys() | WritingOptions.__optional_keys__ == Spec.model_fields.keys()
     assert [name for name, default in defaults.items() if default is None] == ["count"]
     given = Spec(texts=["1"], count=np.int64(2), split=[{"name": "train", "share": 1}], style=np.float32(0.5))
     assert (given.texts, given.count, given.style) == (("1",), 2, 0.5)

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, Unpack
 
 from pydantic import Field, field_validator, model_validator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -102,12 +102,7 @@ class Spec(Document):
             split: Sequence[Share | Mapping[str, Any]] = (),
             model: str | Path = DEFAULT_MODEL,
             seed: SupportsIndex = 0,
-            style: SupportsFloat = 0.25,
-            slant: SupportsFloat = 0.0,
-            height: SupportsIndex = 96,
-            background: Background = "white",
-            legible: SupportsFloat = LEGIBLE,
-            look: LookLike = "clean",
+            **options: Unpack[WritingOptions],
         ) -> None: ...
 
     @model_validator(mode="before")
