@@ -1,0 +1,145 @@
+"""The image files that were found in a folder, those that are left out and why, and what the user is told of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inkgan.data.picture_files import FORMATS_TEXT
+from inkgan.errors import DataError, as_given, listed, quantity, shown
+
+#: Why a file is left out, in words that follow any number; the reasons of ``picture_files`` come in addition.
+OTHER_SIZE = "of another size"
+NO_CLASS = "outside the class folders"
+OUTSIDE = "outside the folders of the splits"
+NOT_AN_IMAGE = "not an image by its name"
+READ_ALREADY = "link to a folder that was read already"
+BROKEN_LINK = "link to nothing"
+RUN = "folder of a run"
+HIDDEN = "hidden folder, whose name begins with a dot"
+EMPTY = "empty folder"
+_NO_LOSS = (OUTSIDE, NOT_AN_IMAGE, READ_ALREADY, BROKEN_LINK, RUN, HIDDEN, EMPTY)
+#: Files that may hold the labels of images without class folders. They are not read, so a note says so.
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
+#: Folders that hold the images or the labels of all classes, in data sets for other tasks, such as detection.
+_OTHER_LAYOUT = {"images", "image", "imgs", "img", "pictures", "photos", "jpegimages", "labels", "masks", "annotations"}
+#: If there are more other files than this share of the images, some may be meant as images, so a note says so.
+_MANY = 0.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file with an image's name, as a path in the data folder; its split, and its class, empty outside of classes."""
+
+    path: Path
+    split: str
+    class_name: str
+
+
+class Skipped(dict[str, list[Path]]):
+    """The files that are left out, as paths in the data folder, by reason."""
+
+    def add(self, reason: str, *paths: Path) -> None:
+        """Add files that are left out for a reason."""
+        if paths:
+            self.setdefault(reason, []).extend(paths)
+
+    def lost_images(self) -> dict[str, list[Path]]:
+        """Return the files that would have been images to learn from."""
+        return {reason: paths for reason, paths in self.items() if reason not in _NO_LOSS}
+
+
+def require_most(found: Sequence[Found], used: Sequence[Found], skipped: Skipped, source: str) -> None:
+    """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
+    complaints = _note_of_left_out(len(used), skipped)
+    if not used:
+        why = "; ".join([*complaints, *_notes_of_unread(used, skipped)]) or "it holds no such file"
+        remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
+        raise DataError(f"{source} has no image that can be used: {why}. {remedy}.")
+    classes = {file.class_name for file in found} - {file.class_name for file in used}
+    splits = {file.split for file in found} - {file.split for file in used}
+    complaints += [f"none of {as_given(name)}" for name in [*sorted(classes)[:3], *sorted(splits)[:3]]]
+    lost = sum(map(len, skipped.lost_images().values()))
+    if classes or splits or 10 * lost >= len(used) + lost:
+        remedy = "Repair, convert, move or remove the others"
+        if any(reason.startswith(OTHER_SIZE) for reason in skipped):
+            remedy = "--resize 32 brings all to one size"
+        elif [*skipped.lost_images()] == [NO_CLASS]:
+            remedy = "Sort them into folders of their classes, or move them elsewhere"
+        raise DataError(f"{source}: {'; '.join(complaints)}. {remedy}.")
+
+
+def notes_on(used: Sequence[Found], skipped: Skipped) -> list[str]:
+    """Return what a user should know of a folder: what is left out, and which folders may not be what they seem."""
+    return [
+        *_note_of_left_out(len(used), skipped),
+        *_notes_of_unread(used, skipped),
+        *_note_of_inner_folders(used),
+        *_note_of_other_layout(used),
+    ]
+
+
+def _note_of_left_out(used: int, skipped: Skipped) -> list[str]:
+    """Describe how many images are left out and why; return an empty list if none is."""
+    lost = sorted(skipped.lost_images().items(), key=lambda item: -len(item[1]))
+    if not lost:
+        return []
+    reasons = [f"{len(files):,} {reason}, such as {shown(files[0])}" for reason, files in lost]
+    total = used + sum(len(files) for _, files in lost)
+    are = "is" if used == 1 else "are"
+    return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"]
+
+
+def _notes_of_unread(used: Sequence[Found], skipped: Skipped) -> list[str]:
+    """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
+    read = {Path(), *(place for file in used for place in file.path.parents)}
+    others = skipped.get(NOT_AN_IMAGE, ())
+    unread = [path for path in others if path.parent not in read]
+    notes = []
+    for reason in (EMPTY, BROKEN_LINK, RUN, READ_ALREADY):
+        if paths := skipped.get(reason):
+            places = listed([shown(path) for path in paths], 3)
+            notes.append(f"nothing is read from {places} ({reason})")
+    if unread:
+        places = listed(list(dict.fromkeys(shown(path.parent) for path in unread)), 3)
+        example = shown(unread[0].name)
+        notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
+    beside = [path for path in others if path.parent in read]
+    if len(beside) > _MANY * len(used):
+        notes.append(f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {shown(beside[0])}")
+    tables = [shown(path) for path in others if path.suffix.lower() in _TABLES]
+    if tables and used and not any(file.class_name for file in used):
+        notes.append(f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder")
+    return notes
+
+
+def _note_of_inner_folders(used: Sequence[Found]) -> list[str]:
+    """Return a note if class folders have several folders with images: perhaps those are the classes."""
+    inside: dict[str, set[tuple[str, ...]]] = {}  # for each class, the paths in its folder that hold images
+    for file in used:
+        places = file.path.parent.parts
+        if file.class_name in places:
+            inside.setdefault(file.class_name, set()).add(places[places.index(file.class_name) + 1 :])
+    if len(inside) != 1:
+        several = [(name, path) for name, paths in inside.items() if len(paths) > 1 for path in paths if path]
+        folders = sorted({f"{name}/{path[0]}" for name, path in several})
+        examples = shown(listed(folders, 3))
+        return [f"folders inside of class folders are not classes of their own: {examples}"] if folders else []
+    ((name, paths),) = inside.items()
+    # Folders that hold nothing but one folder are passed over.
+    depth = len(os.path.commonprefix([*paths])) + 1  # noqa: RUF071 - of tuples, not of strings
+    folders = sorted({"/".join(path[:depth]) for path in paths if len(path) >= depth})
+    if len(folders) < 2:
+        return []
+    return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(folders, 3))}"]
+
+
+def _note_of_other_layout(used: Sequence[Found]) -> list[str]:
+    """Return a note if the classes are folders of another layout, in which labels or masks have their own files."""
+    names = sorted({file.class_name for file in used} - {""})
+    if not names or not {name.lower() for name in names} <= _OTHER_LAYOUT:
+        return []
+    taken = f"folders taken for classes: {shown(', '.join(names))}"
+    return [f"{taken}; labels are read from no file, so put the images of each class into its own folder"]
