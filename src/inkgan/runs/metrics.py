@@ -136,19 +136,18 @@ def _reasons(lines: Iterable[Line | None]) -> Iterator[str]:
 
     A run never goes back, and logs each value of a step once, so other lines are those of two runs, or the same twice.
     """
-    last = -math.inf
-    logged: set[str] = set()
+    newest = -math.inf
+    logged: set[str] = set()  # the names of the values of that step
     for line in lines:
         if line is None:
             yield "does not hold the metrics of a step"
             continue
         step, names = line["step"], line.keys() - {"step"}
-        if step < last:
-            yield f"goes back from step {last} to step {step}"
+        if step < newest:
+            yield f"goes back from step {newest} to step {step}"
             continue
-        if step > last:
-            last = step
-            logged = set()
+        if step > newest:
+            newest, logged = step, set()
         yield f"has values of step {step} that were logged before" if logged & names else ""
         logged |= names
 
