@@ -29,7 +29,8 @@ def doctor(
 
     For several runs, it lists only the rules that are or were ill.
 
-    The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says how they were measured.
+    The same rules warn while a run trains. `inkgan help doctor` explains each of them, and says where their
+    thresholds come from.
 
     For example:
 

@@ -1,9 +1,10 @@
 """The tutorial's discriminator and generator, layer by layer as its code has them.
 
-By T. O'Shea and J. Bruner, written for TensorFlow 1. docs/tutorial.md lists where the tutorial's text and code differ
-(the code decides), and which conventions of TensorFlow matter. Parameters are named after the tutorial's variables
-(``d_w1`` is ``w1`` of the discriminator) and have PyTorch's layout. Training uses ``tutorial_exact_fast.py``, which
-computes the same functions faster with the same parameters; tests compare it with the forms here.
+Jon Bruner and Adit Deshpande wrote that code for TensorFlow 1; its generator builds on Tim O'Shea's KerasGAN.
+docs/tutorial.md lists where the tutorial's text and code differ (the code decides), and which conventions of TensorFlow
+matter. Parameters are named after the tutorial's variables (``d_w1`` is ``w1`` of the discriminator) and have PyTorch's
+layout. Training uses ``tutorial_exact_fast.py``, which computes the same functions faster with the same parameters;
+tests compare it with the forms here.
 
 The shape at the end of a line is that of its result. N is the number of images in the batch.
 """

@@ -3,7 +3,7 @@
 Each line is a JSON object with the ``step`` at which it was logged:
 
     {"step": 10, "loss_generator": 0.71, "loss_discriminator": 1.2, "seconds": 0.912, "steps_per_second": 14.2}
-    {"step": 49, "quality/distance": 3.1}
+    {"step": 49, "quality/frechet_digit_distance": 3.1}
 """
 
 from __future__ import annotations
