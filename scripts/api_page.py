@@ -38,7 +38,7 @@ _HEAD = """\
 # Python API
 
 `import inkgan` loads nothing heavy; each name below loads what it needs when you first use it. `train`, `evaluate` and
-`compare` need the extra `inkgan[train]`, `export` to ONNX needs `inkgan[onnx]`.
+`compare` need the extra `inkgan[train]`, and `export` to ONNX needs `inkgan[onnx]`.
 
 Arrays of images are uint8, 0 is paper and 255 is ink, in every function. Where a function takes a number, a path or an
 array, NumPy's numbers, `pathlib.Path` and array-likes are fine too.

@@ -1,7 +1,7 @@
 """CUDA graphs: the kernels of a step are recorded once, and from then on launched together.
 
-A step of ``fast`` is 300 kernels of 3 µs each. Launching a kernel takes longer than computing it, so the GPU would wait
-most of the time; see docs/results.md. A replayed graph computes the same bits.
+A step is some 300 short kernels. Launching a kernel takes longer than computing it, so the GPU would wait most of the
+time; docs/experiments.md has measurements. A replayed graph computes the same bits.
 """
 
 from __future__ import annotations
