@@ -391,10 +391,11 @@ assert real_counts.min() > 70
 # ![Losses over 100,000 steps](../../docs/pictures/tutorial-losses.png)
 #
 # * In the first 2,000 steps the discriminator wins outright. Its losses are near 0, and the pictures are blots.
-# * Until about 20,000 steps neither side wins, and the digits appear. Soon, though, both of the discriminator's losses
-#   rise above 0.693: on average it would do better by tossing a coin.
-# * From then on the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real and on
-#   generated images alike, and the pictures hardly get better. It is *sure and wrong*: nothing keeps its logits small.
+# * Until about 20,000 steps neither side wins, and the digits appear. From about 5,000 steps on, though, both of the
+#   discriminator's losses are above 0.693: on average it would do better by tossing a coin.
+# * After 20,000 steps the discriminator's losses grow without bound, to thirty times the loss of a coin toss, on real
+#   and on generated images alike, and the pictures hardly get better. It is *sure and wrong*: nothing keeps its logits
+#   small.
 # * Does the discriminator take the generated images for real, then? And why is the generator's loss not 0? Between the
 #   two losses lies the discriminator's own step: its loss is computed before that step, the generator's after it. One
 #   step is enough to throw these logits from one side to the other, so both networks lose within the same step.
@@ -420,13 +421,13 @@ assert real_counts.min() > 70
 # %% [markdown] lang="zh" of="6fdc0125"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能**蒙混过关**，没有人要求它把什么都画出来。
 #
-# 剩下的，看记录下来的损失就知道。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半，两个坐标轴都是对数的。（颜色和你上面画的曲线一样。）更多的数在[记录](../../docs/experiments.md)（英文）里：
+# 剩下的，看记录下来的损失就知道。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半；两个坐标轴都用对数刻度。（颜色和你上面画的曲线一样。）更多的数在[记录](../../docs/experiments.md)（英文）里：
 #
 # ![100,000 步的损失](../../docs/pictures/tutorial-losses.zh-CN.png)
 #
 # * 前 2,000 步判别器大获全胜，它的损失接近 0，图只是墨团。
-# * 到 20,000 步左右为止，双方难分胜负，数字渐渐出现。不过没多久，判别器的两个损失就都超过了 0.693：平均来说，它还不如抛硬币。
-# * 此后判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此，图也几乎不再变好。它**又自信又错**：没有什么约束它的 logit，任由它们越来越大。
+# * 到 20,000 步左右为止，双方难分胜负，数字渐渐出现。不过从 5,000 步左右起，判别器的两个损失就都超过了 0.693：平均来说，它还不如抛硬币。
+# * 20,000 步之后，判别器的损失无止境地上涨，达到抛硬币损失的三十倍，在真图和生成的图上都是如此，图也几乎不再变好。它**又自信又错**：没有什么约束它的 logit，任由它们越来越大。
 # * 这么说，判别器把生成的图认作真的了？那生成器的损失为什么不是 0？中间隔着判别器自己的一步：它的损失是在这一步之前算的，生成器的是在这一步之后算的。这些 logit，走一步就足以从一边甩到另一边，所以两个网络在同一步里都输。
 #
 # 那么问题出在哪里？没有东西约束判别器；没有人要求生成器画全所有数字；也没有用平均来稳住权重。第 6 课会逐一补上。
