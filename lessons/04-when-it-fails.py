@@ -27,7 +27,7 @@
 # ## 实验室
 #
 # 我们需要几秒钟就能跑完的训练：14×14 像素的数字，网络的宽度是平时的三分之一（16 个通道，平时是 48 个），240 步，每步 16 张图。用的**配方**（recipe）是 `fast`：小而快的网络，连同损失和优化器，第 6 课会一步一步搭起来；它在代码里是 `Compact` 这个类。其中的 `ema_generator` 也是生成器，它的权重是训练中各步权重的指数移动平均（EMA），图由它来画。`play` 是一个留了两个入口的训练循环：`batch` 可以换掉它看到的图，`tamper` 可以改动网络。每 30 步**医生**来看一次：
-# 该画的都画了吗？有变化吗？谁占上风？
+# 该画的都画了吗？图和图之间有差别吗？谁占上风？
 
 # %% short=["STEPS = 240", "STEPS = 8"]
 import dataclasses
@@ -109,10 +109,10 @@ assert judged(healthy_config, healthy_lines).findings == []
 # most the first two.
 
 # %% [markdown] lang="zh" of="678ce73d"
-# 这是一次健康的训练：每个数字画两次，来自两个隐变量；再下面是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
+# 这是一次健康的训练：每个数字画两次，来自两个隐变量；下面的曲线是损失，横轴是步数，蓝线是判别器的，橙线是生成器的，各自在一个水平上下波动。医生没有发现问题。
 # 后面每张图里，第一行是出了毛病的训练，第二行是同一个种子、没有毛病时的结果，损失是出毛病那次的；图的上方是医生说的话，最多打印前两条。
 #
-# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。这一课里不出现的还有两个：`standing-still` 生成器不再学习，`stuck-units` 有的神经元卡住不动。
+# 医生说英文，冒号前面是病名，下一行是药方。病名的意思：`not-finite` 出现了无穷大或非数（NaN），`blown-up` 爆炸，`discriminator-wins` 判别器赢了，`discriminator-lost` 判别器输了，`collapsed` 崩溃，`identical` 图一模一样，`class-dropped` 某一类几乎不画，`class-swollen` 某一类画得太多，`class-wrong` 某一类画成了别的，`oscillating` 各类忽有忽无，`learning-rate` 学习率不对，`other-range` 范围对不上，`dark-ink` 黑白颠倒，`memorising` 背下了训练图，`few-images` 图太少。另有两个，这一课里见不到：`standing-still` 生成器不再学习，`stuck-units` 有的神经元卡住不动。
 
 
 # %%
@@ -214,11 +214,11 @@ picture
 # on its way in, a one-line mistake that happens in real code (a forgotten argument, a dimension of 0).
 
 # %% [markdown] lang="zh" of="c6b58afc"
-# 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。记得第 2 课：损失一下子掉没了，就该起疑心。
+# 它找到一个裁判喜欢的花纹，就再也不动了。生成器的损失看上去好极了。还记得第 2 课吗？损失一下子掉到几乎为零，就该起疑心。
 #
 # ## 4. 模式崩溃
 #
-# 分布的一个个峰叫作**模式**（mode）：不妨把“7”的每种写法看成一个模式。生成器只画得出其中几种，就是模式崩溃；
+# 分布的一个个峰叫作**模式**（mode）：不妨把“7”的每种写法看成一个模式。生成器只画得出其中几种，就是**模式崩溃**（mode collapse）；
 # 最坏的情况下，所有隐变量都得到同一张图。要让它一定发生，在半路上弄丢隐变量就行。这种错一行就能犯，真实代码里也有（漏了一个参数，或者有一维的大小是 0）。
 
 
@@ -247,7 +247,7 @@ picture
 # `randint(0, 9)` in NumPy gives 0 to 8. What happens to the nines?
 
 # %% [markdown] lang="zh" of="2b4b5aad"
-# 看第一行：两个 0 一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
+# 看第一行：两个“0”一模一样，其他数字也是。单看每一张甚至可能不错，所以只看一张图永远发现不了模式崩溃。
 # 要看同一类的十个隐变量，或者用数来说话：医生拿同一类生成图之间的差别，去和真图之间的差别比。
 # 它的第一个药方对付的是训练造成的崩溃，在这里不起作用；治法是第二个：找出弄丢隐变量的那一行。
 #
@@ -323,7 +323,7 @@ picture
 #
 # ## 8. 没有打乱顺序
 #
-# 文件按类别排好了序，有人忘了打乱。于是先有一阵每批全是 0，接着全是 1，依此类推。等学完 9，0 还剩多少？
+# 文件按类别排好了序，有人忘了打乱。于是先有一阵每批全是“0”，接着全是“1”，依此类推。等学完“9”，“0”还剩多少？
 
 # %%
 in_order = torch.from_numpy(np.argsort(mnist.train.labels, kind="stable"))
@@ -350,7 +350,7 @@ picture
 # No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
 
 # %% [markdown] lang="zh" of="cdd83e1a"
-# 0 到 6 大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么数出那么多“9”？在这套配方里，判别器还要学会说出图上是哪个数字，医生就按它说的来数；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
+# “0”到“6”大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么数出那么多“9”？在这套配方里，判别器还要学会说出图上是哪个数字，医生就按它说的来数；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
 # 网络的记忆只有权重，而权重总是跟着刚进来的数据走。医生看到的只是症状；治法不在设置里，而是打乱顺序。
 #
 # ## 9. 原地转圈
