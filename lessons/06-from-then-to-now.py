@@ -187,7 +187,7 @@ climb("labels", "fast", STEPS, **plain, **then, **no_average)
 
 # %% [markdown] lang="zh" of="8c5e73f1"
 # 距离在这里降了一些，换一种处理器却升了：才这么几步，只是运气。真正的好处是可以**点名**：各列从 0 到 9，排两遍。
-# 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉 0。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
+# 而且每个数字都会被点到，生成器就不那么容易像教程那样忘掉“0”。（不那么容易，但不是不可能：见第 4 课的第 9 种失败。）
 #
 # 你认得出的，是不是比分类器多？它只见过干净的白纸，到了灰底上就看不准：瞎猜也有 10%。
 #
@@ -240,7 +240,7 @@ assert distances["penalty"] < distances["pairs"]
 # The generator's weights jitter around a good place, as in the circle of lesson 4. What is the average of a circle?
 
 # %% [markdown] lang="zh" of="056ae4ad"
-# 不必：这一级每 8 步才做一次，惩罚项的权重乘 8（“惰性正则化”，[Karras 等 2020](https://arxiv.org/abs/1912.04958)），所以很便宜。
+# 不必：这一级每 8 步才做一次，惩罚项的权重乘 8（即“惰性正则化”，lazy regularization，[Karras 等 2020](https://arxiv.org/abs/1912.04958)），所以很便宜。
 # （距离降了，读对的比例却也降了？它们量的是不同的东西，而且步数很少，种子只有一个，见练习 1。）
 #
 # ## 第 5 级：平均
