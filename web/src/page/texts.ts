@@ -175,7 +175,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   firstClasses: "共有 {all} 个类别，这里显示前 {count} 个。",
   neighbours: "它的近邻",
   neighboursHint: "沿八个随机方向各走一小步。",
-  neighboursChoose: "点一幅图像，就看它的近邻。",
+  neighboursChoose: "点按一幅图像，查看它的近邻。",
   neighboursOf: "{label} 的近邻",
   critic: "请“学习过程”页上的判别器来评判",
   criticNone: "还没有训练过的判别器。请先到“学习过程”页上开始训练。",
@@ -240,11 +240,11 @@ const chinese: Readonly<Record<TextKey, string>> = {
   lossesHint: "最多显示最近 400 步，最新的在右边。",
   margins: "判别器的间隔",
   marginsHint:
-    "横轴：真实数字比画出的数字“更真”多少。纵轴：这样的一对数字在一批中的比例。在 0 的右边，判别器判断对了；在左边，判断错了。",
+    "横轴：真实数字比画出的数字“更真”多少。纵轴：这样的配对在一批中的比例。在 0 的右边，判别器判断对了；在左边，判断错了。",
   wishes: "判别器希望怎样修改",
   wishesHint: "蓝色：这里多一点墨。红色：少一点。",
   read: "画出的数字被认成什么",
-  readHint: "画每个数字得到的图中，分类器认对的比例。",
+  readHint: "要求画每个数字时，画出的图被分类器认对的比例。",
   doctor: "诊断",
   "doctor.waiting": "现在判断还太早。",
   "doctor.healthy": "学习正常。",
@@ -260,7 +260,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "replay.tutorial": "教程",
   "replay.fast": "配方 fast",
   about: "模型：{name}。计算方式：{kernel}。",
-  noWriting: "不能指定这个模型画哪个数字，所以只能用来探索，不能书写。",
+  noWriting: "这个模型不能指定画哪个数字，所以只能用来探索，不能书写。",
   noWritingInColour: "这个模型画的是彩色图像，所以只能用来探索，不能书写。",
 };
 
