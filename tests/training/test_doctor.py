@@ -442,6 +442,28 @@ def test_the_steps_that_were_ill_stay_known() -> None:
     assert judged(_CONFIG, lines).ill_steps == {30, 60, 90}
 
 
+def test_classes_that_come_and_go_between_lines_without_a_look() -> None:
+    """A run logs its losses more often than the doctor looks; the look before stays the look before."""
+    looks = series(*[{}] * 5, *sick("oscillating", 2))
+    losses = [{"step": look["step"] + 10, "loss_discriminator": 0.6, "loss_generator": 0.8} for look in looks]
+    lines = [line for pair in zip(looks, losses, strict=True) for line in pair]
+    (finding,) = judged(_CONFIG, lines, "abcdefghij").findings
+    assert (finding.rule.name, finding.step) == ("oscillating", 180)
+    assert finding.sentence == (
+        "classes come and go: now 'b' is drawn 9.9 times as often as it is asked for, and one look before it was 'a'"
+    )
+
+
+def test_until_when_a_run_that_diverged_was_healthy() -> None:
+    """Until the step before, or until an illness that may be healed began, even if it was not found yet."""
+    doctor = Doctor(_CONFIG)
+    assert doctor.not_finite(7, "the loss is nan").healthy_at == 6
+    for line in series({}, {}, *sick("blown-up", 2)):
+        doctor.judge(int(line["step"]), line)
+    assert doctor.not_finite(91, "the loss is nan").healthy_at == 30
+    assert judged(_CONFIG, series(*sick("blown-up", 2))).not_finite(31, "the loss is nan").healthy_at is None
+
+
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
     """A wrong learning rate is reported once, and the finding ends at the step that corrects the rate."""
     config = resolve(overrides=["generator.learning_rate=0.3"])
