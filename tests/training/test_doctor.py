@@ -344,7 +344,9 @@ def test_what_a_line_does_not_say_is_not_judged() -> None:
         assert _BY_NAME[name].value({"seconds": 1.0, "doctor/least_drawn": 0.9}, _CONFIG) is None
     for loss in ("loss_discriminator", "loss_real"):
         assert _BY_NAME["not-finite"].value({loss: 0.5}, _CONFIG) == 0
-    assert _BY_NAME["class-dropped"].value({"doctor/least_drawn": 0.2, "doctor/classes_known": 0.55}, _CONFIG) == 0.2
+    for known, value in ((0.55, 0.2), (0.549, None)):
+        line = {"doctor/least_drawn": 0.2, "doctor/classes_known": known}
+        assert _BY_NAME["class-dropped"].value(line, _CONFIG) == value
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -386,6 +388,18 @@ def test_units_of_either_network_may_be_stuck(network: str) -> None:
     assert found(series(*[{}] * 3, *[{f"doctor/stuck_{network}": 1.0}] * 3)) == [("stuck-units", 150)]
 
 
+@pytest.mark.parametrize(
+    ("apart", "spread", "change", "expected"),
+    [(6.0, 0.5, 0.25, 48.0), (6.0, 0.001, 0.25, 1200.0), (6.0, 0.5, 0.0, 1.2e13), (-6.0, 0.5, 0.25, 0.0)],
+)
+def test_the_lead_of_the_discriminator(apart: float, spread: float, change: float, expected: float) -> None:
+    """It is separation / (spread · change). Both divisors have a least value, and one that is behind has no lead."""
+    line = {"doctor/separation": apart, "doctor/spread": spread, "doctor/from_average": change}
+    assert rules.lead(line, _CONFIG) == pytest.approx(expected)
+    for missing in line:
+        assert rules.lead({key: value for key, value in line.items() if key != missing}, _CONFIG) is None
+
+
 def test_the_largest_loss_is_named() -> None:
     """The loss with the largest magnitude is named, whatever its sign."""
     doctor = judged(_CONFIG, series(*[{"loss_discriminator": -1e9, "loss_generator": 1e8}] * 5))
@@ -401,6 +415,7 @@ def test_the_largest_loss_is_named() -> None:
         (reset_game_settings, (), ("discriminator.learning_rate=0.001", "penalty.weight=1.2")),
         (reset_game_settings, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
          ("generator.learning_rate=0.003", "penalty.weight=0.4")),
+        (reset_game_settings, ("loss=wgan-gp", "penalty.weight=1"), ("penalty.weight=10",)),
         (stronger_discriminator, (), ("generator.learning_rate=0.001",)),
         (stronger_discriminator, ("discriminator.learning_rate=1e-5",), ("discriminator.learning_rate=0.003",)),
     ],
