@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -34,6 +35,7 @@ from inkgan.training.doctor.rules import (
     stronger_discriminator,
 )
 from inkgan.training.losses import ADVERSARIAL_LOSSES
+from inkgan.training.recorder import Recorder
 from refusals import refusal
 
 _BY_NAME = {rule.name: rule for rule in RULES}
@@ -535,6 +537,20 @@ def test_a_run_with_damaged_thresholds(
         assert not (tmp_path / "run").exists()
     else:
         assert runs.train(tmp_path / "run", small_data, **options).complete
+
+
+@pytest.mark.parametrize("heal", [False, True])
+def test_with_healing_the_watcher_is_told_what_cannot_be_healed(heal: bool) -> None:
+    """Without it, everything new is told. The verdict names all that is wrong in either case."""
+    recorder: Any = object.__new__(Recorder)
+    recorder.doctor = Doctor(resolve(overrides=["generator.learning_rate=0.3"]))
+    recorder._run, recorder._watcher, recorder._events = SimpleNamespace(heal=heal), Mock(), Mock()
+    illnesses = [recorder._judge(step, {"loss_generator": 1e9}) for step in range(5)]
+    assert [one is not None for one in illnesses] == [False] * 4 + [heal]
+    told = [one.args[0].rpartition("explains ")[2] for one in recorder._watcher.warn.call_args_list]
+    assert told == ["learning-rate.", *([] if heal else ["blown-up."])]
+    verdict = "the training has blown up; a learning rate is far from usual"
+    assert recorder._watcher.verdict.call_args.args == (verdict,)
 
 
 @pytest.mark.slow

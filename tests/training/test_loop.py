@@ -14,11 +14,14 @@ import resource
 import shutil
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -46,6 +49,7 @@ from inkgan.seeds import BatchOrder
 from inkgan.training.compact import Compact
 from inkgan.training.loop import Batches
 from inkgan.training.recipe import StepInfo
+from inkgan.training.recorder import Recorder
 from inkgan.training.state import as_arrays, save
 from inkgan.training.tutorial import Tutorial
 from refusals import refusal
@@ -954,6 +958,19 @@ def test_the_watcher_is_told(tmp_path: Path, small_data: Path) -> None:
     assert [picture.shape for picture in watcher.pictures] == [(12, 12, 1)] * 5  # untrained, -2, 0, 2, 4
     runs.train(tmp_path / "slow", small_data, watcher=patient, settings=["watch.show_seconds=3600.0"])
     assert len(patient.pictures) == 2  # untrained, -2; the next one is due in an hour
+
+
+def test_the_watcher_hears_of_a_step_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if nothing is logged, shown or examined: a panel would seem to stand still."""
+    never = ["watch.log_every=0", "watch.show_every=0", "watch.doctor_every=0"]
+    now, watcher, recorder = [0.0], runs.RecordingWatcher(), object.__new__(Recorder)
+    monkeypatch.setattr("inkgan.training.recorder.time", SimpleNamespace(monotonic=lambda: now[0]))
+    run = SimpleNamespace(config=resolve(overrides=never), recipe=Mock())
+    vars(recorder).update(_run=run, _watcher=watcher, _reported=deque(), _told_at=0.0, _flushed_at=0.0)
+    for step, second in enumerate([0.5, 1.0, 1.5, 1.9, 2.0]):
+        now[0] = second
+        recorder.step(step, {"loss_generator": torch.tensor(0.5)}, second, torch.zeros(1))
+    assert watcher.steps == [1, 4]
 
 
 @pytest.mark.usefixtures("clock")
