@@ -244,6 +244,27 @@ def test_what_a_look_says_of_the_training_images(
     assert found["batches_in_an_epoch"] == 16 / 5
 
 
+def test_a_look_in_numbers(data: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits are one below and one above 0 for generated images, 1 for training images and 2 for held-out ones."""
+    recipe, probe, _ = probe_of(data, "conditional=false")
+
+    def discriminate(images: torch.Tensor, _labels: None) -> tuple[torch.Tensor, None]:
+        means = np.repeat([0.0, 1.0, 2.0], [COUNT, len(probe._seen), len(probe._unseen)])
+        return torch.from_numpy(means + np.resize([-1.0, 1.0], len(images))), None
+
+    monkeypatch.setattr(recipe, "discriminate", discriminate)
+    monkeypatch.setattr(recipe, "draw_learner", lambda *_: torch.full((COUNT, *data.image_shape), 0.75))
+    light_ink = torch.zeros(5, *data.image_shape)
+    light_ink[:, 3:9, 3:9] = 1  # a quarter of the pixels
+    found = probe.look(light_ink)
+    expected = {
+        "brightness": 0.5, "range": 0.75, "dark_ink": -1, "margin": 1, "margin_held_out": 2, "order": 0.75,
+        "order_held_out": 0.875, "separation": 2, "memory": 0.25,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert probe.look(1 - light_ink)["dark_ink"] == 1
+
+
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_which_images_are_held_out(data: DataSet, name: str) -> None:
     """The validation images are held out, or those of the test split if there are none."""
