@@ -201,6 +201,17 @@ def test_changes_that_were_asked_for(
         many_runs.require_possible(task(tmp_path / "a", small_data, settings=asked), [0], jobs=1, engine="processes")
 
 
+def test_the_options_of_every_start_reach_a_run_that_is_there(
+    tmp_path: Path, small_data: Path, finished_run: Path
+) -> None:
+    """Its settings are its own; when and where it stops, healing and the device are those of the command."""
+    given = {"stop_at": 4, "heal": True, "timeout": 9.0, "device": "cuda:1"}
+    both = task(tmp_path / "a", small_data, **given)
+    runs.copy(finished_run, tmp_path / "a-0")
+    assert both.options_of(0) == {**given, "seed": 0, "out": tmp_path / "a-0", "resume": True}
+    assert both.options_of(1) == {**both.options, "seed": 1, "out": tmp_path / "a-1", "resume": False}
+
+
 def test_the_folders_of_the_runs(tmp_path: Path) -> None:
     """They have the name that was given and the seed, or the names that single runs have."""
     named = TrainingTask("fast", {"out": str(tmp_path / "mine/")})
