@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import re
+import signal
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -21,15 +22,16 @@ from rich.table import Table
 import inkgan
 import tiny_runs as runs
 from inkgan.cli import run
-from inkgan.cli.many_runs import TimeLeft, last_step, share_done, table
+from inkgan.cli.many_runs import TimeLeft, last_step, line_of, share_done, table
 from inkgan.config.schema import flat
 from inkgan.config.sources import as_toml
-from inkgan.errors import ConfigError, DivergenceError, OutputError, printable
+from inkgan.errors import ConfigError, DivergenceError, Interrupted, OutputError, printable
 from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 from inkgan.training.watching import Result
+from refusals import command_refusal
 
 pytestmark = pytest.mark.usefixtures("fast_saves")
 
@@ -426,6 +428,45 @@ def test_at_the_end_the_table_shows_all_runs(tmp_path: Path, small_data: Path, m
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-99")) == 0
     assert terminal.getvalue().count("complete, ill") == 100
+
+
+@pytest.mark.parametrize(
+    ("complete", "more", "said"),
+    [
+        (False, {}, "stopped"),
+        (True, {}, "complete"),
+        (True, {"healings": 2}, "complete, healed 2 times"),
+        (True, {"ill": ("collapsed", "identical")}, "complete, ill: collapsed, identical (inkgan doctor says more)"),
+        (False, {"trouble": "the loss is nan."}, "the loss is nan."),
+    ],
+)
+def test_a_line_says_how_a_run_ended(complete: bool, more: dict[str, Any], said: str) -> None:
+    """One that --stop-at stopped is not called complete."""
+    result = Result(Path("a-7"), 5, 61.6, complete=complete, sheet=None)
+    assert line_of(Outcome(7, result, **more)) == f"seed 7: step 5, 62 s, a-7: {said}"
+
+
+def test_runs_that_are_stopped_say_how_to_go_on(
+    tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is that of the signal. With --quiet, the runs that ended have no line."""
+
+    def trained(task: TrainingTask, seeds: list[int], **_: object) -> Iterator[Outcome]:
+        yield Outcome(seeds[0], Result(task.folder(seeds[0]), 5, 1.0, complete=True, sheet=None))
+        raise Interrupted("stopped by a signal at step 3 and saved.", signal.SIGTERM)
+
+    monkeypatch.setattr("inkgan.cli.many_runs.train_many", trained)
+    words = runs.command(tmp_path / "a", small_data, "--seeds", "0-1", "--quiet")
+    said = command_refusal(capsys, *words, code=143)
+    assert said == "stopped and saved. The same command continues from there."
+
+
+def test_quiet_runs_have_no_table(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkgan.cli.many_runs.train_many", lambda *_, **__: iter(()))
+    monkeypatch.setattr(sys, "stdout", terminal := io.StringIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-1", "--quiet")) == 0
+    assert terminal.getvalue() == ""
 
 
 @pytest.mark.parametrize("name", ["[hinge]-1", "[/]-1", "[bold", "a\x1b[31m"])
