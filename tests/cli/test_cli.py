@@ -35,6 +35,7 @@ from inkgan.cli.console import watcher_for
 from inkgan.config import resolve
 from inkgan.errors import ConfigError, InkganWarning
 from inkgan.generation.hands import morph
+from inkgan.training.many_runs import TrainingTask
 from inkgan.training.options import TrainingOptions
 from inkgan.training.watching import Result
 from refusals import command_refusal
@@ -141,7 +142,7 @@ _TO_TRAIN = (
     "--force --heal --processes 2 --timeout 7 --device cpu --precision float32 --config c.toml --set slope=0.3 "
     "--evaluate-every 2"
 )
-_TRAINING = {
+_TRAINING: TrainingOptions = {
     "data": "d.npz",
     "data_dir": Path("e"),
     "resize": "32",
@@ -177,6 +178,12 @@ def test_training_is_tested_with_every_option() -> None:
         (f"morph 4 5 -o a.gif {_TO_DRAW}", "generation.hands.morph", ([4, 5],), _DRAWING),
         (f"morph 4 5 -o a.png {_TO_DRAW}", "generation.hands.morph", ([4, 5],), _DRAWING),
         (f"serve runs/first {_TO_SERVE}", "serving.server.serve", ("runs/first",), _SERVING),
+        (
+            f"train --recipe best {_TO_TRAIN} --seeds 1-2 --jobs 2 --engine ray",
+            "cli.many_runs.train_many",
+            (TrainingTask("best", _TRAINING), [1, 2]),
+            {"jobs": 2, "engine": "ray"},
+        ),
     ],
 )
 def test_every_option_has_an_effect(
