@@ -184,6 +184,12 @@ def test_training_is_tested_with_every_option() -> None:
             (TrainingTask("best", _TRAINING), [1, 2]),
             {"jobs": 2, "engine": "ray"},
         ),
+        (
+            "write 12 -n 9 --shards 3 --shard 2/3 --jobs 2 --engine ray -o a/",
+            "generation.shards.write_shards",
+            (inkgan.Spec(texts=["12"], count=9, shards=3), "a/"),
+            {"part": (2, 3), "jobs": 2, "engine": "ray"},
+        ),
     ],
 )
 def test_every_option_has_an_effect(
