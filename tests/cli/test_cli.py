@@ -230,6 +230,22 @@ def test_what_is_left_out_is_as_in_python(command: str, function: Callable[..., 
     assert [options[name] for name in names.split()] == [given[name].default for name in names.split()]
 
 
+@pytest.mark.parametrize(
+    "words", ["evaluate fast --json taken", "evaluate fast --report taken.html", "compare fast best --json taken"]
+)
+def test_a_file_that_is_taken_is_noticed_before_measuring(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measuring takes minutes."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("taken", "taken.html"):
+        Path(name).touch()
+    for name in ("evaluate", "compare"):
+        monkeypatch.setattr(f"inkgan.evaluation.{name}.{name}", lambda *_, **__: pytest.fail("it measured first"))
+    given = words.split()
+    assert command_refusal(capsys, *given).startswith(f"{given[-1]} exists already. Add --force")
+
+
 def test_no_arguments_teach_too(capsys: pytest.CaptureFixture[str]) -> None:
     """``inkgan`` alone shows the help."""
     run([])
