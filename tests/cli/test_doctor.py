@@ -11,6 +11,7 @@ import pytest
 from inkgan.cli import run
 from inkgan.cli.doctor import _short
 from inkgan.config import resolve
+from inkgan.runs.folder import RunFolder
 from inkgan.training.doctor.rules import RULES
 from refusals import command_refusal
 
@@ -35,6 +36,7 @@ def test_the_exit_code_of_strict(
     assert run(["doctor", folder]) == 0
     shown = capsys.readouterr().out
     assert said in shown.splitlines()[-1]
+    assert shown.splitlines()[-1].endswith(", at step 80")
     assert ("the training has blown up" in shown) == ("--set generator.learning_rate" in shown) == bool(code)
     assert run(["doctor", folder, "--strict"]) == code
     assert capsys.readouterr().out == shown
@@ -136,7 +138,16 @@ def test_several_runs_show_only_what_is_ill(tmp_path: Path, capsys: pytest.Captu
     assert shown[0].startswith(f"{folders[0]}: 0 of {len(RULES)} rules ill")
     assert shown[1].startswith("blown-up ")
     assert shown[-1].startswith(f"{folders[1]}: 1 of {len(RULES)} rules ill")
-    assert [run(["doctor", *some, "--strict"]) for some in (folders, folders[:1])] == [1, 0]
+    assert [run(["doctor", *some, "--strict"]) for some in (folders, folders[::-1], folders[:1])] == [1, 1, 0]
+
+
+def test_classes_have_the_names_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunFolder, "class_names", lambda _: ("ring", "star"))
+    dropped = {"doctor/classes_known": 0.9, "doctor/least_drawn": 0.0, "doctor/least_drawn_class": 1.0}
+    assert run(["doctor", run_folder(tmp_path / "run", [{"step": step, **dropped} for step in (60, 70, 80)])]) == 0
+    assert "at step 80: class 'star' is drawn 0.00 times as often as it is asked for." in capsys.readouterr().out
 
 
 def test_a_rule_without_a_first_step_names_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
