@@ -66,6 +66,7 @@ def test_check(tmp_path: Path) -> None:
     ("few", "end"),
     [
         (9, " 5 to 20 of each class, fewest of 'ring'"),
+        (20, " 10 to 20 of each class"),
         (30, " 15 to 20 of each class"),
         (40, "60 images of 8x8x3, 20 of each class"),
     ],
@@ -197,6 +198,12 @@ def test_show_does_not_overwrite(tmp_path: Path) -> None:
     assert Path("own.png").read_bytes() == before
     run("show", "own.npz", "--split", "test", "--force")
     assert Path("own.png").read_bytes() != before
+
+
+def test_show_finds_a_set_in_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    np.savez(tmp_path / "sets/own.npz", images=pixels(20, 5, 5))
+    assert "own.png: train images of own, the first 16" in run("show", "own", "--data-dir", tmp_path / "sets")
 
 
 def test_show_refuses_what_it_cannot_do(tmp_path: Path) -> None:
