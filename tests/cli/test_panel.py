@@ -298,6 +298,19 @@ def test_the_time_left_is_that_of_the_steps_left() -> None:
         assert (progress.fraction_done, progress.time_left) == (share, left)
 
 
+def test_in_a_file_slow_steps_have_a_line_each_half_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with console.watcher_for(quiet=False) as watcher:
+        for second in (29, 30, 59, 60):
+            now[0] = float(second)
+            watcher.stepped(step(second))
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0] for line in said] == ["step 30/100", "step 60/100"]
+
+
 @pytest.mark.parametrize(("colour", "encoding"), [(True, "utf-8"), (False, "utf-8"), (True, "ascii")])
 def test_pictures_that_scroll(monkeypatch: pytest.MonkeyPatch, colour: bool, encoding: str) -> None:
     """A line shows two rows of pixels, pixel by pixel; if the last row has no partner, paper is below it."""
