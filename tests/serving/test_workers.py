@@ -75,6 +75,17 @@ def test_they_draw_what_one_process_draws(service: Service) -> None:
     assert written == responses.write(service.model, asked)
 
 
+def test_as_many_draw_at_once_as_there_are_processes(service: Service) -> None:
+    async def number_of_turns() -> int:
+        taken = 0
+        while not service.workers.turns.locked():
+            await service.workers.turns.acquire()
+            taken += 1
+        return taken
+
+    assert within_seconds(number_of_turns()) == 2
+
+
 def test_an_error_comes_back(service: Service) -> None:
     with pytest.raises(ConfigError, match="there is no class 'x': fast draws 0 to 9"):
         within_seconds(service.draw(responses.digit, "x", DIGIT))
