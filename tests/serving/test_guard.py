@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +83,8 @@ def test_every_answer_has_the_headers_of_security(arguments: tuple[str, str]) ->
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-embedder-policy"] == "require-corp"
     assert headers["cache-control"] == "no-store"
     assert not any(name.startswith("access-control") for name in headers)
 
@@ -276,6 +279,15 @@ def test_clients_that_are_long_gone_are_forgotten() -> None:
     assert rates.allow("first")
 
 
+def test_a_client_that_keeps_asking_is_not_forgotten() -> None:
+    """Otherwise it would have all its requests again as soon as enough others have come."""
+    rates = RateLimiter(burst=1, rate=0)
+    assert rates.allow("busy")
+    for number in range(5000):
+        rates.allow(str(number))
+        assert not rates.allow("busy")
+
+
 def test_the_access_log_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     client_of(Guard(hello, access_log=True)).get("/a%0a%1b[31m?b=%0a")
     line = capsys.readouterr().err
@@ -287,3 +299,16 @@ def test_the_access_log_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) ->
     assert abs(datetime.fromisoformat(said["time"]) - datetime.now(UTC)) < timedelta(minutes=1)
     client_of(Guard(hello)).get("/")
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_of_a_request_ends_with_its_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is in milliseconds in the log, and in seconds in the metrics."""
+    ticks = iter([10.0, 10.25, 10.25])
+    monkeypatch.setattr(guard, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    seconds = guard._request_seconds.labels("other")._sum
+    before = seconds.get()
+    client_of(Guard(hello, access_log=True)).get("/")
+    assert seconds.get() - before == pytest.approx(0.25)
+    assert json.loads(capsys.readouterr().err)["ms"] == 250
