@@ -271,6 +271,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         (f"/v1/sample?n={'9' * 5000}", 400, "n=999"),
         (f"/v1/write?text={'1' * 65}", 400, "text=" + "1" * 20),
         ("/v1/digits/7?scale=17", 400, "scale=17: give 16 or less."),
+        ("/v1/digits/7?scale=0", 400, "scale=0: give 1 or more."),
         ("/v1/write?text=1&height=23", 400, "height=23: give 24 or more."),
         ("/v1/sample?n=65", 400, "n=65: give 64 or less."),
         ("/v1/sample?n=-1", 400, "n=-1: give 1 or more."),
