@@ -15,7 +15,7 @@ import torch
 import inkgan
 from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, ConfigError, DataError, EvaluationError
-from inkgan.evaluation.subject import draw, number_to_measure, open_subject
+from inkgan.evaluation.subject import draw, number_to_measure, open_subject, real_images
 from inkgan.generation.model import Model
 from inkgan.generation.numpy_networks import compact_shapes
 from inkgan.images import Images
@@ -215,6 +215,21 @@ def test_constant_images_are_noted_and_refused_if_there_are_no_others() -> None:
 def test_inverted_images_are_noted() -> None:
     (note,) = draw(open_subject(255 - strokes(128)), 128, 0, data()).notes
     assert note == "the images look inverted: their mean is 231, that of strokes is 24."
+
+
+def test_grey_images_are_not_called_inverted() -> None:
+    """A mean of 140 is a little closer to 231, that of the negatives, than to 24."""
+    assert draw(open_subject(strokes(128) // 2 + 128), 128, 0, data()).notes == ()
+
+
+def test_real_images_are_looked_for_in_the_folder_of_data_sets(tmp_path: Path) -> None:
+    """Both those of a name and those that a model learned from."""
+    np.savez(tmp_path / "own.npz", images=strokes(60))
+    learned = model("ab")
+    learned.description |= {"config": {"data": {"name": "own", "directory": None}}}  # type: ignore[operator]
+    named = real_images([open_subject(strokes(128))], "own", tmp_path)
+    learned_from = real_images([open_subject(learned)], None, tmp_path)
+    assert (named.name, learned_from.name) == ("own", "own")
 
 
 @pytest.mark.parametrize(
