@@ -359,6 +359,13 @@ def test_the_names_of_a_report() -> None:
     assert "recall" not in one
 
 
+def test_a_figure_is_divided_by_its_floor_unless_that_may_be_nothing() -> None:
+    """An interval of the floor that reaches 0 would allow any ratio."""
+    assert made.figure("recall", 0.6, floor=0.5).ratio == pytest.approx(1.2)
+    assert made.figure("recall", 0.6, floor=0.06).ratio == pytest.approx(10)
+    assert made.figure("recall", 0.6, floor=0.05).ratio is None
+
+
 @pytest.mark.parametrize("text", ["3", "[]", "{}", '{"format": 1}', '{"format": 1, "figures": 3}'])
 def test_json_that_is_no_report(text: str) -> None:
     """The message is about the report, and not about what Python met inside it."""
