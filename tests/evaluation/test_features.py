@@ -33,6 +33,7 @@ from inkgan.evaluation.features import (
     FeatureNetwork,
     extract,
     load_features,
+    shrink,
     to_ink,
 )
 from inkgan.files import sha256_of
@@ -147,6 +148,13 @@ def test_extraction_reports_progress_and_leaves_the_threads_alone(network: Featu
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert torch.get_num_threads() == before
+
+
+def test_large_pictures_are_averaged_down_to_64_pixels_a_side() -> None:
+    """Only the side that is longer; smaller pictures stay as they are."""
+    tall = torch.arange(128.0 * 32).view(1, 1, 128, 32)
+    torch.testing.assert_close(shrink(tall), (tall[:, :, ::2] + tall[:, :, 1::2]) / 2)
+    assert torch.equal(shrink(tall[:, :, :64]), tall[:, :, :64])
 
 
 def test_storing_and_loading(network: FeatureNetwork, tmp_path: Path) -> None:
