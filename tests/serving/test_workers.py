@@ -86,6 +86,20 @@ def test_as_many_draw_at_once_as_there_are_processes(service: Service) -> None:
     assert within_seconds(number_of_turns()) == 2
 
 
+def test_drawing_waits_for_a_turn(saved: SavedModel) -> None:
+    """As writing does, so that requests of all kinds are answered in their order."""
+    service = Service(saved)
+
+    async def work() -> None:
+        async with service.workers.turns:  # without processes, there is one
+            drawing = asyncio.create_task(service.draw(responses.digit, "7", DIGIT))
+            done, _ = await asyncio.wait([drawing], timeout=0.2)
+            assert not done
+        assert await drawing == responses.digit(service.model, "7", DIGIT)
+
+    within_seconds(work())
+
+
 def test_an_error_comes_back(service: Service) -> None:
     with pytest.raises(ConfigError, match="there is no class 'x': fast draws 0 to 9"):
         within_seconds(service.draw(responses.digit, "x", DIGIT))
