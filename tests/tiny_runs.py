@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import inkgan
-from inkgan.config import Config
+from inkgan.config import Config, resolve
 from inkgan.images import Images
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -44,6 +44,8 @@ SETTINGS = (
 )
 #: The tutorial, whose networks cannot be made smaller: a run takes three seconds and writes 200 MB.
 TUTORIAL = (*_WATCHED, "recipe=tutorial", "pretraining_steps=2")
+#: The state of the runs that :func:`untrained` writes.
+UNTRAINED_STATE: dict[str, Any] = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
 
 
 def command(folder: Path, data: Path, *options: object, steps: int = STEPS, settings: Sequence[str] = ()) -> list[str]:
@@ -78,6 +80,28 @@ def prepare(recipe: str | None = None, *, watcher: Watcher | None = None, **opti
 def configure(**options: Any) -> tuple[Config, Path]:
     """The settings of a run and its folder; ``options`` are those of :func:`inkgan.train`."""
     return training_options.configure(training_options.complete_options(**options))
+
+
+def untrained(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)) -> RunFolder:
+    """Write the folder of a run as training leaves it, except that its checkpoints hold no arrays."""
+    run = RunFolder(path)
+    config = config or resolve(overrides=["steps=4", "batch_size=5"])
+    path.mkdir(parents=True, exist_ok=True)
+    run.start(config, force=False)
+    run.add_environment({"threads": 2, "torch": "2", "numpy": "2", "device": "cpu", "cpu": "x"})
+    run.metrics_file.write_text('{"step": 0}\n', "utf-8")
+    run.tensorboard.mkdir(exist_ok=True)
+    (run.tensorboard / "events.out.tfevents.1700000000.inkgan").write_bytes(b"e")
+    run.pictures.mkdir(exist_ok=True)
+    for name in ("grid-0000000.png", "grid-12345678.png", "sheet.png", "learning.gif"):
+        (run.pictures / name).write_bytes(b"p")
+    for step in steps:
+        documents = {
+            "state": UNTRAINED_STATE | {"step": step},
+            "model": {"network": "tutorial", "config": config.model_dump()},
+        }
+        checkpoint.save(run.checkpoints, step, {"generator": {}}, documents)
+    return run
 
 
 def copy(run: Path, to: Path) -> Path:

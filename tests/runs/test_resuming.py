@@ -1,4 +1,4 @@
-"""Real, tiny runs that are resumed after something went wrong, or that have folders with uncommon names."""
+"""Resuming: what is compared first, and real, tiny runs after something went wrong or with uncommon names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,73 @@ import tiny_runs as runs
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
+from inkgan.runs.resuming import require_same, save_changed_settings
 from refusals import refusal
+
+#: The digest of the data that the runs of these tests learned from.
+DIGEST = runs.UNTRAINED_STATE["digest"]
+
+
+# What is compared
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("batch_size", 6, "batch_size: 5 -> 6"),
+        ("seed", 1, "seed: 0 -> 1"),
+        ("watch.keep", 7, "watch.keep: 2 -> 7"),
+        ("generator.learning_rate", 0.5, "generator.learning_rate: 0.003 -> 0.5"),
+        ("precision", "bfloat16", "precision: auto -> bfloat16"),
+    ],
+)
+def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, said: str) -> None:
+    """The error for a setting that was edited in config.json gives both values and the remedy."""
+    run = runs.untrained(tmp_path / "run")
+    saved = json.loads(run.config_file.read_text("utf-8"))
+    table, _, name = key.rpartition(".")
+    (saved[table] if table else saved)[name] = value
+    run.config_file.write_text(json.dumps(saved), "utf-8")
+    edited = run.saved_config()
+    refusal(
+        lambda: require_same(run, edited, DIGEST),
+        f"{run.config_file} was edited after step-0000002 was saved: {said}. Change it back.",
+        kind=ConfigError,
+    )  # fmt: skip
+
+
+def test_settings_that_may_differ(tmp_path: Path) -> None:
+    """Another location of the data, and a precision that was only made explicit, are not edits."""
+    run = runs.untrained(tmp_path / "run")
+    saved = run.saved_config()
+    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
+    require_same(run, moved, DIGEST)
+    save_changed_settings(run, moved)
+    require_same(run, run.saved_config(), DIGEST)
+    explicit = moved.model_copy(update={"precision": "float32"})
+    require_same(run, explicit, DIGEST)
+    run.config_file.write_text(explicit.model_dump_json(), "utf-8")
+    require_same(run, explicit, DIGEST)
+
+
+def test_other_images_are_refused(tmp_path: Path) -> None:
+    """The images must be those that the run learned from."""
+    run = runs.untrained(tmp_path / "run")
+    saved = run.saved_config()
+    refusal(lambda: require_same(run, saved, "e" * 64), "other images", kind=CheckpointError)
+    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
+    refusal(lambda: require_same(run, moved, "e" * 64), "other images", "/elsewhere/x.npz", kind=CheckpointError)
+    inverted = moved.model_copy(update={"data": moved.data.model_copy(update={"ink": "dark"})})
+    refusal(lambda: require_same(run, inverted, "e" * 64), "data.ink: auto -> dark", kind=ConfigError)
+
+
+def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:
+    """A run that was killed before its first checkpoint starts from its config.json."""
+    run = runs.untrained(tmp_path / "run", steps=())
+    require_same(run, run.saved_config(), "e" * 64)
+
+
+# Real runs
 
 
 @pytest.mark.usefixtures("fast_saves")

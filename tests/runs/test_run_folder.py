@@ -1,13 +1,10 @@
-"""The folder of a run: what belongs to it, who works in it, what is compared when it is resumed."""
+"""The folder of a run: what belongs to it, what it is called, what others read in it."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,35 +14,12 @@ import pytest
 
 import refusals
 import tiny_runs as runs
-from inkgan.config import Config, resolve
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
+from inkgan.config import resolve
+from inkgan.errors import CheckpointError, InkganWarning, OutputError
 from inkgan.files import first_free
 from inkgan.runs import checkpoint, metrics
 from inkgan.runs.contents import contents_of
 from inkgan.runs.folder import RunFolder, claim, newest_run
-from waiting import SECONDS
-
-STATE = {"step": 2, "seconds": 1.0, "digest": "d" * 64, "precision": "float32"}
-
-
-def made(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)) -> RunFolder:
-    """Write the folder of a run as training leaves it, except that its checkpoints hold no arrays."""
-    run = RunFolder(path)
-    config = config or resolve(overrides=["steps=4", "batch_size=5"])
-    path.mkdir(parents=True, exist_ok=True)
-    run.start(config, force=False)
-    run.add_environment({"threads": 2, "torch": "2", "numpy": "2", "device": "cpu", "cpu": "x"})
-    run.metrics_file.write_text('{"step": 0}\n', "utf-8")
-    run.tensorboard.mkdir(exist_ok=True)
-    (run.tensorboard / "events.out.tfevents.1700000000.inkgan").write_bytes(b"e")
-    run.pictures.mkdir(exist_ok=True)
-    for name in ("grid-0000000.png", "grid-12345678.png", "sheet.png", "learning.gif"):
-        (run.pictures / name).write_bytes(b"p")
-    for step in steps:
-        model = {"network": "tutorial", "config": config.model_dump()}
-        checkpoint.save(run.checkpoints, step, {"generator": {}}, {"state": STATE | {"step": step}, "model": model})
-    return run
-
 
 #: The message of a call's error; most are of this kind.
 refusal = partial(refusals.refusal, kind=OutputError)
@@ -65,7 +39,7 @@ def test_what_a_run_leaves_is_known(finished_run: Path, stopped_run: Path) -> No
 
 def test_force_replaces_a_run_wholly(tmp_path: Path) -> None:
     """Nothing of the old run is left, not even unfinished files or those that were set aside."""
-    run = made(tmp_path / "run", steps=(-3, 2, 4, 6))
+    run = runs.untrained(tmp_path / "run", steps=(-3, 2, 4, 6))
     (run.checkpoints / "step-0000002").rename(run.checkpoints / "step-0000002.damaged")
     (run.checkpoints / "step-0000004").rename(run.checkpoints / "step-0000004.ill-2")
     (run.checkpoints / ".tmp-step-0000009-5").mkdir()
@@ -94,7 +68,7 @@ FOREIGN = [
 @pytest.mark.parametrize("force", [False, True])
 def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) -> None:
     """The error names the user's file, and nothing is removed."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     (run.path / name).parent.mkdir(parents=True, exist_ok=True)
     (run.path / name).write_bytes(b"mine")
     before = runs.listing(run.path)
@@ -118,7 +92,7 @@ def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) ->
 )
 def test_a_folder_of_another_program(tmp_path: Path, config: str) -> None:
     """A folder without a run's settings is the user's, even if its other files are named like those of a run."""
-    run = made(tmp_path / "other")
+    run = runs.untrained(tmp_path / "other")
     run.config_file.write_text(config, "utf-8")
     before = runs.listing(run.path)
     refusal(lambda: run.start(resolve(), force=True), str(run.path), "no config.json of a run")
@@ -128,7 +102,7 @@ def test_a_folder_of_another_program(tmp_path: Path, config: str) -> None:
 @pytest.mark.parametrize("part", ["checkpoints", "pictures", "tensorboard"])
 def test_a_part_on_another_disk(tmp_path: Path, part: str) -> None:
     """A part that is a link stays a link; the old run's files are removed behind it, and the new run's go there."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     (tmp_path / "disk").mkdir()
     (run.path / part).rename(tmp_path / "disk" / "part")
     (run.path / part).symlink_to(tmp_path / "disk" / "part")
@@ -145,13 +119,13 @@ def test_a_part_prepared_on_another_disk(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "disk").mkdir()
     (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "disk")
-    made(tmp_path / "run")
+    runs.untrained(tmp_path / "run")
     assert (tmp_path / "disk" / "step-0000002").is_dir()
 
 
 def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
     """A file of the user's is found even behind a link."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     run.checkpoints.rename(tmp_path / "disk")
     run.checkpoints.symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "thesis.tex").write_text("mine", "utf-8")
@@ -161,7 +135,7 @@ def test_a_part_whose_disk_holds_more(tmp_path: Path) -> None:
 
 def test_what_another_writer_logs_beside_a_run_is_kept(tmp_path: Path) -> None:
     """A user's own SummaryWriter may write into the folder of a run's event files."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     name = "tensorboard/events.out.tfevents.1700000001.host.77.0"
     (run.path / name).write_bytes(b"mine")
     refusal(lambda: run.start(resolve(), force=True), name, "which no run wrote")
@@ -180,7 +154,7 @@ def test_what_another_writer_logs_beside_a_run_is_kept(tmp_path: Path) -> None:
 )
 def test_links_among_the_files(tmp_path: Path, name: str) -> None:
     """The error names a link that the user put among the files of a run; it stays, and so does what it leads to."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     path = run.path / name
     if path.exists():
         path.rename(tmp_path / "elsewhere")
@@ -209,7 +183,7 @@ def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pyt
     """Wherever a removal is interrupted, the folder is still a run, which --force replaces."""
     real = os.unlink
     for allowed in range(50):
-        run = made(tmp_path / f"run-{allowed}")
+        run = runs.untrained(tmp_path / f"run-{allowed}")
         left = [allowed]
 
         def unlink(*arguments: Any, left: list[int] = left, **named: Any) -> None:
@@ -238,7 +212,7 @@ def test_an_interrupted_removal_can_be_repeated(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("place", [".", "checkpoints", "checkpoints/step-0000002", "pictures"])
 def test_a_run_that_cannot_be_removed_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """This is noticed before the first file is removed."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     before = runs.listing(run.path)
     true = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != run.path / place and true(path, mode))
@@ -248,7 +222,7 @@ def test_a_run_that_cannot_be_removed_stays_whole(tmp_path: Path, monkeypatch: p
 
 def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not said that it has no settings."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     true = Path.stat
 
     def stat(path: Path, **options: bool) -> os.stat_result:
@@ -264,7 +238,7 @@ def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytes
 
 def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
     """When a run is resumed, unfinished files and later pictures are removed; links and the user's files stay."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     left = [".metrics.jsonl.77.tmp.jsonl", "pictures/.sheet.png.5.tmp.png", "pictures/grid-0000050.png"]
     users = [".notes.txt.77.tmp.txt", ".config.json.swp", "pictures/.sheet.png.tmp.png", "pictures/grid-50.png"]
     for name in [*left, *users]:
@@ -280,70 +254,7 @@ def test_what_an_interrupted_write_left_is_swept(tmp_path: Path) -> None:
     assert (run.pictures / "grid-0000000.png").exists()
 
 
-# Who works in it
-
-
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A run works there, too, after one warning, and a second start is not hindered."""
-
-    def flock(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", flock)
-    run = RunFolder(tmp_path / "run")
-    for force in (False, True):
-        with pytest.warns(InkganWarning, match="has no locks") as caught, run.locked():
-            run.start(resolve(), force=force)
-        assert len(caught) == 1
-        assert run.is_run
-
-
-def test_a_lock_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any other error of the lock is reported as it is."""
-
-    def flock(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr("fcntl.flock", flock)
-    refusal(lambda: RunFolder(tmp_path / "run").locked().__enter__(), "input/output error")
-
-
-def test_a_run_of_pipes_and_devices(tmp_path: Path) -> None:
-    """No reader waits for a pipe or reads a device without end: they are refused or skipped."""
-    run = made(tmp_path / "run")
-    run.metrics_file.unlink()
-    run.metrics_file.symlink_to("/dev/zero")
-    refusal(lambda: metrics.read(run.metrics_file), "not a regular file", kind=CheckpointError)
-    refusal(lambda: run.forget_after(2), "not a regular file")
-    os.mkfifo(run.path / "lock")
-    refusal(lambda: run.locked().__enter__(), "no such device")
-    run.environment_file.unlink()
-    os.mkfifo(run.environment_file)
-    refusal(lambda: run.add_environment({}), "not a regular file")
-    (run.pictures / "grid-0000000.png").unlink()
-    os.mkfifo(run.pictures / "grid-0000000.png")
-    assert [path.name for path in run.grids().values()] == ["grid-12345678.png"]
-
-
-@pytest.mark.slow
-def test_one_trainer_at_a_time(tmp_path: Path) -> None:
-    """A second trainer is refused, in this process and in another one, until the first is done."""
-    run = RunFolder(tmp_path / "run")
-    code = (
-        "import sys; from pathlib import Path; from inkgan.runs.folder import RunFolder\n"
-        "with RunFolder(Path(sys.argv[1])).locked(): print('in')"
-    )
-    command = [sys.executable, "-c", code, str(run.path)]
-    with run.locked():
-        refusal(lambda: RunFolder(run.path).locked().__enter__(), "another process is training in")
-        other = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        assert "another process is training in" in other.stderr
-        with (run.path / "lock").open("a") as file, pytest.raises(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with RunFolder(run.path).locked():
-        pass
-    assert subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout == "in\n"
+# What it is called
 
 
 def test_each_start_gets_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,7 +280,7 @@ def test_a_run_below_a_link_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "disk" / "runs")
     said = f"{tmp_path / 'runs'} is a link to nothing"
     refusal(lambda: claim(tmp_path / "runs" / "a"), said)
-    refusal(RunFolder(tmp_path / "runs" / "a").locked().__enter__, said)
+    refusal(RunFolder(tmp_path / "runs" / "a").lock.held().__enter__, said)
     (tmp_path / "disk").mkdir()
     refusal(lambda: claim(tmp_path / "runs" / "a"), said)
     (tmp_path / "disk" / "runs").mkdir()
@@ -378,78 +289,19 @@ def test_a_run_below_a_link_to_nothing(tmp_path: Path) -> None:
 
 def test_the_newest_run_of_a_name(tmp_path: Path) -> None:
     """It is found even if the name is a pattern of files, or it holds a link that points nowhere."""
-    run = made(tmp_path / "a[1]*-3")
+    run = runs.untrained(tmp_path / "a[1]*-3")
     (run.path / "tensorboard.old").symlink_to(tmp_path / "gone")
-    made(tmp_path / "a[1]*-x")
+    runs.untrained(tmp_path / "a[1]*-x")
     assert newest_run(tmp_path, "a[1]*") == newest_run(tmp_path, "a[1]*-3") == run.path
     refusal(lambda: newest_run(tmp_path, "b"), "there is no run b", kind=CheckpointError)
 
 
 def test_the_newest_run_is_found_while_a_trainer_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its temporary files may be gone when they are looked at."""
-    run = made(tmp_path / "a-3")
+    run = runs.untrained(tmp_path / "a-3")
     entries = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: [*entries(folder), folder / ".config.json.1.tmp.json"])
     assert newest_run(tmp_path, "a") == run.path
-
-
-# What is compared when it is resumed
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "said"),
-    [
-        ("batch_size", 6, "batch_size: 5 -> 6"),
-        ("seed", 1, "seed: 0 -> 1"),
-        ("watch.keep", 7, "watch.keep: 2 -> 7"),
-        ("generator.learning_rate", 0.5, "generator.learning_rate: 0.003 -> 0.5"),
-        ("precision", "bfloat16", "precision: auto -> bfloat16"),
-    ],
-)
-def test_edited_settings_are_noticed(tmp_path: Path, key: str, value: object, said: str) -> None:
-    """The error for a setting that was edited in config.json gives both values and the remedy."""
-    run = made(tmp_path / "run")
-    saved = json.loads(run.config_file.read_text("utf-8"))
-    table, _, name = key.rpartition(".")
-    (saved[table] if table else saved)[name] = value
-    run.config_file.write_text(json.dumps(saved), "utf-8")
-    edited = run.saved_config()
-    refusal(
-        lambda: run.require_same(edited, str(STATE["digest"])),
-        f"{run.config_file} was edited after step-0000002 was saved: {said}. Change it back.",
-        kind=ConfigError,
-    )  # fmt: skip
-
-
-def test_settings_that_may_differ(tmp_path: Path) -> None:
-    """Another location of the data, and a precision that was only made explicit, are not edits."""
-    run = made(tmp_path / "run")
-    saved = run.saved_config()
-    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
-    run.require_same(moved, str(STATE["digest"]))
-    run.save_changed_settings(moved)
-    run.require_same(run.saved_config(), str(STATE["digest"]))
-    explicit = moved.model_copy(update={"precision": "float32"})
-    run.require_same(explicit, str(STATE["digest"]))
-    (run.config_file).write_text(explicit.model_dump_json(), "utf-8")
-    run.require_same(explicit, str(STATE["digest"]))
-
-
-def test_other_images_are_refused(tmp_path: Path) -> None:
-    """The images must be those that the run learned from."""
-    run = made(tmp_path / "run")
-    saved = run.saved_config()
-    refusal(lambda: run.require_same(saved, "e" * 64), "other images", kind=CheckpointError)
-    moved = saved.model_copy(update={"data": saved.data.model_copy(update={"name": "/elsewhere/x.npz"})})
-    refusal(lambda: run.require_same(moved, "e" * 64), "other images", "/elsewhere/x.npz", kind=CheckpointError)
-    inverted = moved.model_copy(update={"data": moved.data.model_copy(update={"ink": "dark"})})
-    refusal(lambda: run.require_same(inverted, "e" * 64), "data.ink: auto -> dark", kind=ConfigError)
-
-
-def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:
-    """A run that was killed before its first checkpoint starts from its config.json."""
-    run = made(tmp_path / "run", steps=())
-    run.require_same(run.saved_config(), "e" * 64)
 
 
 # Its pictures
@@ -499,7 +351,7 @@ def test_a_damaged_environment_is_no_obstacle(tmp_path: Path, about: dict[str, A
 
 def test_a_missing_environment_is_reported(tmp_path: Path, about: dict[str, Any]) -> None:
     """A run that has checkpoints had an environment.json, so a warning says that it is missing."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     run.environment_file.unlink()
     with pytest.warns(InkganWarning, match=r"environment\.json is missing\."):
         assert run.add_environment(about) == []
@@ -512,7 +364,7 @@ def test_a_missing_environment_is_reported(tmp_path: Path, about: dict[str, Any]
 @pytest.fixture
 def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run whose checkpoints the system refuses to list."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
     real = Path.iterdir
 
     def refused(path: Path) -> Iterator[Path]:
@@ -524,6 +376,23 @@ def unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     return run
 
 
+def test_a_run_of_pipes_and_devices(tmp_path: Path) -> None:
+    """No reader waits for a pipe or reads a device without end: they are refused or skipped."""
+    run = runs.untrained(tmp_path / "run")
+    run.metrics_file.unlink()
+    run.metrics_file.symlink_to("/dev/zero")
+    refusal(lambda: metrics.read(run.metrics_file), "not a regular file", kind=CheckpointError)
+    refusal(lambda: run.forget_after(2), "not a regular file")
+    os.mkfifo(run.path / "lock")
+    refusal(lambda: run.lock.held().__enter__(), "no such device")
+    run.environment_file.unlink()
+    os.mkfifo(run.environment_file)
+    refusal(lambda: run.add_environment({}), "not a regular file")
+    (run.pictures / "grid-0000000.png").unlink()
+    os.mkfifo(run.pictures / "grid-0000000.png")
+    assert [path.name for path in run.grids().values()] == ["grid-12345678.png"]
+
+
 def test_checkpoints_that_may_not_be_read(unreadable: RunFolder) -> None:
     """The error says so in one line."""
     for which in ("latest", "best", "2"):
@@ -533,7 +402,7 @@ def test_checkpoints_that_may_not_be_read(unreadable: RunFolder) -> None:
 
 def test_settings_that_may_not_be_read_are_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's reason and what to check; nobody should throw away a whole file."""
-    run = made(tmp_path / "run")
+    run = runs.untrained(tmp_path / "run")
 
     def refused(path: Path, most: int) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
@@ -546,7 +415,7 @@ def test_settings_that_may_not_be_read_are_not_called_damaged(tmp_path: Path, mo
 
 def test_a_checkpoint_by_name(tmp_path: Path) -> None:
     """It is the latest, the best or a step; the error for any other name lists what there is."""
-    run = made(tmp_path / "run", steps=(-2, 1, 3))
+    run = runs.untrained(tmp_path / "run", steps=(-2, 1, 3))
     assert run.checkpoint("latest").name == "step-0000003"
     assert run.checkpoint("-2").name == "pretraining-0000002"
     for which in ("2", "3.0", "\x1b[2J", "x" * 5000):
@@ -554,7 +423,11 @@ def test_a_checkpoint_by_name(tmp_path: Path) -> None:
             run.checkpoint(which)
         assert len(str(caught.value)) < 500
     refusal(lambda: run.checkpoint("best"), "measured no quality", kind=CheckpointError)
-    refusal(lambda: made(tmp_path / "none", steps=()).checkpoint("latest"), "no checkpoint yet", kind=CheckpointError)
+    refusal(
+        lambda: runs.untrained(tmp_path / "none", steps=()).checkpoint("latest"),
+        "no checkpoint yet",
+        kind=CheckpointError,
+    )
 
 
 @pytest.mark.parametrize("text", ["{broken", "[]"])

@@ -368,7 +368,7 @@ def test_resuming_what_is_no_run(tmp_path: Path, small_data: Path, what: str, sa
 def test_a_second_trainer_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """While one trainer works in a folder, any other is refused, whatever its options."""
     folder = runs.copy(stopped_run, tmp_path / "run")
-    with RunFolder(folder).locked():
+    with RunFolder(folder).lock.held():
         before = runs.listing(folder)
         for options in ({"resume": True}, {"force": True}):
             complaint(OutputError, "another process", str(folder), folder=folder, data=small_data, **options)

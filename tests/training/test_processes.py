@@ -361,7 +361,7 @@ def test_a_run_that_cannot_begin_ends_at_once(
 ) -> None:
     """Errors that only the first process finds, such as another trainer in the folder, end the run at once."""
     folder = tmp_path / "run"
-    with RunFolder(folder).locked():
+    with RunFolder(folder).lock.held():
         words = runs.command(folder, small_data, "--processes", 2, "--quiet", settings=SAVING)
         assert command_refusal(capfd, *words).startswith(f"another process is training in {folder}.")
 

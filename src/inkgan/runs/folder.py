@@ -16,22 +16,19 @@ from a time in which the run was ill as ``NAME.ill``.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shlex
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from inkgan.config import Config
-from inkgan.config.schema import Precision
-from inkgan.config.sources import ALWAYS_SAVED, differences, from_saved, read_config
+from inkgan.config.sources import ALWAYS_SAVED, read_config
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import (
-    UNSUPPORTED,
     first_free,
     from_json,
     is_file,
@@ -42,6 +39,7 @@ from inkgan.files import (
     write_bytes,
 )
 from inkgan.runs import checkpoint, contents, metrics
+from inkgan.runs.lock import RunLock
 
 _GRID = re.compile(r"grid-(\d{7,})\.png")
 #: The parts of the environment whose changes are reported: they may change rounding, random numbers or the user's own
@@ -60,7 +58,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.pictures = path / "pictures"
         self.checkpoints = path / "checkpoints"
-        self._locked_file: os.stat_result | None = None
+        self.lock = RunLock(path)
 
     @property
     def is_run(self) -> bool:
@@ -68,62 +66,6 @@ class RunFolder:
         return is_file(self.config_file)
 
     # Starting
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other trainers out. The system drops the lock when this process ends, however it ends.
-
-        Raises:
-            OutputError: another process is training here, or the folder cannot be written.
-
-        Warns:
-            InkganWarning: the file system has no locks.
-        """
-        with contextlib.ExitStack() as stack:
-            with output_errors(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context(open(self.path / contents.LOCK, "a", opener=_without_waiting))
-                self._lock(file.fileno())
-                opened = os.fstat(file.fileno())
-                # A file system may make up another identity for each look at a file.
-                self._locked_file = opened if os.path.samestat(opened, (self.path / contents.LOCK).stat()) else None
-            try:
-                yield
-            finally:
-                with contextlib.suppress(OSError):  # a child process may hold the file open, and the lock with it
-                    fcntl.flock(file, fcntl.LOCK_UN)
-
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):  # the latter on some network file systems
-            raise OutputError(
-                f"another process is training in {shown(self.path)}. Wait for it, stop it, or name another --out."
-            ) from None
-        except OSError as error:
-            if error.errno not in UNSUPPORTED:
-                raise
-            warnings.warn(
-                f"the file system of {shown(self.path)} has no locks, so nothing keeps a second trainer out of it.",
-                InkganWarning,
-                stacklevel=4,
-            )
-
-    def require_own(self) -> None:
-        """Make sure that this is still the folder that :meth:`locked` has locked, as far as the system can tell.
-
-        Raises:
-            OutputError: the folder, or the lock in it, was removed, renamed or replaced.
-        """
-        lock = self.path / contents.LOCK
-        with output_errors(lock), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            found = lock.stat()
-            if self._locked_file is None or os.path.samestat(self._locked_file, found):
-                return
-        raise OutputError(
-            f"{shown(self.path)}, or the file lock in it, was removed, renamed or replaced, so the run stops; its "
-            "checkpoints are kept. If the folder is elsewhere now, continue the run there with --resume."
-        )
 
     def start(self, config: Config, *, force: bool) -> None:
         """Begin a new run here, in place of any run that is here.
@@ -215,88 +157,6 @@ class RunFolder:
         others = f", but holds the folders of runs, such as {shown(inner[0])}" if inner else ""
         return f"it has no config.json{others}"
 
-    def precision_for(self, asked: Config) -> Precision:
-        """Return the precision in which to resume: ``auto`` keeps the one in which the run began."""
-        began: Precision = self._newest_state()[1].get("precision", asked.precision)
-        return began if asked.precision == "auto" else asked.precision
-
-    def require_complete(self, config: Config) -> None:
-        """Refuse to extend a run of these settings that has not reached its end.
-
-        Raises:
-            ConfigError: it is not complete.
-        """
-        step = self.newest_step()
-        if step != config.steps:
-            raise ConfigError(
-                f"{shown(self.path)} is not complete: it is at step {step or 0} of {config.steps}. "
-                f"Finish it first: inkgan train --resume --out {shlex.quote(str(self.path))}"
-            )
-
-    def require_same(self, asked: Config, digest: str | None = None) -> None:
-        """Refuse to resume with other settings, except that the same data may have moved.
-
-        Args:
-            asked: the settings to resume with.
-            digest: the digest of the data to resume with; without it, the data are not compared.
-
-        Raises:
-            ConfigError: some differ, or ``config.json`` was edited; the message lists the settings.
-            CheckpointError: the saved settings are damaged, or the data are not those that the run learned from.
-        """
-        saved = self.saved_config()
-        newest, state = self._newest_state()
-        if newest:
-            self._require_unedited(saved, newest, state)
-        has_other_images = digest is not None and digest != state.get("digest", digest)
-        if digest is None or state.get("digest") == digest:
-            saved = saved.model_copy(update={"data": asked.data})
-        elif has_other_images:  # say that the images differ, and not that they have another name
-            place = {"name": asked.data.name, "directory": asked.data.directory}
-            saved = saved.model_copy(update={"data": saved.data.model_copy(update=place)})
-        if saved.precision == "auto" and state.get("precision") == asked.precision:
-            saved = saved.model_copy(update={"precision": asked.precision})
-        changed = "; ".join(differences(saved, asked))
-        if changed:
-            longer = asked.steps != saved.steps
-            advice = "--extend makes a complete run longer" if longer else "Leave them out, or name another folder"
-            raise ConfigError(f"{shown(self.path)} was started with other settings: {changed}. {advice}.")
-        if has_other_images:
-            raise CheckpointError(
-                f"{shown(self.path)} learned from other images than {asked.data.name!r} holds. Put those back."
-            )
-
-    def _require_unedited(self, saved: Config, newest: Path, state: Mapping[str, Any]) -> None:
-        """Compare ``config.json`` with the settings in a checkpoint, except for the place of the data."""
-        settings = checkpoint.read_document(newest, "model").get("config")
-        if not isinstance(settings, dict):
-            return
-        try:
-            trained = from_saved(settings).model_copy(update={"data": saved.data})
-        except ConfigError as error:
-            raise CheckpointError(f"{shown(newest / 'model.json')} has settings that cannot be used: {error}") from None
-        step = state.get("step", 0)
-        # "auto" and the precision that it stood for are the same setting.
-        if {trained.precision, saved.precision} <= {"auto", state.get("precision")}:
-            trained = trained.model_copy(update={"precision": saved.precision})
-        if saved.extended_from and saved.extended_from[-1] == trained.steps == step:
-            saved = saved.before_extension()  # the run was complete, and was extended later
-        # Changes of settings after this step have had no effect yet.
-        edited = "; ".join(differences(trained.before(step), saved.before(step)))
-        if edited:
-            raise ConfigError(
-                f"{shown(self.config_file)} was edited after {newest.name} was saved: {edited}. Change it back."
-            )
-
-    def save_changed_settings(self, asked: Config) -> None:
-        """Save the new place of the data and the new length of the run for the next resume."""
-        saved = self.saved_config()
-        changed = saved.model_copy(
-            update={"data": asked.data, "steps": asked.steps, "extended_from": asked.extended_from}
-        )
-        if changed != saved:
-            self.write_config(changed)
-
     def write_config(self, config: Config) -> None:
         """Save the run's settings, in place of those that it had."""
         write_bytes(self.config_file, (config.model_dump_json(indent=1) + "\n").encode())
@@ -366,7 +226,7 @@ class RunFolder:
 
     def class_names(self) -> tuple[str, ...]:
         """Return the names of the classes that the run learns: empty without labels or before the first checkpoint."""
-        newest = self._newest_state()[0]
+        newest = self.newest_checkpoint()[0]
         return () if newest is None else tuple(checkpoint.read_document(newest, "model").get("class_names", ()))
 
     def checkpoint(self, which: str) -> Path:
@@ -401,13 +261,13 @@ class RunFolder:
 
     def newest_step(self) -> int | None:
         """Return the step of the newest checkpoint that is whole; None if there is none."""
-        return self._newest_state()[1].get("step")
+        return self.newest_checkpoint()[1].get("step")
 
     def best_step(self) -> int | None:
         """Return the step of the checkpoint with the best quality; None if quality was not measured."""
-        return self._newest_state()[1].get("best_step")
+        return self.newest_checkpoint()[1].get("best_step")
 
-    def _newest_state(self) -> tuple[Path | None, dict[str, Any]]:
+    def newest_checkpoint(self) -> tuple[Path | None, dict[str, Any]]:
         """Return the newest checkpoint whose documents are whole, and its state; None and ``{}`` if there is none."""
         for _ in range(checkpoint.TRIES):
             step, _damages = checkpoint.newest_whole(self.checkpoints, ("model", "state"))
@@ -421,11 +281,6 @@ class RunFolder:
                     raise
                 # A trainer removed it just now.
         return None, {}
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file for writing; a pipe is an error, because the system would wait until somebody reads from it."""
-    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def claim(path: Path) -> Path:

@@ -75,7 +75,7 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     to_come = [one for one in changes if one.step > finding.step]
     config = run.config.model_copy(update={"changes": tuple(map(str, (*earlier, change, *to_come)))})
     newest = max(checkpoint.list_steps(run.folder.checkpoints))
-    with run.folder.locked():
+    with run.folder.lock.held():
         checkpoint.set_aside_after(run.folder.checkpoints, step, "ill")
         run.folder.write_config(config)
     settings = " ".join(f"{key}={value:g}" for key, value in change.settings.items())

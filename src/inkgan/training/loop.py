@@ -17,6 +17,7 @@ from inkgan.device import keep_freed_memory, to_device
 from inkgan.errors import DivergenceError, Interrupted
 from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
+from inkgan.runs.resuming import save_changed_settings
 from inkgan.seeds import BatchOrder
 from inkgan.training.doctor import NOT_FINITE
 from inkgan.training.healing import to_keep
@@ -49,7 +50,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
     """
     folder = run.folder
     keep_freed_memory()
-    with folder.locked():
+    with folder.lock.held():
         state = _begin(run, watcher)
         with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
             recorder.begin()
@@ -71,7 +72,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
 def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
     """Start a new run in its folder, or continue the one that is there; warn of what may surprise."""
     if run.resume:
-        run.folder.save_changed_settings(run.config)
+        save_changed_settings(run.folder, run.config)
     else:
         run.folder.start(run.config, force=run.force)
         if missing := shortage(run.data):
@@ -122,7 +123,7 @@ def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock,
             recorder.step(step, terms, clock.seconds, real)
             if state.step > 0:
                 if is_due(state.step, watch.grid_every):
-                    run.folder.require_own()
+                    run.folder.lock.require_own()
                     recorder.grid(state.step)
                 if is_due(state.step, watch.evaluate_every):
                     state.keep_best(recorder.quality(step))
@@ -191,7 +192,7 @@ def _digest(recipe: Recipe) -> str:
 
 def _save(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock) -> None:
     """Write a checkpoint, after the records that belong before it."""
-    run.folder.require_own()
+    run.folder.lock.require_own()
     run.recipe.settle()
     recorder.flush()
     state.seconds = clock.seconds

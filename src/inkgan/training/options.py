@@ -20,6 +20,7 @@ from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import ConfigError, did_you_mean, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
+from inkgan.runs.resuming import require_complete, require_same
 from inkgan.training.team import number_of_processes
 
 #: The options that set a setting of another name, and those that set the setting of their name.
@@ -121,10 +122,10 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
     folder = RunFolder(path)
     if given["extend"] is not None:
         so_far = config.before_extension()
-        folder.require_complete(so_far)
-        folder.require_same(so_far)
+        require_complete(folder, so_far)
+        require_same(folder, so_far)
     elif given["resume"]:
-        folder.require_same(config)
+        require_same(folder, config)
     else:
         folder.require_free(force=given["force"])
         require_exists(config.data.name, None if config.data.directory is None else Path(config.data.directory))

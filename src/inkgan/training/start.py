@@ -14,6 +14,7 @@ from inkgan.data.loading import load_saved
 from inkgan.device import resolve_device, resolve_precision, usual_arithmetic
 from inkgan.errors import ConfigError, DataError, as_given
 from inkgan.runs.folder import RunFolder, claim
+from inkgan.runs.resuming import precision_to_resume, require_same
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 from inkgan.training.options import TrainingOptions, checked, complete_options, default_folder, require_fitting_network
@@ -132,10 +133,10 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     from inkgan.training.state import PreparedRun
 
     device = resolve_device(given["device"])
-    precision = resolve_precision(folder.precision_for(config) if resume else config.precision, device)
+    precision = resolve_precision(precision_to_resume(folder, config) if resume else config.precision, device)
     recipe = build(config, data.image_shape, len(data.class_names), device, precision, team)
     if resume:
-        folder.require_same(config.before_extension() if is_extended else config, data.digest)
+        require_same(folder, config.before_extension() if is_extended else config, data.digest)
     measure = None
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.reference import quick_measure
