@@ -1,7 +1,7 @@
 """Paper and camera: apply a look to a written line.
 
-The result depends on the image, the seed and the number of the writer alone. Pixels and boxes move by the same map: the
-homography that carries the corners of the page to their new places.
+The result depends on the image, the seed and the number of the writer alone. :mod:`inkgan.generation.geometry` moves
+the page to its place before the camera.
 """
 
 from __future__ import annotations
@@ -16,25 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from inkgan.generation import geometry
 from inkgan.generation.looks import Look, Range, rgb
-from inkgan.generation.spacing import Box, as_boxes
+from inkgan.generation.spacing import Box
 from inkgan.images import Images, to_uint8
 from inkgan.seeds import Stream, rng
 
 if TYPE_CHECKING:
     from inkgan.generation.writing import Writing
 
-#: Page coordinates as columns (x, y), [2, N].
-Points = NDArray[np.float64]
 #: The share of light that is reflected: one number, or one for red, green and blue.
 Reflectance = NDArray[np.float64]
-#: Left, top, right and bottom of boxes [K, 4], which may lie between pixels.
-Boxes = NDArray[np.float64]
 
 #: Lengths of a look are in pixels of an image of this height.
 _HEIGHT = 96
-#: A page that shrinks to less than this loses parts of thin lines, unless all its pixels are weighed.
-_MUCH_SMALLER = 2 / 3
 
 
 def with_look(writing: Writing, seed: int, look: Look) -> Writing:
@@ -77,12 +72,13 @@ def with_look(writing: Writing, seed: int, look: Look) -> Writing:
     # The page before the camera.
     angle = math.radians(draws.uniform(*look.turn))
     inwards = draws.uniform(look.perspective[0] * scale, look.perspective[1] * scale, (2, 4))
-    matrix = homography(_corners(width, height), moved_corners(width, height, angle, inwards))
-    boxes = grown(np.array(writing.boxes, float), stroke)
-    matrix = clipping(_around(boxes, matrix), clip, width, height) @ matrix
+    after = geometry.moved_corners(width, height, angle, inwards)
+    matrix = geometry.homography(geometry.page_corners(width, height), after)
+    boxes = geometry.grown(np.array(writing.boxes, float), stroke)
+    matrix = geometry.clipping(geometry.bounding_boxes(boxes, matrix), clip, width, height) @ matrix
 
     # The paper and the light.
-    page = 1 - draws.uniform(*look.ink) * warped(image, matrix) / 255
+    page = 1 - draws.uniform(*look.ink) * geometry.warped(image, matrix) / 255
     shade = draws.uniform(*look.paper) * spots(height, width, texture, draws)
     shade *= light(height, width, look.light, draws)
     page *= (shade if page.ndim == 2 else shade[..., None]) * tint
@@ -91,8 +87,8 @@ def with_look(writing: Writing, seed: int, look: Look) -> Writing:
     return replace(
         writing,
         image=seen if look.in_colour else 255 - seen,
-        boxes=moved_boxes(boxes, matrix, width, height),
-        cells=moved_boxes(np.array(writing.cells, float).reshape(-1, 4), matrix, width, height),
+        boxes=geometry.moved_boxes(boxes, matrix, width, height),
+        cells=geometry.moved_boxes(np.array(writing.cells, float).reshape(-1, 4), matrix, width, height),
     )
 
 
@@ -101,12 +97,6 @@ def _one_of(colours: Sequence[str], draws: np.random.Generator, *, in_colour: bo
     name = colours[int(draws.random() * len(colours))]
     colour = np.array(rgb(name)) / 255
     return colour if in_colour else colour[0]
-
-
-def grown(boxes: Boxes, by: float) -> Boxes:
-    """Move the sides of boxes outwards; boxes without area stay as they are."""
-    inked = boxes[:, 0] < boxes[:, 2]
-    return boxes + inked[:, None] * by * np.array([-1, -1, 1, 1])
 
 
 def stroked(image: Images, by: float) -> Images:
@@ -171,111 +161,6 @@ def printed_on(image: Images, form: str, cells: Sequence[Box], edge: int, grey: 
     return np.maximum(image, printed if image.ndim == 2 else printed[..., None])
 
 
-def moved_corners(width: int, height: int, angle: float, inwards: Points) -> Points:
-    """Turn the corners of a page around its middle, move them inwards, and shrink the page until all are inside.
-
-    Args:
-        width: the width of the page.
-        height: the height of the page.
-        angle: the angle in radians.
-        inwards: pixels by which each corner moves inwards, in x and y.
-    """
-    middle = np.array([[width / 2], [height / 2]])
-    arms = _corners(width, height) - middle
-    # At most half of the way to the middle, so that the page of a narrow text stays convex.
-    arms -= np.sign(arms) * np.minimum(inwards, np.abs(arms) / 2)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    turned = np.array([[cosine, -sine], [sine, cosine]]) @ arms
-    turned /= max(1.0, float(np.max(np.abs(turned) / middle)))
-    return middle + turned
-
-
-def homography(before: Points, after: Points) -> NDArray[np.float64]:
-    """Return the projective map [3, 3] that carries four points to four others.
-
-    With h33 = 1, each pair of points gives two linear equations for the other eight numbers (Hartley and Zisserman,
-    "Multiple view geometry", 2003, section 4.1).
-    """
-    rows = []
-    for (x, y), (u, v) in zip(before.T, after.T, strict=True):
-        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
-        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
-    numbers = np.linalg.solve(np.array(rows), after.T.ravel())
-    return np.append(numbers, 1.0).reshape(3, 3)
-
-
-def transformed(points: Points, matrix: NDArray[np.float64]) -> Points:
-    """Apply a projective map to points."""
-    x, y, w = matrix @ np.vstack([points, np.ones(points.shape[1])])
-    return np.vstack([x / w, y / w])
-
-
-def warped(image: Images, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Apply a projective map to an image; everything outside it is paper.
-
-    Cubic interpolation reads 4x4 pixels. A map that makes the page much smaller would skip the pixels in between and
-    draw thin lines as dashes, so such a page is first resized by a filter that weighs all pixels.
-    """
-    height, width = image.shape[:2]
-    picture = Image.fromarray(image)
-    across, down = magnification(matrix, width, height)
-    if min(across, down) < _MUCH_SMALLER:
-        smaller = max(1, round(min(across, 1) * width)), max(1, round(min(down, 1) * height))
-        picture = picture.resize(smaller, Image.Resampling.BICUBIC)
-    back = np.diag([picture.width / width, picture.height / height, 1]) @ np.linalg.inv(matrix)
-    numbers = (back / back[2, 2]).ravel()[:8].tolist()
-    picture = picture.transform((width, height), Image.Transform.PERSPECTIVE, numbers, Image.Resampling.BICUBIC)
-    return np.asarray(picture, np.float64)
-
-
-def magnification(matrix: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """Return the factors by which a projective map stretches a pixel in the middle of a page, across and down."""
-    middle = np.array([width / 2, height / 2])
-    x, y, w = matrix @ np.append(middle, 1)
-    derivative = (matrix[:2, :2] - np.outer([x / w, y / w], matrix[2, :2])) / w
-    return np.linalg.norm(derivative, axis=0)
-
-
-def clipping(boxes: Boxes, cuts: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """Return the map [3, 3] that cuts off the edges of a page by enlarging it beyond the image.
-
-    Args:
-        boxes: the boxes of the characters; half of each stays inside.
-        cuts: the pixels to cut off at the left, top, right and bottom [4].
-        width: the width of the page.
-        height: the height of the page.
-    """
-    has_ink = boxes[:, 0] < boxes[:, 2]
-    inked = boxes[has_ink] if has_ink.any() else boxes  # a generator may draw blank images
-    middles = (inked[:, :2] + inked[:, 2:]) / 2
-    page = np.array([width, height])
-    # Near: the left and the top edge; far: the right and the bottom one.
-    near, far = np.minimum(cuts[:2], middles.min(0)), np.minimum(cuts[2:], page - middles.max(0))
-    # If both sides were cut to the middle of a lone character, nothing would be left of it, or of a page
-    # without ink.
-    most = page - np.maximum((inked[:, 2:] - inked[:, :2]).max(0), 1) / 2
-    share = np.minimum(1, most / np.maximum(near + far, 1))
-    (left, top), (right, bottom) = near * share, far * share
-    across, down = width / (width - left - right), height / (height - top - bottom)
-    return np.array([[across, 0, -left * across], [0, down, -top * down], [0, 0, 1]])
-
-
-def _around(boxes: Boxes, matrix: NDArray[np.float64]) -> Boxes:
-    """Return the bounding boxes of boxes that a projective map has moved."""
-    corners = boxes[:, [[0, 2, 2, 0], [1, 1, 3, 3]]]  # [K, 2, 4]: x and y, clockwise from the upper left
-    moved = transformed(corners.transpose(1, 0, 2).reshape(2, -1), matrix).reshape(2, -1, 4)
-    return np.concatenate([moved.min(2), moved.max(2)]).T
-
-
-def moved_boxes(boxes: Boxes, matrix: NDArray[np.float64], width: int, height: int) -> tuple[Box, ...]:
-    """Return the bounding boxes, in whole pixels inside the image, of moved boxes; those without area stay without."""
-    around = _around(boxes, matrix)
-    whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
-    empty = boxes[:, 0] == boxes[:, 2]
-    whole[empty] = np.rint(around[empty])
-    return as_boxes(np.clip(whole, 0, [width, height, width, height]).astype(int))
-
-
 def spots(height: int, width: int, amount: float, draws: np.random.Generator) -> NDArray[np.float64]:
     """Draw the texture of paper: brightness around 1, in spots of an eighth of the height."""
     coarse = draws.standard_normal((8, max(8, round(8 * width / height))))
@@ -334,8 +219,3 @@ def through_jpeg(seen: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     Image.fromarray(seen).save(file, "JPEG", quality=quality)
     with Image.open(file, formats=["JPEG"]) as picture:
         return np.asarray(picture)
-
-
-def _corners(width: int, height: int) -> Points:
-    """Return the corners of a page, clockwise from the upper left."""
-    return np.array([[0, width, width, 0], [0, 0, height, height]], float)
