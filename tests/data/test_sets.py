@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from data_files import PLAIN, complaint, idx_bytes, numbers, pixels, write_set
 from fresh_process import modules_after
 from inkgan.data import KNOWN, DataSet, Split, load
 from inkgan.data.inventory import verify
+from inkgan.data.known_sets import EMBEDDED
 from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of
 from inkgan.data.splits import hold_out, shuffled
@@ -61,6 +63,7 @@ def test_emnist_is_turned_upright_and_counted_from_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.test.images[..., 0], upright[:3])
     assert data.test.labels is not None
     assert [data.class_names[label] for label in data.test.labels] == ["A", "B", "C"]
+    assert load(str(folder)).digest == data.digest  # even if nobody says which set it is
 
 
 def test_classes_have_the_names_that_were_published_with_the_images() -> None:
@@ -90,7 +93,29 @@ def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
         assert data.image_shape == (48, 64, 3)
         assert data.name == "mine"
         np.testing.assert_array_equal(data.test.images, test)
-        np.testing.assert_array_equal(data.train.images, train[2:])
+        kept = [*data.train.images, *data.validation.images]
+        assert sorted(image.tobytes() for image in kept) == sorted(image.tobytes() for image in train)
+
+
+def test_idx_sets_in_the_order_of_their_classes(tmp_path: Path) -> None:
+    """A tenth is held out for validation, but never all images of a class."""
+    labels = np.repeat(np.arange(26), 4)
+    arrays = (pixels(104, 4, 4), labels, pixels(26, 4, 4, seed=1), np.arange(26))
+    for name, array in zip(PLAIN, arrays, strict=True):
+        (tmp_path / name).write_bytes(idx_bytes(array.astype(np.uint8)))
+    data = load(str(tmp_path))
+    assert (len(data.train), len(data.validation), len(data.test)) == (94, 10, 26)
+    assert np.unique(data.train.labels).tolist() == list(range(26))
+
+
+def test_negatives_of_a_known_set(tmp_path: Path) -> None:
+    """Its labels do not make a set the published one if its ink is said to be dark."""
+    for images, labels, count in ((PLAIN[0], PLAIN[1], 60_000), (PLAIN[2], PLAIN[3], 10_000)):
+        shutil.copy(EMBEDDED / "mnist" / f"{labels}.gz", tmp_path)
+        (tmp_path / images).write_bytes(idx_bytes(pixels(count, 2, 2)))
+    published, own = load(str(tmp_path)), load(str(tmp_path), ink="dark")
+    assert (published.name, own.name) == ("mnist", tmp_path.name)
+    assert own.test.images.sum() == 255 * own.test.images.size - published.test.images.sum()
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -100,10 +125,10 @@ def test_the_names_of_idx_files_may_have_capitals(tmp_path: Path, zipped: bool) 
     for path in list(tmp_path.iterdir()):
         path.rename(tmp_path / path.name.upper())
     data = load(str(tmp_path))
-    np.testing.assert_array_equal(data.train.images[..., 0], train[2:])
+    labels = {image.tobytes(): label for image, label in zip(train, numbers(24).tolist(), strict=True)}
     assert data.train.labels is not None
-    assert data.train.labels.tolist() == numbers(24)[2:].tolist()
-    assert (len(data.validation), len(data.test)) == (2, 6)
+    assert data.train.labels.tolist() == [labels[image.tobytes()] for image in data.train.images]
+    assert (len(data.train), len(data.validation), len(data.test)) == (22, 2, 6)
 
 
 def test_idx_sets_without_test_file_or_labels(tmp_path: Path) -> None:
@@ -263,9 +288,10 @@ def test_a_data_set_is_short_in_print_and_a_picture_in_notebooks() -> None:
     assert shown[0, 0] == 255  # paper
 
 
-def test_examples_are_a_row_for_each_class() -> None:
-    images = np.repeat(np.arange(7, dtype=np.uint8), 12).reshape(7, 2, 2, 3)
+@pytest.mark.parametrize(("channels", "paper"), [(1, 0), (3, 255)])
+def test_examples_are_a_row_for_each_class(channels: int, paper: int) -> None:
+    """Paper stands in for missing images."""
+    images = np.repeat(np.arange(7, dtype=np.uint8), 4 * channels).reshape(7, 2, 2, channels)
     split = Split(images, np.array([1, 0, 1, 1, 0, 1, 1]))
     data = DataSet("few", split, split, Split(images, None), ("a", "b"), "here")
-    assert data.examples(columns=3)[:, 0, 0, 0].tolist() == [1, 4, 0, 0, 2, 3]
-    assert data.examples("test", columns=3)[:, 0, 0, 0].tolist() == list(range(7))
+    assert data.examples(columns=3)[:, 0, 0, 0].tolist() == [1, 4, paper, 0, 2, 3]

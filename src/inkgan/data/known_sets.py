@@ -229,6 +229,12 @@ def identified(folder: Path) -> KnownSet | None:
     return None
 
 
+def with_file(name: str) -> KnownSet | None:
+    """Return the known set whose train images have this file name, or None if there is none or several share it."""
+    found = [known for known in KNOWN.values() if known.files[0] == name]
+    return found[0] if len(found) == 1 else None
+
+
 def is_published(known: KnownSet, path: Path) -> bool | None:
     """Whether a file of a known set is the published one; None if no checksum is published for this form of it.
 

@@ -189,9 +189,8 @@ def _candidates(name: str, directory: Path | None) -> list[Path]:
 def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progress) -> DataSet:
     """Read a user's own folder of images, folder of IDX files, or ``.npz`` or ``.npy`` file.
 
-    IDX files whose labels have the checksum of a known set are read as that set. With other IDX files, the first
-    twelfth of the train file is for validation, as in the known sets; if there is no test file, a tenth each is held
-    out for validation and for test.
+    IDX files are read as a known set if their labels have its checksum or their names belong to it alone, unless
+    ``reading`` says that their ink is dark, which no known set's is.
 
     Raises:
         DataError: it cannot be used.
@@ -203,11 +202,10 @@ def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progr
     if not files:
         return read_image_folder(path, name, reading, progress)
     folder = files[0].parent
-    known = known_sets.identified(folder)
-    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0]:
+    known = known_sets.identified(folder) or known_sets.with_file(_unpacked_name(files[0]))
+    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0] and reading.ink != "dark":
         return read_known(known, folder, reading)
-    train, *test = map(_read_split, files)
-    splits = {**first_twelfth(train, shown(path)), "test": test[0]} if test else {"train": train}
+    splits = dict(zip(("train", "test"), map(_read_split, files), strict=False))
     data = assemble(name, shown(folder), splits, None, reading)
     unread = _unread(files)
     if not unread:
@@ -278,7 +276,10 @@ def _idx_files(folder: Path) -> list[Path]:
                 other = found.setdefault("train" if match[2].lower() == "train" else "test", path)
                 if _unpacked_name(other) != _unpacked_name(path):
                     both = f"{shown(other.name)} and {shown(path.name)}"
-                    raise DataError(f"{shown(place)} holds several sets: {both}. Put each into a folder of its own.")
+                    raise DataError(
+                        f"{shown(place)} holds several sets: {both}. Put each into a folder of its own; known sets can "
+                        "stay: name one, and this folder with --data-dir."
+                    )
         if found and "train" not in found:
             only = shown(found["test"].name)
             raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")

@@ -131,7 +131,8 @@ def by_class(images: Images, labels: Labels, classes: int, columns: int) -> Imag
     Returns:
         uint8 [classes * columns, H, W, C].
     """
-    rows = np.zeros((classes, columns, *images.shape[1:]), np.uint8)
+    paper = 0 if images.shape[3] == 1 else 255
+    rows = np.full((classes, columns, *images.shape[1:]), paper, np.uint8)
     for label, row in enumerate(rows):
         first = images[labels == label][:columns]
         row[: len(first)] = first
