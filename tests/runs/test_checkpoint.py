@@ -107,7 +107,10 @@ def test_names(step: int, name: str) -> None:
     assert checkpoint.step_of(name) == step
 
 
-@pytest.mark.parametrize("name", ["step-1", "step-", ".tmp-step-0000001-5", "step-0000001 ", "Step-0000001", "best"])
+@pytest.mark.parametrize(
+    "name",
+    ["step-1", "step-", "step-00000077", ".tmp-step-0000001-5", "step-0000001 ", "Step-0000001", "best"],
+)
 def test_other_names(name: str) -> None:
     """Nothing else is taken for a checkpoint."""
     assert checkpoint.step_of(name) is None
@@ -314,6 +317,27 @@ def test_a_file_too_many(tmp_path: Path) -> None:
     folder = save(tmp_path, 4)
     (folder / "extra.safetensors").write_bytes(b"")
     complaint(lambda: checkpoint.verify(folder), str(folder / "extra.safetensors"))
+
+
+def test_a_users_file_in_a_checkpoint(tmp_path: Path) -> None:
+    """Nobody reads it, so the checkpoint is as good as without it."""
+    for step in (1, 2):
+        save(tmp_path, step)
+    for name in (".DS_Store", "._state.json", "notes.txt"):
+        (tmp_path / "step-0000002" / name).touch()
+    assert checkpoint.newest_to_resume(tmp_path) == (2, [])
+
+
+def test_links_are_not_called_missing(tmp_path: Path) -> None:
+    """Caches of downloads consist of them."""
+    folder = save(tmp_path, 4)
+    for name, said in (
+        ("generator.safetensors", "generator.safetensors is a link: put the file itself there"),
+        ("manifest.json", "its manifest.json is a link"),
+    ):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+        complaint(lambda: checkpoint.verify(folder), said)
 
 
 def test_a_manifest_without_what_is_needed(tmp_path: Path) -> None:

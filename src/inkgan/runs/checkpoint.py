@@ -67,7 +67,8 @@ def step_of(name: str) -> int | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    return int(match[2]) if match[1] == "step" else -int(match[2])
+    step = int(match[2]) if match[1] == "step" else -int(match[2])
+    return step if checkpoint_name(step) == name else None
 
 
 def list_steps(folder: Path) -> list[int]:
@@ -145,7 +146,7 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
 
     Args:
         folder: the checkpoint or model.
-        stems: check only files of these names (without ending); None checks all, and that there are no others.
+        stems: check only files of these names (without ending); None checks all, and that no others have such names.
 
     Raises:
         CheckpointError: a file is missing or differs; the message names it. If the system could not read it, the
@@ -166,15 +167,21 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
         raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is incomplete.")
     if wanted is None:
         with _reading(folder):
-            others = sorted(path for path in folder.iterdir() if path.name not in {*listed, MANIFEST})
+            others = sorted(path for path in _unlisted(folder, listed) if _FILE_NAME.fullmatch(path.name))
         if others:
             raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
+
+
+def _unlisted(folder: Path, listed: Iterable[str]) -> list[Path]:
+    """Return what lies in a checkpoint beside the files that its manifest lists."""
+    return [path for path in folder.iterdir() if path.name not in {*listed, MANIFEST}]
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
     with _reading(path):
         if not is_regular(path):
-            raise CheckpointError(f"{shown(path)} is missing, so the checkpoint cannot be used.")
+            why = "is a link: put the file itself there" if path.is_symlink() else "is missing"
+            raise CheckpointError(f"{shown(path)} {why}, so the checkpoint cannot be used.")
         size = path.stat().st_size
         same = size == entry.get("size") and size <= _LARGEST_FILE and sha256_of(path) == entry.get("sha256")
         if not same and path.suffix == ".json" and size <= _LARGEST_DOCUMENT:
@@ -204,7 +211,8 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
     path = folder / f"{stem}.json"
     with _reading(path):
         if not is_regular(path):
-            raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: it has no {path.name}.")
+            why = f"its {path.name} is a link" if path.is_symlink() else f"it has no {path.name}"
+            raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: {why}.")
         if path.stat().st_size > _LARGEST_DOCUMENT:
             raise CheckpointError(f"{shown(path)} is larger than 1 MiB: this is not a checkpoint of inkgan.")
         given = path.read_bytes()
@@ -338,14 +346,14 @@ def prune(folder: Path, keep: int, also: Iterable[int] = ()) -> None:
 
 
 def remove(folder: Path, step: int) -> None:
-    """Remove one checkpoint, if it is as it was saved: it is not a link, and its files are those in its manifest.
+    """Remove one checkpoint, if it is as it was saved: it is not a link, and holds the files in its manifest alone.
 
     It loses its name first, so that a half-removed one does not look whole.
     """
     path = folder / checkpoint_name(step)
     with contextlib.suppress(OSError, CheckpointError):
         verify(path)
-        if not path.is_symlink():
+        if not path.is_symlink() and not _unlisted(path, files_listed(path)):
             doomed = path.with_name(f".tmp-removed-{path.name}")
             _erase(doomed)
             _erase(path.rename(doomed))
