@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from inkgan.config.schema import Precision
 
-#: Parameters of mallopt(3): the largest block that comes from the heap, and how much of the heap may be unused.
-_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+#: Parameters of mallopt(3): the largest block that comes from the heap, how many may come from elsewhere, and how much of
+#: the heap may be unused.
+_M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_TRIM_THRESHOLD = -3, -4, -1
+_LARGEST_INT = 2**31 - 1
 #: PyTorch's default dtype before the first of the open :func:`usual_arithmetic` contexts, once for each of them.
 _DTYPES_BEFORE: list[torch.dtype] = []
 _LOCK = threading.Lock()
@@ -156,8 +158,9 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
-    for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-        mallopt(parameter, 2**31 - 1)  # the largest value of C's int
+    if not mallopt(_M_MMAP_THRESHOLD, _LARGEST_INT):  # glibc before 2.35 allows no more than 32 MiB
+        mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)
 
 
 def environment(device: str, threads: int, precision: str) -> dict[str, Any]:
