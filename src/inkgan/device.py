@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from inkgan.config.schema import Precision
 
-#: Parameters of mallopt(3): the largest block that comes from the heap, how many may come from elsewhere, and how much of
-#: the heap may be unused.
+#: Parameters of mallopt(3): the largest block that comes from the heap, how many may come from elsewhere, and how much
+#: of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_TRIM_THRESHOLD = -3, -4, -1
 _LARGEST_INT = 2**31 - 1
 #: PyTorch's default dtype before the first of the open :func:`usual_arithmetic` contexts, once for each of them.

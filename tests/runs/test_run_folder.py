@@ -83,6 +83,7 @@ def test_a_file_of_the_users_in_a_run(tmp_path: Path, name: str, force: bool) ->
         '{"recipe": "fast", "epochs": 3}',
         '{"recipe": "fast", "batch_size": "large"}',
         '{"recipe": "fast", "loss": "hinge"}',
+        '{"recipe": "best", "seed": 1, "steps": 10}',  # a preset of its own brings many of the others
         '{"model_type": "bert"}',
         "{}",
         "[]",

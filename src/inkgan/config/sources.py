@@ -190,6 +190,16 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{shown(path)} cannot be used: {error} If a newer inkgan wrote it, use that.") from None
 
 
+def holds_saved_settings(path: Path) -> bool:
+    """Whether a file holds the settings of a run: a run saves all; the files of other programs at most have some."""
+    try:
+        given = _read_table(path)
+        from_saved(given)
+    except (OSError, ConfigError):
+        return False
+    return flat(given).keys() >= ALWAYS_SAVED
+
+
 def _read_table(path: Path) -> dict[str, Any]:
     """Read the JSON that a run saved, without a check of its settings.
 

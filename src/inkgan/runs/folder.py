@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from inkgan.config import Config
-from inkgan.config.sources import ALWAYS_SAVED, read_config
+from inkgan.config.sources import holds_saved_settings, read_config
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError, reason_of, shown
 from inkgan.files import (
     first_free,
@@ -95,7 +95,7 @@ class RunFolder:
             raise OutputError(f"{shown(self.path)} is a link to nothing. Name another folder with --out.")
         if found.foreign:
             self._refuse(found.foreign[0], "which no run wrote")
-        if found.files and not self._has_settings():
+        if found.files and not holds_saved_settings(self.config_file):
             self._refuse(found.files[0], "but no config.json of a run")
         if found.files and not force:
             raise OutputError(
@@ -116,14 +116,6 @@ class RunFolder:
             found = next((path for path in found.rglob("*") if path.is_file()), found)
         name = found.relative_to(self.path)
         raise OutputError(f"{shown(self.path)} holds {shown(name)}, {reason}. Move it, or name another --out.")
-
-    def _has_settings(self) -> bool:
-        """Whether the settings here are those of a run: a run saves all, and other programs at most have some."""
-        try:
-            given = read_config(self.config_file).model_fields_set
-        except ConfigError:
-            return False
-        return given >= {key.partition(".")[0] for key in ALWAYS_SAVED}
 
     # Settings
 
