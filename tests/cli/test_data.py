@@ -148,7 +148,7 @@ def test_images_of_many_sizes_need_resize(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for number in range(20):
         Image.fromarray(pixels(1, 10 + number, 12)[0]).save(tmp_path / "own" / f"{number}.png")
-    with pytest.raises(DataError, match=r"1 of 20 images is used.*--resize 32"):
+    with pytest.raises(DataError, match=r"1 of 20 images is used.*--set data.resize=32"):
         run("check", "own")
     assert "train: 16 images of 8x9x1" in run("check", "own", "--resize", "8x9")
     assert "own.png" in run("show", "own", "--resize", "8", "--columns", "4")

@@ -565,7 +565,7 @@ def test_a_tenth_that_is_lost_stops(folder: Path, good: int, odd: int, refused: 
         grey(folder / "a" / f"odd-{number}.png", size=(9, 5))
     told = f"{good} of {good + odd} images are used: {odd} of another size (5×9)"
     if refused:
-        complaint(lambda: load(str(folder)), told, "--resize 32")
+        complaint(lambda: load(str(folder)), told, "--set data.resize=32")
     else:
         assert load(str(folder)).notes[0].startswith(told)
 
@@ -750,7 +750,7 @@ def test_images_of_all_sizes_can_be_resized(folder: Path) -> None:
         pixels = np.full((height, width), 240, np.uint8)
         pixels[height // 3 : -height // 3, width // 3 : -width // 3] = 40
         Image.fromarray(pixels).save(folder / f"{number:02}.png")
-    complaint(lambda: load(str(folder)), "1 of 30 images is used", "--resize")
+    complaint(lambda: load(str(folder)), "1 of 30 images is used", "--set data.resize")
     data = load(str(folder), resize="16x24")
     assert data.image_shape == (16, 24, 1)
     assert data.skipped == {}

@@ -30,14 +30,18 @@ def test_check_reports_changed_files(tmp_path: Path) -> None:
 
 
 def test_the_list(tmp_path: Path) -> None:
+    """A set has the name that ``--data`` takes, even if another one has the same."""
     write_set(tmp_path / "KMNIST/raw")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / ".hidden").mkdir()
+    for name in ("folder", "Fashion_MNIST", ".hidden"):
+        (tmp_path / name).mkdir()
     (tmp_path / "notes.txt").touch()
-    for name in ("own.npz", "bare.npy"):
+    for name in ("own.npz", "bare.npy", "folder.npz", "mnist.npz"):
         (tmp_path / name).write_bytes(b"never read")
-    found = {entry.name: entry for entry in inventory(tmp_path)}
-    assert set(found) == {*KNOWN, "folder", "own", "bare.npy"}
+    listed = inventory(tmp_path)
+    found = {entry.name: entry for entry in listed}
+    own = {"folder", "own", "bare.npy", "folder.npz", "mnist.npz", str(tmp_path / "Fashion_MNIST")}
+    assert set(found) == {*KNOWN, *own}
+    assert len(listed) == len(found)
     assert (found["mnist"].images, found["mnist"].classes) == (70_000, 10)
     assert found["kmnist"].here
     assert found["kmnist"].where == str(tmp_path / "KMNIST" / "raw")

@@ -205,7 +205,7 @@ def test_large_images_are_reported_with_the_time_they_take(tmp_path: Path) -> No
     np.savez(tmp_path / "large.npz", images=images)
     (note,) = load(tmp_path / "large.npz").notes
     assert "140×112 take about 20 times as long" in note
-    assert "--resize 64" in note
+    assert "--set data.resize=64" in note
     np.savez(tmp_path / "long.npz", images=pixels(5, 2, 200))  # half as many pixels as an image of MNIST
     assert load(tmp_path / "long.npz").notes == ()
     assert load(tmp_path / "large.npz", resize=128).notes == ()

@@ -65,7 +65,7 @@ def require_most(found: Sequence[Found], used: Sequence[Found], skipped: Skipped
     if classes or splits or 10 * lost >= len(used) + lost:
         remedy = "Repair, convert, move or remove the others"
         if any(reason.startswith(OTHER_SIZE) for reason in skipped):
-            remedy = "--resize 32 brings all to one size"
+            remedy = "--set data.resize=32 brings all to one size"
         elif [*skipped.lost_images()] == [NO_CLASS]:
             remedy = "Sort them into folders of their classes, or move them elsewhere"
         raise DataError(f"{source}: {'; '.join(complaints)}. {remedy}.")

@@ -53,8 +53,16 @@ def inventory(directory: Path | None) -> list[Entry]:
     for path in entries(expanded(directory)):
         is_set = is_folder(path) or path.suffix.lower() in ARRAY_SUFFIXES
         if is_set and path.name not in taken and not path.name.startswith("."):
-            listed.append(Entry(shown(path.name.removesuffix(".npz")), None, None, shown(path)))
+            listed.append(Entry(shown(_name_for(path)), None, None, shown(path)))
     return listed
+
+
+def _name_for(path: Path) -> str:
+    """Return what ``--data`` takes for a set in the data folder: its name, or more if that is the name of another."""
+    name = path.name.removesuffix(".npz")
+    if find_known(name) is None and (name == path.name or not path.with_name(name).exists()):
+        return name
+    return path.name if name != path.name else str(path)
 
 
 def copies(data: DataSet) -> dict[str, int]:

@@ -302,7 +302,7 @@ def _note_of_large_images(train: Split) -> list[str]:
     if max(height, width) <= _LARGE_SIDE or times < _MUCH_LONGER:
         return []
     longer = f"about {times:,.0f} times as long to train on as MNIST's 28×28"
-    return [f"images of {height}×{width} take {longer}; --resize 64 makes them smaller"]
+    return [f"images of {height}×{width} take {longer}; --set data.resize=64 makes them smaller"]
 
 
 def _note_of_equal_channels(train: Split) -> list[str]:
