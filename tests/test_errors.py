@@ -95,7 +95,7 @@ def test_what_to_give_in_place_of_a_wrong_value(kind: Any, value: object, expect
     assert instead(wrong) == expected
 
 
-@pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, True, False, 10**400, "9" * 400])
+@pytest.mark.parametrize("value", ["nan", "x", None, -0.1, 1.1, True, np.True_, 10**400, "9" * 400])
 def test_a_value_that_is_no_number_in_the_range_is_refused(value: object) -> None:
     assert (number_between(0, "", 0, 1), number_between("1", "", 0, 1)) == (0, 1)
     with pytest.raises(ConfigError, match=r"^the share is .{1,80}, not 0 to 1$"):

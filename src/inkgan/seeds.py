@@ -53,7 +53,9 @@ def valid_seed(seed: Any) -> int:
     Raises:
         ConfigError: it is not a whole number, or is out of range.
     """
-    return whole_number(seed, "the seed {} is out of range. Seeds run from 0 to 2^63 - 1.", 0, LARGEST_SEED)
+    return whole_number(
+        seed, "the seed {} is not allowed. A seed is a whole number from 0 to 2^63 - 1.", 0, LARGEST_SEED
+    )
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

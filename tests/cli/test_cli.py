@@ -414,7 +414,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         ("data list", "No such command 'list'. Type `inkgan data --help`."),
         ("sample", "Missing argument 'RUN_OR_MODEL'. Type `inkgan sample --help`."),
         ("train --stepz 3", "(Possible options: --set, --steps, --stop-at). Type `inkgan train --help`."),
-        ("write 1 --seed 9223372036854775808 -o a.png", "Seeds run from 0"),
+        ("write 1 --seed 9223372036854775808 -o a.png", "A seed is a whole number from 0"),
         ("morph 1 -o a.exe", "a.exe does not say what to write."),
         ("data --data-dir none", "none is not a folder."),
         ("data --data-dir=", "--data-dir was given an empty value"),

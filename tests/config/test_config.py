@@ -170,6 +170,7 @@ def test_settings_that_a_loss_sets() -> None:
         resolve(overrides={"loss": loss})
     assert "loss=[1] is not allowed: give 'non-saturating'" in complaint("loss=[1]")
     assert "the tutorial is fixed and has no critic_steps" in complaint("recipe=tutorial", "critic_steps=2")
+    assert "the tutorial is fixed and has no loss" in complaint("recipe=tutorial", "loss=wgan-gp")
 
 
 def test_a_penalty_that_the_loss_does_not_have() -> None:

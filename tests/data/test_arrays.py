@@ -409,7 +409,8 @@ def test_a_file_without_names_and_a_bare_array(file: Path) -> None:
 
 def test_arrays_of_the_same_meaning_or_of_none(file: Path) -> None:
     images = pixels(20, 8, 8)
-    complaint(lambda: having(file, images=images, x_train=images), "`images`", "`x_train`", "both images")
+    complaint(lambda: having(file, images=images, x_train=images), "`images`", "`x_train`", "both images for train")
+    complaint(lambda: having(file, x_test=images, test_images=images), "both images for test")
     complaint(lambda: having(file, images=images, y_test=numbers(4)), "no array `images` for test")
     complaint(lambda: having(file, x_test=images), "no array `images` for train")
     assert having(file, images=images, boxes=numbers(4)).notes == ("arrays that are not used: boxes",)

@@ -520,7 +520,7 @@ def _noise(*shape: int) -> Images:
         ({"images": np.full((200, 28, 28), 300)}, (), "pixels from 300 to 300; allowed are whole numbers 0 to 255"),
         ({"other": _noise(200, 28, 28)}, (), "no array `images` for train, but other"),
         ({"images": _noise(200, 28, 28)}, ("--n", "127"), "give 128 to 1,000,000"),
-        ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "the seed -1 is out of range"),
+        ({"images": _noise(200, 28, 28)}, ("--seed", "-1"), "the seed -1 is not allowed"),
         ({"images": _noise(200, 28, 28)}, ("--report", "card.pdf"), "a report is an .html file"),
         ({"images": _noise(200, 28, 28)}, ("--data", "nmist"), "Did you mean 'mnist'?"),
         ({"images": _noise(1300, 28, 28)}, ("--data", "images.npz"), "has no labels, so nothing can be measured"),

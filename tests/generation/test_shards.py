@@ -908,7 +908,7 @@ def test_the_patterns_of_the_guide_match_shards_alone(
         ({"background": "black"}, "background = 'black'"),
         ({"count": 10**12 + 1}, "count = 1000000000001"),
         ({"shards": 0}, "shards = 0"),
-        ({"seed": -1}, "the seed -1 is out of range"),
+        ({"seed": -1}, "the seed -1 is not allowed"),
         ({"seed": 2**63}, "the seed 9223372036854775808"),
         ({"style": -0.1}, "the style -0.1 is out of range"),
         ({"style": 1.1}, "the style 1.1"),

@@ -270,7 +270,10 @@ class Config(_Settings):
             raise ValueError("give either steps or seconds, not both" if self.steps else "give steps or seconds")
         totals = [*self.extended_from, self.steps or math.inf]
         if totals != sorted(set(totals)) or (self.extended_from and self.steps is None):
-            raise ValueError(f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone")
+            raise ValueError(
+                f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone; "
+                "a new run needs extended_from=[]"
+            )
         return self
 
     @model_validator(mode="after")

@@ -153,14 +153,15 @@ def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[
     unused = []
     for key in members:
         split, words = split_from_name(key)
-        role = _UNNAMED.get(key) or (_ROLES.get(*words) if len(words) == 1 else None)
+        word = words.pop() if len(words) == 1 else ""
+        role = _UNNAMED.get(key) or _ROLES.get(word)
         if role is None:
             unused.append(key)
             continue
         other = roles.setdefault(split or "train", {}).setdefault(role, key)
         if other != key:
             both = f"`{printable(other)}` and `{printable(key)}`"
-            raise DataError(f"{source}: {both} are both {role} to train on. Leave one of them out.")
+            raise DataError(f"{source}: {both} are both {role} for {split or 'train'}. Leave one of them out.")
     for split, keys in roles.items():
         if "images" not in keys:
             held = printable(", ".join([*members][:8])) or "nothing"
