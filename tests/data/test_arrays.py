@@ -283,6 +283,17 @@ def test_labels_that_are_words(file: Path) -> None:
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
 
 
+def test_words_that_are_numbers_are_in_the_order_of_their_values(file: Path) -> None:
+    """As folders with such names are."""
+    images, words = pixels(30, 8, 8), np.array(["10", "9", "2"])[numbers(30, 3)]
+    data = having(file, images=images, labels=words)
+    assert data.class_names == ("2", "9", "10")
+    word_of = {image.tobytes(): word for image, word in zip(images, words.tolist(), strict=True)}
+    assert data.train.labels is not None
+    named = [data.class_names[label] for label in data.train.labels]
+    assert named == [word_of[image.tobytes()] for image in data.train.images]
+
+
 def test_labels_that_are_words_in_one_split_only(file: Path) -> None:
     """Which number means which word cannot be known."""
     words = np.array(["pear", "apple", "fig"])[numbers(30, 3)]

@@ -21,7 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, most_unpacked, require_room
+from inkgan.data.sets import (
+    DataSet,
+    ReadingOptions,
+    assemble,
+    distinct_names,
+    in_order,
+    most_unpacked,
+    require_room,
+)
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
 from inkgan.files import is_file
@@ -207,8 +215,11 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
 def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Replace the words of labels by numbers; return these, and the words as the names of the classes."""
     words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
-    names = distinct_names(words.tolist(), f"{source}: `labels`")  # an error if a word holds an invalid code point
-    return {split: np.searchsorted(words, array) for split, array in labels.items()}, names
+    ordered = in_order(words.tolist())  # an error if a word holds an invalid code point
+    number_of = {word: number for number, word in enumerate(ordered)}
+    numbers = np.array([number_of[word] for word in words.tolist()])
+    names = distinct_names(ordered, f"{source}: `labels`")
+    return {split: numbers[np.searchsorted(words, array)] for split, array in labels.items()}, names
 
 
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:

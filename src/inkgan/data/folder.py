@@ -45,7 +45,7 @@ from inkgan.data.found_files import (
 )
 from inkgan.data.picture_files import UnusableError, pixels_of, size_of
 from inkgan.data.pixels import resized
-from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, require_room
+from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, in_order, require_room
 from inkgan.data.splits import Split, split_from_name, splits_among
 from inkgan.errors import DataError, listed, reason_of, shown
 from inkgan.files import Progress, is_run
@@ -76,7 +76,7 @@ def read_image_folder(folder: Path, name: str, reading: ReadingOptions, progress
     alike, size = (found, reading.resize) if reading.resize else _of_one_size(found, folder, skipped)
     images, used, notes = _decode(alike, size, folder, skipped, progress)
     require_most(found, used, skipped, source)
-    classes = _classes(used)
+    classes = in_order({file.class_name for file in used} - {""})
     class_names = distinct_names(classes, f"{source}: the list of its class folders")
     index_of = {name: index for index, name in enumerate(classes)}
     splits = {}
@@ -167,14 +167,6 @@ def _arranged(paths: Sequence[Path], source: str, splits: str, skipped: Skipped)
         return found
     skipped.add(NO_CLASS, *(file.path for file in found if not file.class_name))
     return classified
-
-
-def _classes(files: Sequence[Found]) -> list[str]:
-    """Return the classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
-    names = sorted({file.class_name for file in files} - {""})
-    if all(name.isascii() and name.isdigit() for name in names):
-        names.sort(key=lambda name: (int(name[:18]), name))
-    return names
 
 
 def _of_one_size(files: Sequence[Found], folder: Path, skipped: Skipped) -> tuple[list[Found], tuple[int, int]]:

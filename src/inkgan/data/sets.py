@@ -313,6 +313,14 @@ def _note_of_equal_channels(train: Split) -> list[str]:
     return ["red, green and blue are equal in every pixel: save one of the channels, so that inkgan sees grey images"]
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
+    found = sorted(names)
+    if all(name.isascii() and name.isdigit() for name in found):
+        found.sort(key=lambda name: (int(name[:18]), name))
+    return found
+
+
 def distinct_names(given: Sequence[str], where: str) -> list[str]:
     """Return names of classes in printable form.
 
