@@ -191,6 +191,38 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest
     assert set(tmp_path.iterdir()) == {*mine, link, *in_use, *elsewhere, tmp_path / "a.png", tmp_path / "b.html"}
 
 
+def test_what_another_user_left_does_not_hinder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of all users, such as /tmp, only its owner may remove a file."""
+    ended = ended_process()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: ended)
+        left = [files._temporary_path(tmp_path / name, "") for name in "abc"]
+    for path in left:
+        path.touch()
+    unlink = Path.unlink
+    owned: list[Path] = []
+
+    def unlink_own(path: Path) -> None:
+        if not owned:
+            owned.append(path)
+        if path == owned[0]:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink_own)
+    remove_abandoned(tmp_path)
+    assert [path for path in left if path.exists()] == owned
+
+
+def test_the_ending_of_a_link(tmp_path: Path) -> None:
+    """A temporary file has the ending that was given: it says in which format a picture is written."""
+    (tmp_path / "link.png").symlink_to(tmp_path / "target")
+    with atomic_write(tmp_path / "link.png") as temporary:
+        assert temporary.suffix == ".png"
+        temporary.touch()
+    assert (tmp_path / "target").is_file()
+
+
 def test_containers_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each container has its own process ids, so one cannot know whether the other's processes have ended."""
     left = left_by(ended_process(), tmp_path)

@@ -70,7 +70,7 @@ def is_file(path: Path) -> bool:
 
 def is_run(path: Path) -> bool:
     """Whether a path is the folder of a run that has begun."""
-    return is_file(path / "config.json") and is_folder(path / "checkpoints")
+    return is_file(path / "config.json") and (is_folder(path / "checkpoints") or is_file(path / "lock"))
 
 
 def is_regular(path: Path) -> bool:
@@ -254,7 +254,7 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
     refuse_to_overwrite(path, force=force)
     target = _behind_links(path)
     remove_abandoned(target.parent)
-    temporary = _temporary_path(target)
+    temporary = _temporary_path(target, path.suffix)
     try:
         with output_errors(path):
             if target == path:  # no folder is made at the far end of a link: its disk may not be mounted now
@@ -316,19 +316,19 @@ def is_temporary(name: str) -> bool:
 
 def temporary_folder(parent: Path) -> Path:
     """Make a folder for temporary files; make its parent if necessary."""
-    folder = _temporary_path(parent / "inkgan")
+    folder = _temporary_path(parent / "inkgan", "")
     folder.mkdir(parents=True)
     return folder
 
 
-def _temporary_path(target: Path) -> Path:
-    """Return a path beside a target that no other process takes, and whose name says which process took it.
+def _temporary_path(target: Path, suffix: str) -> Path:
+    """Return a path with an ending, beside a target, that no other process takes; its name says which process did.
 
     Processes in other containers or on other machines may have the same number, so the machine is part of the name.
     """
     # Encoded again: where the locale is not UTF-8, a path has no letters for the bytes of other languages.
     name = os.fsdecode(os.fsencode(target.name)[:_REPEATED].decode("utf-8", "ignore").encode())
-    ending = target.suffix if len(os.fsencode(target.suffix)) <= _REPEATED_ENDING else ""
+    ending = suffix if len(os.fsencode(suffix)) <= _REPEATED_ENDING else ""
     numbers = f"{_machine_number()}{os.getpid():07d}{secrets.randbelow(10**6):06d}"
     return target.with_name(f".{name}.{numbers}.tmp{ending}")
 
@@ -343,7 +343,8 @@ def remove_abandoned(parent: Path) -> None:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.is_file(follow_symlinks=False):
-                Path(entry).unlink()
+                with contextlib.suppress(OSError):  # another user's, in a folder such as /tmp
+                    Path(entry).unlink()
 
 
 def _machine_number() -> str:

@@ -143,6 +143,14 @@ def test_nothing_is_written_into_a_part_of_a_run(tmp_path: Path, place: str) -> 
     fill(tmp_path / "mine", {"2.png": "new"})
 
 
+def test_nothing_is_written_into_a_run_before_its_first_checkpoint(tmp_path: Path) -> None:
+    """A trainer has locked the folder; the tutorial trains 300 steps before it saves."""
+    for name in ("config.json", "lock"):
+        (tmp_path / name).touch()
+    with pytest.raises(OutputError, match="is the folder of a run"):
+        fill(tmp_path, {"0.png": "new"}, force=True)
+
+
 def test_a_folder_that_another_process_makes_at_the_same_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
