@@ -333,7 +333,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         ("doctor .", ". is not the folder of a run: it has no config.json, but holds the folders of runs, such as "),
         (
             "doctor full",
-            "full is not the folder of a run: it has no config.json. `inkgan train` prints it.",
+            "full is not the folder of a run: it has no config.json. Name the folder that `inkgan train` printed.",
         ),
         ("train --resume --force --out run", "--resume continues the run in --out, and --force replaces it"),
         ("train --extend 9 --force --out run", "--extend continues the run"),

@@ -127,7 +127,8 @@ class RunFolder:
         """
         if not self.is_run:
             raise CheckpointError(
-                f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. `inkgan train` prints it."
+                f"{shown(self.path)} is not the folder of a run: {self.why_no_run()}. "
+                "Name the folder that `inkgan train` printed."
             )
         try:
             return read_config(self.config_file)

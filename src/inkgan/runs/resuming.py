@@ -51,8 +51,9 @@ def require_same(run: RunFolder, asked: Config, digest: str | None = None) -> No
     newest, state = run.newest_checkpoint()
     if newest:
         _require_unedited(run, saved, newest, state)
-    has_other_images = digest is not None and digest != state.get("digest", digest)
-    if digest is None or state.get("digest") == digest:
+    learned_from = state.get("digest")  # None before the first checkpoint
+    has_other_images = None not in (digest, learned_from) and digest != learned_from
+    if digest in (None, learned_from):  # the same data may have moved
         saved = saved.model_copy(update={"data": asked.data})
     elif has_other_images:  # say that the images differ, and not that they have another name
         place = {"name": asked.data.name, "directory": asked.data.directory}
