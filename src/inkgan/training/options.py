@@ -204,7 +204,8 @@ def default_folder(config: Config) -> Path:
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
     """Refuse an unknown network, healing where it does not work, and processes that cannot share a step evenly."""
     networks.require_known(config.network)
-    require_fitting_network(config)
+    if config.network == "tutorial":  # only its recipe saves the statistics without which nobody can draw from it
+        raise ConfigError("the network 'tutorial' has its own recipe. Choose --recipe tutorial, or another network.")
     is_tutorial = config.recipe == "tutorial"
     if heal and is_tutorial:
         raise ConfigError("the tutorial is fixed, so it cannot be healed. Choose --recipe fast, or leave out --heal.")
@@ -221,25 +222,4 @@ def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
         raise ConfigError(
             f"{processes} processes cannot share slices={config.slices} evenly; {possible} can. Or give a new run "
             f"--set slices={processes}{batch}, or a multiple of it that divides the batch size."
-        )
-
-
-def require_fitting_network(config: Config, num_classes: int = 0) -> None:
-    """Refuse the tutorial's network in the recipes fast and best with settings that do not fit it.
-
-    Args:
-        config: the settings.
-        num_classes: the number of classes of the data; 0 if they have no labels, or are not loaded yet.
-
-    Raises:
-        ConfigError: they do not fit.
-    """
-    if config.network != "tutorial":
-        return
-    has_labels = config.conditional and num_classes > 0
-    # The latents are as long as networks/tutorial.py says, which imports PyTorch.
-    if config.latent_dim != 100 or config.penalty.weight or has_labels:
-        raise ConfigError(
-            "the network 'tutorial' has latents of 100 numbers, no labels and no penalty. Train it with --recipe "
-            "tutorial, or with --set latent_dim=100 --set conditional=false --set penalty.weight=0."
         )

@@ -17,7 +17,7 @@ from inkgan.runs.folder import RunFolder, claim
 from inkgan.runs.resuming import precision_to_resume, require_same
 from inkgan.training.doctor import read_thresholds
 from inkgan.training.notebook import NotebookWatcher, is_notebook
-from inkgan.training.options import TrainingOptions, checked, complete_options, default_folder, require_fitting_network
+from inkgan.training.options import TrainingOptions, checked, complete_options, default_folder
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import Team, is_restart, team_of
 from inkgan.training.watching import Result, Watcher
@@ -126,7 +126,6 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
     for note in data.notes:
         watcher.warn(note)
-    require_fitting_network(config, len(data.class_names))
 
     # Only now is PyTorch imported.
     from inkgan.training.healing import MOST_HEALINGS
