@@ -418,14 +418,21 @@ def test_the_largest_loss_is_named() -> None:
         (reset_game_settings, ("penalty.weight=0.2", "generator.learning_rate=0.1"),
          ("generator.learning_rate=0.003", "penalty.weight=0.4")),
         (reset_game_settings, ("loss=wgan-gp", "penalty.weight=1"), ("penalty.weight=10",)),
+        (reset_game_settings, ("discriminator.learning_rate=0.001", "penalty.weight=1.2"),
+         ("discriminator.learning_rate=0.00033", "penalty.weight=3.6")),
+        (reset_game_settings, ("discriminator.learning_rate=0.00003",), ("discriminator.learning_rate=0.003",)),
         (stronger_discriminator, (), ("generator.learning_rate=0.001",)),
+        (stronger_discriminator, ("generator.learning_rate=0.001",), ("generator.learning_rate=0.00033",)),
         (stronger_discriminator, ("discriminator.learning_rate=1e-5",), ("discriminator.learning_rate=0.003",)),
     ],
 )  # fmt: skip
 def test_what_is_proposed(
     propose: Callable[[Line, Config], Remedy], overrides: tuple[str, ...], settings: tuple[str, ...]
 ) -> None:
-    """A remedy restores the recipe's values if the run has others; else it divides a rate or triples the penalty."""
+    """A remedy restores the recipe's values if the run has others; else it divides a rate or triples the penalty.
+
+    It does so again if that did not help, and does not undo it.
+    """
     assert propose({}, resolve(overrides=overrides)).settings == settings
 
 
@@ -469,6 +476,16 @@ def test_classes_that_come_and_go_between_lines_without_a_look() -> None:
     assert finding.sentence == (
         "classes come and go: now 'b' is drawn 9.9 times as often as it is asked for, and one look before it was 'a'"
     )
+
+
+def test_the_first_looks_say_nothing_about_classes_that_come_and_go() -> None:
+    """Both looks that are compared must be after step 50, at any interval."""
+    first, second = (
+        {"doctor/classes_known": 0.5, "doctor/too_often": 9.9, "doctor/too_often_class": n} for n in (0.0, 1.0)
+    )
+    lines = [{"step": 40, **first}, {"step": 80, **second}, {"step": 120, **first}]
+    assert judged(_CONFIG, lines[:2]).findings == []
+    assert [finding.rule.name for finding in judged(_CONFIG, lines).findings] == ["oscillating"]
 
 
 def test_until_when_a_run_that_diverged_was_healthy() -> None:

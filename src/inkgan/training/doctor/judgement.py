@@ -133,7 +133,7 @@ class Doctor:
         new = []
         signals = {name: value for name, value in line.items() if name.startswith("doctor/")}
         line = {**line, **self._before}  # a rule may compare this look with the one before it
-        if signals:
+        if signals and step >= Rule.grace:  # until then, everything looks ill
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
         config = self.config.at(step)  # the settings that hold at the step
         for rule in self._rules:

@@ -22,6 +22,8 @@ Line = Mapping[str, float]
 _KNOWS = 0.55
 #: From here on, it knows enough for its errors on held-out images to excuse the same errors on generated ones.
 _KNOWS_SOME = 0.4
+#: A remedy that is applied three times, as often as healing does, divides a learning rate by 27.
+_MOST_SLOWED = 30
 #: The batch size that a remedy proposes; smaller batches do not help.
 _SMALL_BATCH = 16
 #: The prefix of the signals of the previous look.
@@ -113,10 +115,21 @@ def _most_unusual_rate(config: Config) -> tuple[str, float]:
     return max(ratios.items(), key=lambda item: max(item[1], 1 / item[1]))
 
 
-def _changed_rates(config: Config) -> dict[str, float]:
-    """Return the recipe's own value of each learning rate that the run has changed."""
+def _changed_rates(config: Config, slowed: str = "") -> dict[str, float]:
+    """Return the recipe's own value of each learning rate that the run has changed.
+
+    Args:
+        config: the settings.
+        slowed: the network that the remedy slows down. A lower rate than usual may come from the same remedy, so that
+            does not count.
+    """
+    changed = {}
     rates = learning_rates(config)
-    return {key: usual for key, usual in usual_rates(config.recipe).items() if rates[key] != usual}
+    for key, usual in usual_rates(config.recipe).items():
+        was_slowed = key.startswith(f"{slowed}.") and usual / _MOST_SLOWED <= rates[key] < usual
+        if rates[key] != usual and not was_slowed:
+            changed[key] = usual
+    return changed
 
 
 def _raised_rates(config: Config) -> dict[str, float]:
@@ -225,7 +238,7 @@ def lower_rates(_line: Line, config: Config) -> Remedy:
 
 def reset_game_settings(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates and penalty; if the run has them, weaken the discriminator."""
-    tries = _changed_rates(config)
+    tries = _changed_rates(config, slowed="discriminator")
     weight = resolve(overrides={"recipe": config.recipe, "loss": config.loss}).penalty.weight
     # Penalty weights of earlier versions refer to another range of pixels, so they cannot be compared.
     if config.penalty.pixels == "-1..1" and config.penalty.weight < weight:
@@ -240,7 +253,7 @@ def reset_game_settings(_line: Line, config: Config) -> Remedy:
 def stronger_discriminator(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates; if the run has them, slow the generator down."""
     slower = {"generator.learning_rate": config.generator.learning_rate / 3}
-    return Remedy(_settings(_changed_rates(config) or slower))
+    return Remedy(_settings(_changed_rates(config, slowed="generator") or slower))
 
 
 def usual_learning_rates(_line: Line, config: Config) -> Remedy:
