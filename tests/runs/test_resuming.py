@@ -140,6 +140,16 @@ def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, ke
     assert runs.listing(folder) == before
 
 
+def change_state(saved: Path, values: dict[str, object]) -> None:
+    """Change values in the state.json of a checkpoint, and its manifest with them."""
+    state = checkpoint.read_document(saved, "state")
+    (saved / "state.json").write_text(json.dumps(state | values), "utf-8")
+    listed = checkpoint.read_document(saved, "manifest")
+    content = (saved / "state.json").read_bytes()
+    listed["files"]["state.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (saved / "manifest.json").write_text(json.dumps(listed), "utf-8")
+
+
 @pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     ("key", "value", "said"),
@@ -163,16 +173,19 @@ def test_a_state_that_does_not_fit(
 ) -> None:
     """A wrong value in state.json is a one-line error even if the manifest fits it, and nothing is written."""
     folder = runs.copy(stopped_run, tmp_path / "run")
-    newest = runs.newest(folder)
-    state = checkpoint.read_document(newest, "state")
-    (newest / "state.json").write_text(json.dumps(state | {key: value}), "utf-8")
-    listed = checkpoint.read_document(newest, "manifest")
-    content = (newest / "state.json").read_bytes()
-    listed["files"]["state.json"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (newest / "manifest.json").write_text(json.dumps(listed), "utf-8")
+    change_state(runs.newest(folder), {key: value})
     before = runs.listing(folder)
     refusal(lambda: runs.train(folder, small_data, resume=True), said, kind=CheckpointError)
     assert runs.listing(folder) == before
+
+
+@pytest.mark.usefixtures("fast_saves")
+def test_a_best_checkpoint_that_is_gone(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """A better one replaced it and was set aside later; the best is the best of those that are there."""
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    change_state(runs.newest(folder), {"best_step": 1, "best_value": 0.5})
+    runs.train(folder, small_data, resume=True)
+    assert "best_step" not in checkpoint.read_state(runs.newest(folder))
 
 
 @pytest.mark.usefixtures("fast_saves")

@@ -132,9 +132,23 @@ def test_a_buffer_of_any_type_is_saved(tmp_path: Path, small_data: Path, mine: A
 
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
-def test_a_network_that_cannot_be_saved_is_refused(mine: Any, role: str) -> None:
-    change(mine, role, lambda network: network.register_buffer("grid", torch.zeros(3, dtype=torch.bfloat16)))
-    with pytest.raises(ConfigError, match=rf"^the network 'mine' cannot be saved: grid of its {role} is "):
+@pytest.mark.parametrize(
+    ("buffer", "said"),
+    [
+        (torch.zeros(3, dtype=torch.bfloat16), "is torch.bfloat16, which NumPy does not have"),
+        (torch.tensor([0.0, -torch.inf]), "holds numbers that are not finite. If it is a constant, register it with"),
+    ],
+)
+def test_a_network_that_cannot_be_saved_is_refused(mine: Any, role: str, buffer: Tensor, said: str) -> None:
+    change(mine, role, lambda network: network.register_buffer("grid", buffer))
+    with pytest.raises(ConfigError, match=rf"^the network 'mine' cannot be saved: grid of its {role} {said}"):
+        built()
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_a_network_without_a_parameter_to_train_is_refused(mine: Any, role: str) -> None:
+    change(mine, role, lambda network: network.requires_grad_(False))
+    with pytest.raises(ConfigError, match=rf"cannot learn: its {role} has no parameter that is trained\.$"):
         built()
 
 
@@ -191,6 +205,28 @@ def test_layers_that_draw_random_numbers(tmp_path: Path, small_data: Path, mine:
     runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
     runs.train(tmp_path / "parts", small_data, resume=True, **options)
     assert torch.equal(torch.get_rng_state(), before)
+    assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
+
+
+class Frozen(Discriminator):
+    """A discriminator with a normalisation whose statistics its author fixed."""
+
+    def __init__(self, shape: list[int]) -> None:
+        super().__init__(shape)
+        self.norm = nn.BatchNorm1d(math.prod(shape)).eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N]."""
+        return super().forward(self.norm(images.flatten(1)))
+
+
+def test_layers_in_evaluation_mode_stay_in_it(tmp_path: Path, small_data: Path, mine: Any) -> None:
+    """A new run shows pictures and looks before the first step, and a resumed one does not: neither may matter."""
+    mine.build_discriminator = lambda about: Frozen(about["image_shape"])
+    options: dict[str, Any] = {"settings": ["network=mine"], "steps": 3}
+    runs.train(tmp_path / "whole", small_data, **options)
+    runs.train(tmp_path / "parts", small_data, stop_at=1, **options)
+    runs.train(tmp_path / "parts", small_data, resume=True, **options)
     assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
 
 

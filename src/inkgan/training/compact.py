@@ -373,12 +373,17 @@ class Compact(Recipe):
 
 @contextlib.contextmanager
 def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode: batch normalisation uses running statistics, and dropout is off."""
+    """Put a network into evaluation mode: batch normalisation uses running statistics, and dropout is off.
+
+    Afterwards, each layer has the mode that it had: a network of the user's own may keep one in evaluation mode.
+    """
+    were_training = {module: module.training for module in network.modules()}
     network.eval()
     try:
         yield
     finally:
-        network.train()
+        for module, was_training in were_training.items():
+            module.training = was_training
 
 
 def schedule_factor(info: StepInfo, fade: float) -> float:

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +42,8 @@ def require_trainable(
     networks = {"generator": generator, "discriminator": discriminator}
     for kind, network in networks.items():
         _require_savable(name, kind, network)
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise ConfigError(f"the network {name!r} cannot learn: its {kind} has no parameter that is trained.")
     labels = torch.zeros(_IMAGES, dtype=torch.int64) if description["num_classes"] else None
     latents = torch.zeros(_IMAGES, description["latent_dim"])
     tried = copy.deepcopy(networks)
@@ -74,16 +77,21 @@ def require_trainable(
 
 
 def _require_savable(name: str, kind: str, network: nn.Module) -> None:
-    """Refuse a network with a tensor that NumPy, and so a checkpoint, cannot hold."""
+    """Refuse a network with a tensor that no checkpoint holds: of a type that NumPy lacks, or not finite."""
     for key, value in network.state_dict().items():
         try:
-            value.numpy(force=True)
+            is_finite = np.isfinite(value.numpy(force=True)).all()
         except (AttributeError, TypeError):
             found = value.dtype if isinstance(value, Tensor) else type(value).__name__
             raise ConfigError(
                 f"the network {name!r} cannot be saved: {key} of its {kind} is {found}, which NumPy does not have. "
                 "Use a tensor of another type, such as float32."
             ) from None
+        if not is_finite:
+            raise ConfigError(
+                f"the network {name!r} cannot be saved: {key} of its {kind} holds numbers that are not finite. If it "
+                "is a constant, register it with persistent=False."
+            )
 
 
 def _total(logits: Tensor, class_scores: Tensor | None, labels: Tensor | None) -> Tensor:

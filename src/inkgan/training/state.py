@@ -186,6 +186,8 @@ def _load(run: PreparedRun, step: int) -> RunState:
             raise CheckpointError(f"{error} {changed}") from None
     from_arrays(run.recipe, loaded)
     best_step, best_value = progress.get("best_step"), progress.get("best_value", math.inf)
+    if best_step not in checkpoint.list_steps(run.folder.checkpoints):  # a later one was better, and is set aside now
+        best_step, best_value = None, math.inf
     return RunState(step, seconds, best_step, best_value, saved_step=step)
 
 
