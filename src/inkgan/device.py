@@ -76,6 +76,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_of_each(count: int) -> int:
+    """Return the number of threads of each of some processes: that of OMP_NUM_THREADS, or its share of the cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" asks for 4, and 2 inside each
+    return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
+
+
 def require_name_of_device(name: str) -> None:
     """Refuse a name that no device has on any machine.
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 import inkgan
 import tiny_runs as runs
+from inkgan import device
 from inkgan.cli import run
 from inkgan.cli.many_runs import TimeLeft, last_step, line_of, share_done, table
 from inkgan.config.schema import flat
@@ -222,11 +223,15 @@ def test_the_folders_of_the_runs(tmp_path: Path) -> None:
     assert unnamed.folder(12) == Path("runs/best-fashion-seed12")
 
 
-@pytest.mark.parametrize(("jobs", "threads"), [(1, None), (2, 4), (3, 2), (8, 1), (20, 1)])
+@pytest.mark.parametrize(
+    ("asked", "jobs", "threads"),
+    [("", 1, None), ("", 2, 4), ("", 3, 2), ("", 8, 1), ("", 20, 1), ("3", 1, None), ("3", 2, 3)],
+)
 def test_jobs_share_the_cores(
-    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, threads: int | None
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, asked: str, jobs: int, threads: int | None
 ) -> None:
-    """Each has as many threads as its share of the cores, at least one; a single job has PyTorch's own number."""
+    """Each has the threads that OMP_NUM_THREADS asks for, or its share of the cores; one job has PyTorch's number."""
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
     given: list[tuple[Any, ...]] = []
 
     def engine(*arguments: Any, **_: object) -> Iterator[Any]:
@@ -234,7 +239,7 @@ def test_jobs_share_the_cores(
         return iter(())
 
     monkeypatch.setitem(engines.ENGINES, "processes", engine)
-    for module in (many_runs, engines):  # which divides them, and which says how many jobs there may be
+    for module in (device, engines):  # which divides them, and which says how many jobs there may be
         monkeypatch.setattr(module, "cores", lambda: 8)
     one = task(tmp_path / "a", small_data)
     assert list(train_many(one, [0, 3], jobs=jobs)) == []

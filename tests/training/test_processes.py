@@ -23,14 +23,14 @@ from torch.distributed import HashStore, TCPStore  # type: ignore[attr-defined]
 
 import tiny_runs as runs
 from inkgan.config import resolve
-from inkgan.device import cores
+from inkgan.device import cores, threads_of_each
 from inkgan.errors import ConfigError, LostProcessError
 from inkgan.runs.folder import RunFolder
 from inkgan.training import options as training_options
 from inkgan.training import start
 from inkgan.training.compact import Compact
 from inkgan.training.loop import lead
-from inkgan.training.processes import ManyProcesses, _end, _start, _threads_of_each, disagreement, started_here
+from inkgan.training.processes import ManyProcesses, _end, _start, disagreement, started_here
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
@@ -301,10 +301,10 @@ def test_no_place_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("asked", "each"), [("3", 3), ("4,2", 4), ("", 1), ("0", 1), ("many", 1), ("-2", 1)])
-def test_the_threads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
+def test_thethreads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
     """OMP_NUM_THREADS is read as OpenMP reads it; an invalid value is ignored."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert _threads_of_each(1000) == each
+    assert threads_of_each(1000) == each
 
 
 def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from inkgan.config import Config
 from inkgan.config.sources import differences
-from inkgan.device import cores
+from inkgan.device import threads_of_each
 from inkgan.errors import ConfigError, DivergenceError, shown
 from inkgan.generation import engines
 from inkgan.runs import metrics
@@ -125,8 +125,8 @@ def train_many(
         InputError: an argument or an option cannot be used.
     """
     require_possible(task, seeds, jobs=jobs, engine=engine)
-    if jobs > 1:
-        task = replace(task, threads=max(1, cores() // jobs))
+    if jobs > 1 and engine == "processes":  # Ray gives each job its cores
+        task = replace(task, threads=threads_of_each(jobs))
     return engines.ENGINES[engine](task, seeds, jobs)
 
 

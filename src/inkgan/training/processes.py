@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]
 
-from inkgan.device import cores
+from inkgan.device import threads_of_each
 from inkgan.errors import ConfigError, InkganError, LostProcessError, as_given, printable, reason_of
 from inkgan.training.team import DismissedError, Team
 
@@ -305,7 +305,7 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     # Port 0 takes a free one, so runs do not collide.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = torch.get_num_threads()
-    each = _threads_of_each(count)
+    each = threads_of_each(count)
     torch.set_num_threads(each)
     others: list[_Process] = []
     try:
@@ -316,12 +316,6 @@ def started_here(count: int, seconds_to_wait: float, command: Mapping[str, Any])
     finally:
         torch.set_num_threads(threads)
         _end(others)
-
-
-def _threads_of_each(count: int) -> int:
-    """Return the number of threads of each process: that of OMP_NUM_THREADS, or its share of the cores."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" asks for 4, and 2 inside each
-    return int(asked) if re.fullmatch("[1-9][0-9]{0,4}", asked) else max(1, cores() // count)
 
 
 def _start(rank: int, count: int, port: int, threads: int, command: Mapping[str, Any]) -> _Process:
