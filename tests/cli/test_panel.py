@@ -298,6 +298,18 @@ def test_the_time_left_is_that_of_the_steps_left() -> None:
         assert (progress.fraction_done, progress.time_left) == (share, left)
 
 
+def test_a_run_that_ends_in_pretraining() -> None:
+    """A run of ten seconds may not get beyond it."""
+    assert [step(number).position for number in (-300, -1)] == [
+        "pre-training, 299 steps left",
+        "pre-training, 0 steps left",
+    ]
+    ends = [Result(Path("a"), -100, 10.0, complete=complete, sheet=None) for complete in (True, False)]
+    done, stopped = (console._conclusion(end, nothing_done=False, longer=False)[0] for end in ends)
+    assert done == "done: 100 steps before the end of pre-training, in 0:00:10"
+    assert stopped.startswith("stopped 100 steps before the end of pre-training and saved. Continue with: ")
+
+
 def test_in_a_file_slow_steps_have_a_line_each_half_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

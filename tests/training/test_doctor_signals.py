@@ -154,6 +154,14 @@ def test_images_of_wanted_classes() -> None:
         assert chosen.ravel().tolist() == pytest.approx([0, 0.2, 1])
 
 
+def test_images_from_all_over_the_data() -> None:
+    """Without classes to choose by: a folder's images come class by class, and the first ones would all be of one."""
+    labels = np.repeat(np.arange(10), 64)
+    chosen, classes = signals._chosen(labels.astype(np.uint8)[:, None, None, None], labels, None)
+    assert classes is None
+    assert set(np.rint(chosen * 255).ravel().tolist()) == set(range(10))
+
+
 def test_the_norms_of_a_gradient() -> None:
     """Each parameter has one norm, whatever its shape, and the norm of all norms is that of the gradient."""
     norms = parameter_norms([torch.tensor([3.0, 0.0]), torch.tensor([[4.0]]), torch.zeros(2)])

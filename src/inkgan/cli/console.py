@@ -26,7 +26,7 @@ from inkgan.config import Config
 from inkgan.errors import InkganWarning, printable, quantity
 from inkgan.generation.loading import is_bundled
 from inkgan.images import Images
-from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, introduction
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, as_clock, at_step, introduction
 
 #: The shortest time between two drawings of the bar, and of the panel.
 _SECONDS_BETWEEN_BARS = 0.1
@@ -271,11 +271,12 @@ def _conclusion(result: Result, *, nothing_done: bool, longer: bool) -> list[str
         place = f"./{place}"  # else it would name the bundled model, or look like an option
     folder = shlex.quote(place)
     if not result.complete:
-        stopped = f"stopped after step {result.step} and saved"
+        stopped = f"stopped {at_step(result.step, 'after')} and saved"
         if nothing_done:
-            stopped = f"it was at step {result.step} already, so nothing was trained"
+            stopped = f"it was {at_step(result.step)} already, so nothing was trained"
         return [f"{stopped}. Continue with: inkgan train --resume --out {folder}"]
-    done = f"{quantity(result.step, 'step')} in {as_clock(result.seconds)}"
+    steps = quantity(result.step, "step") if result.step >= 0 else f"{at_step(result.step)},"
+    done = f"{steps} in {as_clock(result.seconds)}"
     more = f". To go on: inkgan train --extend STEPS --out {folder}" if longer else ""
     return [
         f"it was complete already: {done}{more}" if nothing_done else f"done: {done}",

@@ -26,7 +26,7 @@ from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.state import PreparedRun, RunState, learned_tensors, restore, save
 from inkgan.training.stopping import StopSignals
 from inkgan.training.team import DismissedError
-from inkgan.training.watching import Result, Watcher
+from inkgan.training.watching import Result, Watcher, at_step
 
 #: Processes that train together compare their weights every this many steps.
 _COMPARE_EVERY = 50
@@ -61,7 +61,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
             complete = state.is_complete
             if signals.received is not None and not complete:
                 command = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
-                message = f"stopped by a signal at step {state.step} and saved. Continue with: {command}"
+                message = f"stopped by a signal {at_step(state.step)} and saved. Continue with: {command}"
                 raise Interrupted(message, signals.received)
             sheet = recorder.finish() if complete else None
         result = Result(folder.path, state.step, clock.seconds, complete, sheet)
@@ -177,7 +177,7 @@ def _steps(
 
 
 def _fraction_done(config: Config, step: int, seconds: float) -> float:
-    """Return the fraction of a run's joint steps, or of its seconds, that is done; negative in pre-training."""
+    """Return the fraction of a run's joint steps (negative in pre-training), or of its seconds, that is done."""
     if config.steps is not None:
         return step / config.steps
     assert config.seconds is not None, "a run has one of the two lengths"

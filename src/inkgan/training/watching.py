@@ -45,7 +45,7 @@ class StepProgress:
     def position(self) -> str:
         """The step and the total, such as ``step 100/1800``."""
         if self.step < 0:
-            return f"pre-training, {quantity(-self.step, 'step')} left"
+            return f"pre-training, {quantity(-self.step - 1, 'step')} left"
         return f"step {self.step}" if self.steps is None else f"step {self.step}/{self.steps}"
 
     @property
@@ -130,7 +130,7 @@ class Result:
 
     Attributes:
         folder: the run folder.
-        step: the number of joint steps done in all.
+        step: the number of joint steps done in all; in pre-training, minus the number of its steps that are left.
         seconds: the time that the run has trained in all.
         complete: whether it reached its end; else it can be resumed.
         sheet: the picture of the final images; None if the run is not complete.
@@ -141,6 +141,11 @@ class Result:
     seconds: float
     complete: bool
     sheet: Path | None
+
+
+def at_step(step: int, word: str = "at") -> str:
+    """Return the words for a place in a run: ``at step 5``, or ``100 steps before the end of pre-training``."""
+    return f"{word} step {step}" if step >= 0 else f"{quantity(-step, 'step')} before the end of pre-training"
 
 
 class Watcher:

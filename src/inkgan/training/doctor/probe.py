@@ -158,8 +158,9 @@ def _labels(classes: int) -> Labels | None:
 
 
 def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
-    """Choose real images of the wanted classes, and return them with their labels."""
-    places = np.arange(min(COUNT, len(images)))
+    """Choose real images of the wanted classes, or from all over the data, and return them with their labels."""
+    # Evenly spaced, because the images of a folder come class by class.
+    places = np.linspace(0, len(images) - 1, min(COUNT, len(images))).astype(np.int64)
     classes = None
     if labels is not None and wanted is not None:
         found = in_turn(labels, wanted)
