@@ -336,6 +336,24 @@ def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pyte
     assert caught.value.exit_code == 2
 
 
+def test_others_wait_while_the_first_process_says_that_it_prepares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training a feature network takes minutes, and only the first process does it."""
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 0.3)
+    store = HashStore()
+    first, second = (ManyProcesses(store, rank, 2, 0.3) for rank in range(2))
+
+    def prepare() -> str:
+        for _ in range(10):
+            time.sleep(0.1)
+            first.keep_waiting()
+        return "prepared"
+
+    with ThreadPoolExecutor() as pool:
+        following = pool.submit(second.agree, lambda: "waited", lambda _: {})
+        assert first.agree(prepare, lambda _: {}) == "prepared"
+        assert following.result(SECONDS) == "waited"
+
+
 @pytest.mark.parametrize(("has_met", "waited"), [(False, "1.9 s"), (True, "0.3 s")])
 def test_the_longer_wait_is_for_the_start_alone(monkeypatch: pytest.MonkeyPatch, has_met: bool, waited: str) -> None:
     """Once all have met, a process that hangs is given up after the timeout; the message names the time it waited."""
@@ -417,13 +435,16 @@ def test_processes_that_hang_are_waited_for_together(monkeypatch: pytest.MonkeyP
 def test_weights_that_differ_end_the_run(
     monkeypatch: pytest.MonkeyPatch, digests: list[str], other: int | None
 ) -> None:
-    """The error names the step and the process."""
+    """The error names the step and the process; only the first process prints it."""
     team = object.__new__(ManyProcesses)
     monkeypatch.setattr(team, "_answers", lambda _own: [{"digest": one} for one in digests])
     if other is None:
         team.require_equal("a", 150)
         return
     with pytest.raises(LostProcessError, match=f"at step 150 process {other} has other weights than process 0"):
+        team.require_equal("a", 150)
+    team.rank = 1
+    with pytest.raises(DismissedError):
         team.require_equal("a", 150)
 
 

@@ -37,6 +37,8 @@ _SECONDS_OF_AN_ATTEMPT = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.01
 #: The stores in which launched processes met. A later run in the same processes meets in the same one.
 _STORES: dict[tuple[str, str], Store] = {}
+#: The key in the store of a number that a process raises while it prepares.
+_SIGNS_OF_LIFE = "signs-of-life"
 #: Numbers the runs that these processes train together, one after another.
 _RUNS = itertools.count()
 
@@ -66,6 +68,8 @@ class ManyProcesses(Team):
         self._store = store
         self._started = started
         self._questions = 0
+        self._until = 0.0  # when the present wait ends
+        self._signs_of_life = 0
         self._has_met = False
         store.set_timeout(datetime.timedelta(seconds=self._limit))
 
@@ -136,6 +140,11 @@ class ManyProcesses(Team):
                 dist.broadcast(sent, src=0)
                 tensor.copy_(sent)
 
+    def keep_waiting(self) -> None:
+        """See :meth:`Team.keep_waiting`."""
+        with self._lost_process_errors():
+            self._store.add(_SIGNS_OF_LIFE, 1)
+
     def agree(self, prepare: Callable[[], T], identity: Callable[[T], Mapping[str, str]]) -> T:
         """See :meth:`Team.agree`."""
         answer: dict[str, Any]
@@ -158,6 +167,8 @@ class ManyProcesses(Team):
         digests = [answer["digest"] for answer in self._answers({"digest": digest})]
         other = next((rank for rank, one in enumerate(digests) if one != digests[0]), None)
         if other is not None:
+            if not self.leads:
+                raise DismissedError(LostProcessError.exit_code)
             raise LostProcessError(
                 f"at step {step} process {other} has other weights than process 0, so the run stops. The machines do "
                 "not compute the same: use one kind of machine, one version of PyTorch and one number of threads."
@@ -168,19 +179,23 @@ class ManyProcesses(Team):
         self._questions += 1
         with self._lost_process_errors():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
-            until = time.monotonic() + self._limit
-            first = self._answer(0, until)
+            self._until = time.monotonic() + self._limit
+            first = self._answer(0)
             if "exit_code" in first and not self.leads:  # the first process has failed and dismisses the others
                 raise DismissedError(first["exit_code"])
-            return [first, *(self._answer(rank, until) for rank in range(1, self.size))]
+            return [first, *(self._answer(rank) for rank in range(1, self.size))]
 
     def _has_answered(self, rank: int) -> bool:
         return self._store.check([f"answer-{self._questions}-{rank}"])
 
-    def _answer(self, rank: int, until: float) -> dict[str, Any]:
+    def _answer(self, rank: int) -> dict[str, Any]:
         """Wait for a process's answer. The store itself would wait without handling signals."""
         while not self._has_answered(rank):
-            if time.monotonic() >= until or any(process.poll() is not None for process in self._started):
+            signs_of_life = self._store.add(_SIGNS_OF_LIFE, 0)
+            if signs_of_life != self._signs_of_life:
+                self._signs_of_life = signs_of_life
+                self._until = time.monotonic() + self._limit
+            if time.monotonic() >= self._until or any(process.poll() is not None for process in self._started):
                 raise _SilenceError
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         return json.loads(self._store.get(f"answer-{self._questions}-{rank}"))

@@ -140,7 +140,11 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.reference import quick_measure
 
-        measure = quick_measure(data, watcher.preparing)  # may take minutes, so it comes last
+        def preparing(doing: str, done: float) -> None:
+            team.keep_waiting()
+            watcher.preparing(doing, done)
+
+        measure = quick_measure(data, preparing)  # may take minutes, so it comes last
     return PreparedRun(
         config=config,
         folder=folder,

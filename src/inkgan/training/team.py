@@ -73,6 +73,9 @@ class Team:
     def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
         """Overwrite tensors with those of the first process, in place."""
 
+    def keep_waiting(self) -> None:
+        """Tell the others, which wait while this process prepares, that it still works."""
+
     def agree(self, prepare: Callable[[], T], identity: Callable[[T], Mapping[str, str]]) -> T:
         """Prepare on every process, and go on only if all of them succeeded and prepared the same.
 
