@@ -333,7 +333,7 @@ def number_between(value: Any, complaint: str, least: float, most: float) -> flo
 def _in_range(convert: Callable[[Any], Number], value: Any, complaint: str, least: float, most: float) -> Number:
     """Convert a value and check its range. True and False are numbers to Python, but mistakes in a call."""
     number = None
-    if not _is_truth_value(value):
+    if not is_truth_value(value):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             number = convert(value)
             if least <= number <= most:
@@ -341,7 +341,8 @@ def _in_range(convert: Callable[[Any], Number], value: Any, complaint: str, leas
     raise ConfigError(complaint.format(as_given(value if number is None else number)))
 
 
-def _is_truth_value(value: Any) -> bool:
+def is_truth_value(value: object) -> bool:
+    """Whether this is True or False, or NumPy's."""
     return type(value).__name__ == "bool"  # the name of NumPy's type, too
 
 
@@ -353,7 +354,7 @@ def yes_or_no(value: Any, name: str) -> bool:
     Raises:
         ConfigError: it is neither True nor False.
     """
-    if not _is_truth_value(value):
+    if not is_truth_value(value):
         raise ConfigError(f"{name}={as_given(value)} is not allowed: give True or False.")
     return bool(value)
 

@@ -222,6 +222,22 @@ def test_grey_images_are_not_called_inverted() -> None:
     assert draw(open_subject(strokes(128) // 2 + 128), 128, 0, data()).notes == ()
 
 
+def test_images_of_one_colour_are_constant() -> None:
+    """A channel may differ from another."""
+    images = np.full((128, 8, 8, 3), (200, 30, 30), np.uint8)
+    with pytest.raises(EvaluationError, match="every image is constant"):
+        draw(open_subject(images), 128, 0, data())
+
+
+@pytest.mark.parametrize("names", [["model", "images"], ["images", "model"]])
+def test_dark_ink_is_that_of_the_images_to_measure(names: list[str]) -> None:
+    """Whatever comes first, a known set is read as it was published."""
+    learned = model("0123456789")
+    learned.description |= {"config": {"data": {"name": "mnist", "directory": None}}}  # type: ignore[operator]
+    subjects = {"model": open_subject(learned), "images": open_subject(strokes(128))}
+    assert real_images([subjects[name] for name in names], None, None, {"ink": "dark"}).name == "mnist"
+
+
 def test_real_images_are_looked_for_in_the_folder_of_data_sets(tmp_path: Path) -> None:
     """Both those of a name and those that a model learned from."""
     np.savez(tmp_path / "own.npz", images=strokes(60))

@@ -447,3 +447,12 @@ def test_without_its_library(
     spec = inkgan.Spec(texts=["7"], count=1, format=name)
     refusal(lambda: write_shards(spec, tmp_path / "a"), advice, kind=inkgan.MissingExtraError)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest would keep the folder from another data set."""
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    spec = inkgan.Spec(texts=["7"], count=1)
+    advice = "pip install 'inkgan[ray]'"
+    refusal(lambda: write_shards(spec, tmp_path / "a", engine="ray"), advice, kind=inkgan.MissingExtraError)
+    assert not list(tmp_path.iterdir())

@@ -921,6 +921,7 @@ def test_the_patterns_of_the_guide_match_shards_alone(
         ({"split": [{"name": "a", "share": 1 - 1.2e-6}]}, "add up to 1"),
         ({"count": None, "hight": 24}, "there is no hight"),
         ({"count": True}, "count = True is not allowed: give a number, and not a text, true or false"),
+        ({"count": np.True_}, "count = True is not allowed: give a number"),
         ({"style": False}, "style = False"),
         ({"count": "5"}, "count = '5' is not allowed: give a number, and not a text"),
         ({"style": "0.5"}, "style = '0.5' is not allowed: give a number, and not a text"),
@@ -951,6 +952,11 @@ def test_specs_that_make_no_sense(changes: dict[str, Any], said: str) -> None:
 def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
     kept = spec(**changes).model_dump(mode="json")
     assert {key: kept[key] for key in changes} == changes
+
+
+def test_a_specification_keeps_numpys_seeds() -> None:
+    """Above 2^53, a float would be another number."""
+    assert Spec(texts=["7"], count=1, seed=np.int64(2**53 + 1)).seed == 2**53 + 1
 
 
 def test_paths_of_a_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1010,6 +1016,24 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
         with pytest.raises((ConfigError, CheckpointError)):
             write_shards(wrong, tmp_path / "a", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", ["--shards 2", "--shards 2 -n 3", "--preview"])
+@pytest.mark.parametrize(("source", "said"), [("p", "the pipe p"), ("-", "standard input")])
+def test_texts_that_a_data_set_would_have_to_read_twice(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    said: str,
+    more: str,
+) -> None:
+    """They are not read even once: a pipe may have no end."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("p")
+    words = ["--texts", source, *more.split(), "-o", "a"]
+    assert f"cannot take its texts from {said}. Put them into a file" in command_refusal(capsys, "write", *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
 def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
@@ -1099,7 +1123,8 @@ def test_a_part_without_the_number_of_shards(tmp_path: Path, capsys: pytest.Capt
         ("--format zip -o a", "unknown format 'zip'"),
         ("--engine rey -o a", "Did you mean 'ray'"),
         ("--preview --engine rey -o a.png", "unknown engine 'rey'"),  # as without --preview
-        ("--texts - --shards 2 -n 3 -o a", "give either texts or a texts_file"),
+        ("--texts - --shards 2 -n 3 -o a", "texts were given as arguments and with --texts"),
+        ("--shard 1/0 -o a", "--shard 1/0 is not I/N"),
         ("--shards 1 --out=", "--out was given an empty value"),
         ("--preview --out=", "--out was given an empty value"),
         ("--preview -o /", "/ has no name that a preview could take"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -164,6 +165,7 @@ def write(
         "look": look_of(look, _parse_knobs(knobs), background=background),
         "model": model,
     }
+    _require_one_source(texts, file)
     in_shards = any(option is not None for option in (format_name, shards, split, part, jobs)) or engine != "processes"
     if not (in_shards or preview):
         _write_images(texts, file, count, out, options, labels=labels, force=force)
@@ -171,9 +173,11 @@ def write(
     from inkgan.generation.spec import MOST_SHARDS, Spec
 
     index, parts = (1, 1) if part is None else _parse_part(part)
+    if file is not None:
+        _refuse_pipe(file)
     if count is None:
         _, count = _texts_and_count(texts, file, None)
-    if shards is None and not in_shards:  # a preview of images that one process writes
+    if not in_shards:  # a preview of images that one process writes
         shards = 1
     elif shards is None:
         shards = parts if part is not None else min(-(-count // _SHARD_SIZE), MOST_SHARDS)
@@ -188,6 +192,23 @@ def write(
     )
     finish = _show_preview if preview else _write_data_set
     finish(spec, out, part=(index, parts), jobs=jobs, engine=engine, force=force)
+
+
+def _require_one_source(texts: list[str] | None, file: str | None) -> None:
+    if texts and file is not None:
+        raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
+    if not texts and file is None:
+        raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
+
+
+def _refuse_pipe(file: str) -> None:
+    """Refuse texts that can be read only once: a data set reads them again in each of its processes."""
+    source = "standard input" if file == "-" else ""
+    with suppress(OSError):  # the error comes when the file is read
+        if Path(file).is_fifo():
+            source = f"the pipe {shown(file)}"
+    if source:
+        raise ConfigError(f"a data set cannot take its texts from {source}. Put them into a file.")
 
 
 def _write_images(
@@ -254,7 +275,6 @@ def _show_preview(
     """Draw the first images of a data set on a sheet, and estimate the time for all of them."""
     import datetime
     import math
-    from pathlib import Path
 
     from inkgan.device import cores
     from inkgan.files import refuse_to_overwrite
@@ -288,10 +308,6 @@ def _texts_and_count(arguments: list[str] | None, file: str | None, count: int |
     """Return the texts, from the command line or a file, and the number of images: by default one for each text."""
     from inkgan.generation.templates import Templates, read_texts
 
-    if arguments and file is not None:
-        raise ConfigError("texts were given as arguments and with --texts. Give one of the two.")
-    if not arguments and file is None:
-        raise ConfigError("there is no text to write. Type one, such as 2026, or name a file of them with --texts.")
     texts: Texts = Templates(arguments or ()) if file is None else read_texts(file)
     count = texts.count if count is None else count
     if count is None:
@@ -326,7 +342,7 @@ def _parse_pair(text: str, complaint: str) -> tuple[str, str]:
 def _parse_part(text: str) -> tuple[int, int]:
     """Parse the value of --shard, such as ``3/64``."""
     index, slash, parts = text.partition("/")
-    if not (slash and all(re.fullmatch("[0-9]{1,18}", number) for number in (index, parts))):
+    if not (slash and all(re.fullmatch("[1-9][0-9]{0,17}", number) for number in (index, parts))):
         raise ConfigError(f"--shard {shown(text)} is not I/N. Write 3/64 for the third of 64 parts.")
     return int(index), int(parts)
 

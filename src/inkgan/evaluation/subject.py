@@ -181,10 +181,12 @@ def real_images(
     place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
     reading, source = dict(settings or {}), subjects[0].source
     saved = source.data_settings if data is None and isinstance(source, Model) else None
+    name = "mnist" if data is None else data
+    if saved is not None:
+        name = str(saved["name"])
+    if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
+        reading.pop("ink", None)  # it describes the images to measure; a known set is read as published
     if saved is None:
-        name = "mnist" if data is None else data
-        if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
-            reading.pop("ink", None)  # it describes the images to measure; a known set is read as published
         return load_data(name, place, **reading, progress=progress)
     try:
         return load_saved({**saved, **reading}, place, progress=progress)
@@ -246,7 +248,7 @@ def number_to_measure(
     """
     if missing := shortage(data, own_features=own_features):
         raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
-    limits = {f"{data.name} has {len(data.test):,} held-out images": len(data.test)}
+    limits = [(len(data.test), f"{data.name} has {len(data.test):,} held-out images")]
     for subject in subjects:
         shape = subject.source.image_shape
         if shape != data.image_shape:
@@ -259,8 +261,8 @@ def number_to_measure(
                 + (f" --set data.resize={size} fits the images of files into it." if can_resize else "")
             )
         if isinstance(subject.source, Split):
-            limits[f"{subject.name} has {len(subject.source):,} images"] = len(subject.source)
-    reason, most = min(limits.items(), key=lambda item: item[1])
+            limits.append((len(subject.source), f"{subject.name} has {len(subject.source):,} images"))
+    most, reason = min(limits, key=lambda limit: limit[0])
     wanted = _DEFAULT_N if n is None else n
     classes = len(data.class_names)
     if min(most, wanted) < classes:
@@ -291,16 +293,16 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         total = len(subject.source)
         chosen = subject.source[np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])]
         images, labels = chosen.images, chosen.labels
-    flat = images.reshape(len(images), -1)
-    blank = int((flat.min(axis=1) == flat.max(axis=1)).sum())
-    if blank == len(flat):
+    lows, highs = images.min(axis=(1, 2)), images.max(axis=(1, 2))  # of each channel
+    blank = int((lows == highs).all(axis=1).sum())
+    if blank == len(images):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:
         labels, more_notes = _renumbered(labels, class_names, subject.name, data)
         notes += more_notes
     if blank:
-        notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(flat):,}.")
-    mean, real_mean = flat.mean(), float(data.train.images[:1000].mean())
+        notes.append(f"constant images, one value in all their pixels: {blank:,} of {len(images):,}.")
+    mean, real_mean = images.mean(), float(data.train.images[:1000].mean())
     if abs(mean - (255 - real_mean)) < abs(mean - real_mean) / 4:  # much closer to the negatives of the real images
         notes.append(f"the images look inverted: their mean is {mean:.0f}, that of {data.name} is {real_mean:.0f}.")
     return Sample(subject, seed, images, labels, tuple(notes))

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, quantity, reason_of, shown
+from inkgan.errors import ConfigError, InkganWarning, OutputError, as_given, import_extra, quantity, reason_of, shown
 from inkgan.files import (
     Progress,
     from_json,
@@ -87,6 +87,7 @@ def write_shards(
         ConfigError: an argument or a text cannot be used.
         CheckpointError: the model cannot write.
         OutputError: the folder holds something else, or cannot be written.
+        MissingExtraError: the format or the engine needs a library that is not installed.
         InkganError: processes were killed again and again.
 
     Warns:
@@ -100,6 +101,8 @@ def write_shards(
     if is_new:  # earlier versions allowed larger shards, and what they began can go on
         require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
+    if engine == "ray":
+        import_extra("ray")  # likewise
     digests = digests_of(sources_of(spec))
     _begin(folder, spec, digests)
     shares = np.zeros(spec.shards)

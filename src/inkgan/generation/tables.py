@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+from contextlib import suppress
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, instead, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, instead, is_truth_value, shown
 from inkgan.generation.texts import LONGEST_TEXT
 
 #: pydantic's names for the errors of a list: it is not a list, is too short or too long, or has an item
@@ -16,8 +18,10 @@ _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 
 def _no_text(value: Any) -> Any:
     """Refuse what pydantic would turn into a number."""
-    if isinstance(value, bool | str | bytes):
+    if isinstance(value, str | bytes) or is_truth_value(value):
         raise ValueError("give a number, and not a text, true or false")  # noqa: TRY004 - for pydantic
+    with suppress(TypeError):
+        return operator.index(value)  # pydantic would turn NumPy's integers into floats
     return value
 
 
