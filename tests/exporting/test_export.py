@@ -283,6 +283,14 @@ def test_cards_that_are_not_read(finished_run: Path, tmp_path: Path, monkeypatch
     assert not is_read()
 
 
+def test_a_card_has_the_name_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished_run: Path
+) -> None:
+    run = runs.copy(finished_run, tmp_path / "mine")
+    monkeypatch.chdir(run)
+    assert saved.read(".", "latest").card.startswith("# mine: a generator\n")
+
+
 def test_what_a_card_says_stays_in_its_cell(described: Described) -> None:
     """A name cannot end its table cell or line, nor be HTML; unknown values have no row."""
     card = described("folder/a|b", data="c|<d>\n", step=0, config=None, precision=None, digest=None).card

@@ -373,6 +373,7 @@ def test_the_classes_of_yolo(tmp_path: Path) -> None:
         (("train", "validation"), {"train": "train", "val": "validation"}),
         (("test", "train"), {"train": "train", "val": "test", "test": "test"}),
         (("no", "1"), {"train": "no", "val": "1"}),
+        (("dev", "train"), {"train": "train", "val": "dev"}),
         (("train",), {"train": "train", "val": "train"}),
     ],
 )

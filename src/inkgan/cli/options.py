@@ -51,6 +51,7 @@ class _Reliable:
         """Parse the words of a command."""
         words = list(args)
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # the command's; it may show the help
+        # The first parse keeps only the last value of an option that was given twice, so this one counts.
         values, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
         for parameter, count in Counter(order).items():
             is_option = parameter.param_type_name == "option"

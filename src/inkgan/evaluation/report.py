@@ -166,7 +166,8 @@ class ClassFigures:
         count: the number of images that the feature network assigns to this class.
         expected: the number of images of this class if the classes were in the proportions of the training images.
         diversity: that of the images of this class; None if there are too few.
-        accuracy: that of the images for which this class was requested; None if there are none.
+        accuracy: that of the images for which this class was requested; None if there are none, or no held-out images
+            of this class.
     """
 
     name: str

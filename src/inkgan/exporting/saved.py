@@ -56,7 +56,7 @@ class SavedModel(NamedTuple):
     @property
     def own_name(self) -> str:
         """The last part of its name, as it can be shown. Other people need not know the folder."""
-        return printable(os.path.basename(os.path.abspath(self.name)))  # noqa: PTH100, PTH119 - it may not be a path
+        return printable(_last_part(self.name))
 
     @property
     def network(self) -> str:
@@ -125,7 +125,12 @@ def _card_of(name: str, description: Mapping[str, Any]) -> str:
         "SHA-256 of the data": description.get("digest"),
     }
     rows = [f"| {fact} | {_cell(value)} |" for fact, value in facts.items() if value is not None]
-    return _CARD_TEXT.format(name=_cell(Path(name).name), rows="\n".join(rows))
+    return _CARD_TEXT.format(name=_cell(_last_part(name)), rows="\n".join(rows))
+
+
+def _last_part(name: str) -> str:
+    """Return the last part of the name of a model; that of ``.`` is the name of the current folder."""
+    return os.path.basename(os.path.abspath(name))  # noqa: PTH100, PTH119 - it may not be a path
 
 
 def _cell(value: object) -> str:

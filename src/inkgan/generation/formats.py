@@ -199,11 +199,12 @@ def yolo_shared(splits: Sequence[str]) -> Files:
     """``data.yaml`` of a whole data set: its folders, which trainers search with their subfolders, and the classes.
 
     Trainers need both ``train`` and ``val``. Without a split ``train`` they learn from the first; without ``val``,
-    ``valid`` or ``validation`` they validate with ``test`` or the last one. Without splits, both are all images.
+    ``valid`` or ``validation`` they validate with ``test`` or the last other one. Without splits, both are all images.
     """
     splits = splits or (".",)
     train = "train" if "train" in splits else splits[0]
-    val = next((name for name in ("val", "valid", "validation", "test") if name in splits), splits[-1])
+    others = [name for name in splits if name != train] or [train]
+    val = next((name for name in ("val", "valid", "validation", "test") if name in splits), others[-1])
     folders = {"train": train, "val": val} | ({"test": "test"} if "test" in splits else {})
     # In quotes, because YAML would read a split that is called 1 as a number, and one called no as false.
     return {"data.yaml": _data_yaml({use: f'"{folder}"' for use, folder in folders.items()})}

@@ -389,7 +389,6 @@ def _move(source: Path, target: Path, ours: set[str]) -> None:
     try:
         source.rename(target)
     except OSError:
-        if not target.is_dir():
+        if not target.is_dir():  # another process put the same shard there at this moment otherwise
             raise
-        # Another process put the same shard there at this moment.
     fsync(target.parent)

@@ -19,7 +19,7 @@ _OF_LISTS = {"tuple_type", "too_short", "too_long", "model_type"}
 def _no_text(value: Any) -> Any:
     """Refuse what pydantic would turn into a number."""
     if isinstance(value, str | bytes) or is_truth_value(value):
-        raise ValueError("give a number, and not a text, true or false")  # not a TypeError: pydantic turns this one into its own
+        raise ValueError("give a number, and not a text, true or false")
     with suppress(TypeError):
         return operator.index(value)  # pydantic would turn NumPy's integers into floats
     return value

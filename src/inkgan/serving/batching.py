@@ -69,9 +69,11 @@ class Batcher(Generic[Request, Response]):
     def _batch(self, kind: Hashable, future: asyncio.Future[Response]) -> dict[asyncio.Future[Response], Request]:
         """Take the oldest requests of a kind off the queue, this one among them."""
         waiting = self._waiting[kind]
-        chosen = [one for one in waiting if not one.done()][:LARGEST_BATCH] if future in waiting else []
-        batch = {one: waiting.pop(one) for one in chosen}
-        waiting.pop(future, None)  # it is still there only if its client is gone
+        batch = {}
+        if future in waiting:  # an earlier batch has it otherwise
+            alive = [one for one in waiting if not one.done()]
+            batch = {one: waiting.pop(one) for one in alive[:LARGEST_BATCH]}
+            waiting.pop(future, None)  # it is still there only if its client is gone
         if not waiting:
             del self._waiting[kind]
         return batch
