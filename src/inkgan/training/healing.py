@@ -42,10 +42,11 @@ def to_keep(run: PreparedRun, doctor: Doctor) -> set[int]:
 
 def _newest_healthy(run: PreparedRun, healthy_at: int | None, ill_steps: Collection[int]) -> int | None:
     """Return the newest checkpoint that a healing may go back to: healthy, and before those of earlier healings."""
-    tried = [change.step for change in run.config.parsed_changes() if change.healing]
-    # Never healthy: only step 0 is left, which is always allowed.
-    limit = min([-1 if healthy_at is None else healthy_at, *(step - 1 for step in tried)])
     saved = checkpoint.list_steps(run.folder.checkpoints)
+    if healthy_at is None:  # only step 0 is left, which is always allowed
+        return 0 if 0 in saved else None
+    tried = [change.step for change in run.config.parsed_changes() if change.healing]
+    limit = min([healthy_at, *(step - 1 for step in tried)])
     return max((step for step in saved if step == 0 or (step <= limit and step not in ill_steps)), default=None)
 
 

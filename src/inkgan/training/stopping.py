@@ -55,10 +55,17 @@ class StopSignals:
             self.received = number
             self._received_at = time.monotonic()
             return
-        is_soon = time.monotonic() - self._received_at <= _SECONDS_OF_ONE_REQUEST
-        if number == signal.SIGHUP or (is_soon and self.received in (number, signal.SIGHUP)):
-            return  # the same request
+        if self._is_same_request(number):
+            return
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if sys.stdout.isatty():  # show the cursor, which a progress bar hides
                 os.write(sys.stdout.fileno(), b"\x1b[?25h")
         os._exit(128 + number)
+
+    def _is_same_request(self, number: int) -> bool:
+        """Whether a further signal only repeats the first: a hang-up always does; soon after, so does the same signal.
+
+        Soon after a hang-up, any signal does: a terminal that closes sends several.
+        """
+        is_soon = time.monotonic() - self._received_at <= _SECONDS_OF_ONE_REQUEST
+        return number == signal.SIGHUP or (is_soon and self.received in (number, signal.SIGHUP))
