@@ -152,7 +152,11 @@ def test_folders_that_are_taken(tmp_path: Path, small_data: Path, finished_run: 
 
 
 @pytest.mark.parametrize(
-    "changed", [{"extended_from": [6], "steps": 8}, {"changes": ["6 generator.learning_rate=0.001"]}]
+    "changed",
+    [
+        {"extended_from": [6], "steps": 8},
+        {"changes": ["6 generator.learning_rate=0.001 # healing 1: blown-up at step 5"]},
+    ],
 )
 def test_a_run_whose_settings_changed_later_is_not_of_other_settings(
     tmp_path: Path, small_data: Path, finished_run: Path, changed: dict[str, Any]
@@ -195,13 +199,14 @@ def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Pa
 def test_changes_that_were_asked_for(
     tmp_path: Path, small_data: Path, finished_run: Path, reason: str, refused: bool
 ) -> None:
-    """The command that made a run may be repeated although healing has rewritten the changes that it gives."""
+    """The command that made a run may be repeated although healing has rewritten the changes that it gives, if any."""
     path = runs.copy(finished_run, tmp_path / "a-0") / "config.json"
     changes = [f"6 generator.learning_rate=0.001 {reason}"]
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"changes": changes}), "utf-8")
-    asked = [*runs.SETTINGS, 'changes=["8 generator.learning_rate=0.01"]']
-    with pytest.raises(ConfigError, match="changes: ") if refused else contextlib.nullcontext():
-        many_runs.require_possible(task(tmp_path / "a", small_data, settings=asked), [0], jobs=1, engine="processes")
+    for settings in (runs.SETTINGS, [*runs.SETTINGS, 'changes=["8 generator.learning_rate=0.01"]']):
+        asked = task(tmp_path / "a", small_data, settings=settings)
+        with pytest.raises(ConfigError, match="changes: ") if refused else contextlib.nullcontext():
+            many_runs.require_possible(asked, [0], jobs=1, engine="processes")
 
 
 def test_the_options_of_every_start_reach_a_run_that_is_there(
@@ -250,7 +255,7 @@ def test_jobs_share_the_cores(
 def test_the_outcome_of_one_that_diverges(
     tmp_path: Path, small_data: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
-    """It has the step of the newest checkpoint, if there is any."""
+    """It has the step and the time of the newest checkpoint, if there is any."""
     given: dict[str, Any] = {}
 
     def failing(_recipe: str | None, **options: Any) -> Any:
@@ -260,7 +265,9 @@ def test_the_outcome_of_one_that_diverges(
     monkeypatch.setattr(many_runs, "train", failing)
     if begun:
         runs.copy(finished_run, tmp_path / "a-3")
-    result = Result(tmp_path / "a-3", 6 if begun else 0, 0.0, complete=False, sheet=None)
+    state = RunFolder(tmp_path / "a-3").newest_checkpoint()[1] if begun else {"step": 0, "seconds": 0.0}
+    result = Result(tmp_path / "a-3", state["step"], state["seconds"], complete=False, sheet=None)
+    assert (state["step"], state["seconds"] > 0) == ((6, True) if begun else (0, False))
     assert task(tmp_path / "a", small_data)(3) == Outcome(3, result, "the loss is not finite.")
     assert (given["seed"], given["out"], given["resume"]) == (3, tmp_path / "a-3", begun)
 

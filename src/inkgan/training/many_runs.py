@@ -93,8 +93,9 @@ class TrainingTask:
         try:
             result = train(self.recipe, **self.options_of(seed))
         except DivergenceError as error:  # the other seeds may train well
-            step = run.newest_step() or 0
-            return Outcome(seed, Result(run.path, step, 0.0, complete=False, sheet=None), str(error))
+            state = run.newest_checkpoint()[1]
+            step, seconds = state.get("step", 0), state.get("seconds", 0.0)
+            return Outcome(seed, Result(run.path, step, seconds, complete=False, sheet=None), str(error))
         return Outcome(seed, result, ill=_illnesses(run), healings=run.saved_config().healings)
 
 
@@ -160,7 +161,7 @@ def _as_begun(saved: Config, asked: Config) -> Config:
     """Return a run's settings with those that were asked for, where extending or healing may have replaced them."""
     lengths = (*saved.extended_from, saved.steps)
     begun: dict[str, Any] = {"extended_from": (), "steps": asked.steps if asked.steps in lengths else saved.steps}
-    if saved.healings or not asked.changes:
+    if saved.healings:
         begun["changes"] = asked.changes
     return saved.model_copy(update=begun)
 
