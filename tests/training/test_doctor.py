@@ -32,6 +32,7 @@ from inkgan.training.doctor.rules import (
     check_own_step,
     lower_rates,
     reset_game_settings,
+    smaller_batches,
     stronger_discriminator,
 )
 from inkgan.training.losses import ADVERSARIAL_LOSSES
@@ -458,6 +459,12 @@ def test_what_a_diagnosis_says() -> None:
     assert reasons["collapsed"] == "the run logged no signal from step 50 on that this rule needs"
     assert reasons["blown-up"] == "the run logged no signal that this rule needs"
     assert reasons["dark-ink"] == "the run logged no signal that this rule needs"
+
+
+@pytest.mark.parametrize(("slices", "settings"), [(4, ("batch_size=16",)), (3, ())])
+def test_smaller_batches_are_proposed_if_slices_divide_them(slices: int, settings: tuple[str, ...]) -> None:
+    config = resolve(overrides={"batch_size": 48, "slices": slices})
+    assert smaller_batches({"doctor/batches_in_an_epoch": 2.0}, config).settings == settings
 
 
 def test_the_steps_that_were_ill_stay_known() -> None:

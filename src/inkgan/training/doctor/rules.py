@@ -275,9 +275,9 @@ def check_own_step(_line: Line, config: Config) -> Remedy:
 
 
 def smaller_batches(line: Line, config: Config) -> Remedy:
-    """Reduce larger batches to 16 images, if there are 16; more training images help in any case."""
+    """Reduce larger batches to 16 images, if there are 16 and slices divide them; more training images help anyway."""
     images = line["doctor/batches_in_an_epoch"] * config.batch_size  # a whole number, but for rounding
-    if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH - 0.5:
+    if config.batch_size <= _SMALL_BATCH or images < _SMALL_BATCH - 0.5 or _SMALL_BATCH % config.slices:
         return Remedy(advice="Add training images.")
     return Remedy((f"batch_size={_SMALL_BATCH}",), "Better: more training images.")
 
