@@ -30,7 +30,7 @@ from inkgan.training import options as training_options
 from inkgan.training import start
 from inkgan.training.compact import Compact
 from inkgan.training.loop import lead
-from inkgan.training.processes import ManyProcesses, _end, _start, disagreement, started_here
+from inkgan.training.processes import ManyProcesses, _end, _prefix, _start, disagreement, started_here
 from inkgan.training.recipe import Contribution, StepInfo, mean_over_slices
 from inkgan.training.start import _shared_facts
 from inkgan.training.state import learned_tensors
@@ -305,6 +305,14 @@ def test_thethreads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str,
     """OMP_NUM_THREADS is read as OpenMP reads it; an invalid value is ignored."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert threads_of_each(1000) == each
+
+
+@pytest.mark.parametrize(("provided", "start"), [("True", "inkgan-3-"), ("False", "inkgan-0-")])
+def test_starts_that_launchers_count_differently(monkeypatch: pytest.MonkeyPatch, provided: str, start: str) -> None:
+    """The count tells starts apart in a store that outlives them; in any other it could only keep processes apart."""
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "3")
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", provided)
+    assert _prefix().startswith(start)
 
 
 def test_the_first_start_and_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,10 +231,22 @@ def disagreement(answers: Sequence[Mapping[str, Any]]) -> str | None:
 def started_by_a_launcher(seconds_to_wait: float) -> contextlib.AbstractContextManager[Team]:
     """Join the team of the processes that ``torchrun`` started; see :func:`inkgan.training.team.team_of`."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    # Without the keys of an earlier start of the same processes, and of earlier runs in them.
-    prefix = f"inkgan-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-{next(_RUNS)}"
-    store = PrefixStore(prefix, _store_of_the_environment(rank, max(seconds_to_wait, _SECONDS_TO_MEET)))
+    store = PrefixStore(_prefix(), _store_of_the_environment(rank, max(seconds_to_wait, _SECONDS_TO_MEET)))
     return _leaving_at_the_end(ManyProcesses(store, rank, size, seconds_to_wait), _place())
+
+
+def _prefix() -> str:
+    """Return what the keys of a run begin with, so that those of earlier starts and runs are not taken for its own.
+
+    Only a store of ``torchrun`` keeps keys of earlier starts. Several of them may count the starts differently.
+    """
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if _store_is_provided() else "0"
+    return f"inkgan-{start}-{next(_RUNS)}"
+
+
+def _store_is_provided() -> bool:
+    """Whether ``torchrun`` provides the store in which the processes meet; else process 0 does."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _store_of_the_environment(rank: int, seconds: float) -> Store:
@@ -250,9 +262,8 @@ def _store_of_the_environment(rank: int, seconds: float) -> Store:
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
         raise ConfigError(f"MASTER_PORT={as_given(port)} is not a port. Give a number from 1 to 65535.")
     if (address, port) not in _STORES:
-        is_provided = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         _STORES[address, port] = (
-            _reached_store(address, int(port), rank, seconds) if rank or is_provided else _own_store(int(port))
+            _reached_store(address, int(port), rank, seconds) if rank or _store_is_provided() else _own_store(int(port))
         )
     return _STORES[address, port]
 
