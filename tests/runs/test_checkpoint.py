@@ -389,13 +389,19 @@ def test_a_manifest_that_is_no_json_table(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("state.json")], ids=["pipe", "folder", "link"]
+    ("make", "said"),
+    [
+        (os.mkfifo, "it has no x.json"),
+        (os.mkdir, "it has no x.json"),
+        (lambda path: path.symlink_to("state.json"), "its x.json is a link"),
+    ],
+    ids=["pipe", "folder", "link"],
 )
-def test_documents_that_are_no_files(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_documents_that_are_no_files(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
     """Something else in a document's place is refused at once."""
     folder = save(tmp_path, 4)
     make(folder / "x.json")
-    complaint(lambda: checkpoint.read_document(folder, "x"), "it has no x.json")
+    complaint(lambda: checkpoint.read_document(folder, "x"), said)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
