@@ -146,7 +146,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
-    """Copy an array into a tensor on a device, without waiting for the work that a GPU has queued."""
+    """Return a tensor of an array on a device, without waiting for what a GPU has queued; the CPU shares the memory."""
     import torch
 
     tensor = torch.from_numpy(array)

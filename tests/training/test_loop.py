@@ -901,6 +901,17 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path) ->
     assert shown - set(tags["scalars"]) == absent
 
 
+def test_a_run_that_resumes_in_pretraining_keeps_its_page_of_charts(tmp_path: Path, small_data: Path) -> None:
+    """TensorBoard forgets everything from the step on at which a run resumes, and the page is at step 0."""
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        runs.train(folder, small_data, watcher=interrupt_at(-2))
+    runs.train(folder, small_data, resume=True, stop_at=1)
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    assert len(events.Tensors("custom_scalars__config__")) == 1
+
+
 def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:
     """The folder holds settings, environment, metrics, pictures and the last checkpoints, and nothing else."""
     names = sorted(path.name for path in finished_run.iterdir())
