@@ -102,7 +102,7 @@ class Recorder:
         if changes:
             self._watcher.warn(f"the environment of the run has changed, so results may differ: {'; '.join(changes)}")
         self._watcher.started(run.folder.path, run.config, about, step)
-        if step <= 0:  # also when the run resumes there, because TensorBoard forgets the step at which a run resumes
+        if step <= 0:  # TensorBoard forgets what is at the step at which a run resumes, or later
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
             if not self._is_tutorial:
                 self._events.add("layout", "", tensorboard.LAYOUT)
@@ -112,7 +112,7 @@ class Recorder:
         with self._optional_output("a picture"):
             self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
         if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
-            self.grid(max(step, 0))  # again, likewise
+            self.grid(max(step, 0))  # again, for the same reason
 
     def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
         """Log and show a step that was just done, as often as the settings say.
