@@ -418,7 +418,7 @@ assert real_counts.min() > 70
 # **1.** In what share of pairs does your discriminator score a real image higher than a generated one, after so few
 # steps?
 
-# %% [markdown] lang="zh" of="6fdc0125"
+# %% [markdown] lang="zh" of="586dbf65"
 # “3”的数量是应有的三倍多，“0”几乎没有。（100,000 步之后的那二十张里不是有几个圈吗？有，但几乎都多了一笔或一条尾巴，分类器认作“9”“8”或“2”。）生成器摸索出了什么能**蒙混过关**，没有人要求它把什么都画出来。
 #
 # 剩下的，看记录下来的损失就知道。图中每个点是 500 步的中位数，竖线从下四分位数到上四分位数，也就是居中的一半；两个坐标轴都用对数刻度。（颜色和你上面画的曲线一样。）更多的数在[记录](../../docs/experiments.md)（英文）里：
