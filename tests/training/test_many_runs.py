@@ -265,7 +265,9 @@ def test_the_outcome_of_one_that_diverges(
     monkeypatch.setattr(many_runs, "train", failing)
     if begun:
         runs.copy(finished_run, tmp_path / "a-3")
-    state = RunFolder(tmp_path / "a-3").newest_checkpoint()[1] if begun else {"step": 0, "seconds": 0.0}
+    state: dict[str, Any] = {"step": 0, "seconds": 0.0}
+    if begun:
+        state = RunFolder(tmp_path / "a-3").newest_checkpoint()[1]
     result = Result(tmp_path / "a-3", state["step"], state["seconds"], complete=False, sheet=None)
     assert (state["step"], state["seconds"] > 0) == ((6, True) if begun else (0, False))
     assert task(tmp_path / "a", small_data)(3) == Outcome(3, result, "the loss is not finite.")
