@@ -296,3 +296,4 @@ def test_examples_are_a_row_for_each_class(channels: int, paper: int) -> None:
     split = Split(images, np.array([1, 0, 1, 1, 0, 1, 1]))
     data = DataSet("few", split, split, Split(images, None), ("a", "b"), "here")
     assert data.examples(columns=3)[:, 0, 0, 0].tolist() == [1, 4, paper, 0, 2, 3]
+    assert data.examples("test", columns=3)[:, 0, 0, 0].tolist() == list(range(7))

@@ -228,27 +228,41 @@ def test_the_folders_of_the_runs(tmp_path: Path) -> None:
     assert unnamed.folder(12) == Path("runs/best-fashion-seed12")
 
 
+@pytest.mark.parametrize("cluster", ["", "ray://head:10001"])
+@pytest.mark.parametrize("name", list(engines.ENGINES))
 @pytest.mark.parametrize(
     ("asked", "jobs", "threads"),
     [("", 1, None), ("", 2, 4), ("", 3, 2), ("", 8, 1), ("", 20, 1), ("3", 1, None), ("3", 2, 3)],
 )
 def test_jobs_share_the_cores(
-    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, asked: str, jobs: int, threads: int | None
+    tmp_path: Path,
+    small_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cluster: str,
+    name: str,
+    asked: str,
+    jobs: int,
+    threads: int | None,
 ) -> None:
-    """Each has the threads that OMP_NUM_THREADS asks for, or its share of the cores; one job has PyTorch's number."""
+    """Each has the threads that OMP_NUM_THREADS asks for, or its share of the cores; one job has PyTorch's number.
+
+    A cluster divides its cores itself.
+    """
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setenv("RAY_ADDRESS", cluster)
     given: list[tuple[Any, ...]] = []
 
     def engine(*arguments: Any, **_: object) -> Iterator[Any]:
         given.append(arguments)
         return iter(())
 
-    monkeypatch.setitem(engines.ENGINES, "processes", engine)
+    monkeypatch.setitem(engines.ENGINES, name, engine)
     for module in (device, engines):  # which divides them, and which says how many jobs there may be
         monkeypatch.setattr(module, "cores", lambda: 8)
     one = task(tmp_path / "a", small_data)
-    assert list(train_many(one, [0, 3], jobs=jobs)) == []
-    assert given == [(replace(one, threads=threads), [0, 3], jobs)]
+    assert list(train_many(one, [0, 3], jobs=jobs, engine=name)) == []
+    expected = None if name == "ray" and cluster else threads
+    assert given == [(replace(one, threads=expected), [0, 3], jobs)]
 
 
 @pytest.mark.parametrize("begun", [True, False])

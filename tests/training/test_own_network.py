@@ -230,6 +230,15 @@ def test_layers_in_evaluation_mode_stay_in_it(tmp_path: Path, small_data: Path, 
     assert runs.learned(tmp_path / "whole") == runs.learned(tmp_path / "parts")
 
 
+def test_the_buffers_of_a_layer_in_evaluation_mode_do_not_change(mine: Any) -> None:
+    """So several processes may train the network."""
+    team = Team()
+    team.size = 2
+    change(mine, "generator", lambda network: setattr(network, "norm", nn.Identity()))
+    mine.build_discriminator = lambda about: Frozen(about["image_shape"])
+    assert isinstance(built(team=team, slices=2), Compact)
+
+
 def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
     recipe = built(slices=2)
     assert isinstance(recipe, Compact)
@@ -260,7 +269,7 @@ def test_an_unknown_network_is_refused(tmp_path: Path, small_data: Path) -> None
 def test_a_network_that_does_not_fit_is_refused(tmp_path: Path, small_data: Path, mine: Any) -> None:
     """Other shapes or another signature are refused before anything is written."""
     good = mine.build_discriminator
-    mine.build_discriminator = lambda about: nn.Flatten()
+    mine.build_discriminator = lambda about: nn.Sequential(nn.Flatten(), nn.Linear(144, 144))
     with pytest.raises(ConfigError, match=r"makes logits \[2, 144\] from 2 latents; needed are \[2\]"):
         runs.train(tmp_path / "run", small_data, settings=["network=mine"])
     mine.build_discriminator = good

@@ -301,7 +301,7 @@ def test_no_place_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("asked", "each"), [("3", 3), ("4,2", 4), ("", 1), ("0", 1), ("many", 1), ("-2", 1)])
-def test_thethreads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
+def test_the_threads_of_each_process(monkeypatch: pytest.MonkeyPatch, asked: str, each: int) -> None:
     """OMP_NUM_THREADS is read as OpenMP reads it; an invalid value is ignored."""
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert threads_of_each(1000) == each
@@ -346,12 +346,12 @@ def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pyte
 
 def test_others_wait_while_the_first_process_says_that_it_prepares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training a feature network takes minutes, and only the first process does it."""
-    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 0.3)
+    monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.0)
     store = HashStore()
-    first, second = (ManyProcesses(store, rank, 2, 0.3) for rank in range(2))
+    first, second = (ManyProcesses(store, rank, 2, 1.0) for rank in range(2))
 
     def prepare() -> str:
-        for _ in range(10):
+        for _ in range(15):
             time.sleep(0.1)
             first.keep_waiting()
         return "prepared"

@@ -18,7 +18,10 @@ import tiny_runs as runs
 from inkgan.config.schema import RECIPES
 from inkgan.errors import CheckpointError, ConfigError, InkganError
 from inkgan.runs.folder import RunFolder
+from inkgan.training.options import complete_options
 from inkgan.training.start import prepare
+from inkgan.training.team import Team
+from inkgan.training.watching import Watcher
 from waiting import SECONDS
 
 
@@ -61,6 +64,24 @@ def test_images_that_the_tutorial_cannot_learn(tmp_path: Path, shape: tuple[int,
     np.savez(tmp_path / "own.npz", images=images)
     with pytest.raises(ConfigError, match=re.escape(said)):
         runs.prepare("tutorial", data=tmp_path / "own.npz", out=tmp_path / "run", device="cpu")
+
+
+def test_the_others_wait_while_the_measurement_of_the_quality_is_prepared(
+    small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feature network may have to be trained first, and each report says that the first process still works."""
+
+    class CountingTeam(Team):
+        signs_of_life = 0
+
+        def keep_waiting(self) -> None:
+            self.signs_of_life += 1
+
+    team = CountingTeam()
+    monkeypatch.setattr("inkgan.evaluation.reference.quick_measure", lambda _, report: report("training", 0.5))
+    given = complete_options(None, data=str(small_data), settings=[*runs.SETTINGS, "watch.evaluate_every=2"])
+    prepare(given, Watcher(), team)
+    assert team.signs_of_life == 1
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ def line_of(outcome: Outcome) -> str:
     """Describe in one line how a run ended."""
     result = outcome.result
     where = printable(result.folder)
-    return f"seed {outcome.seed}: step {result.step}, {result.seconds:.0f} s, {where}: {_state_of(outcome)}"
+    return f"seed {outcome.seed}: step {max(0, result.step)}, {result.seconds:.0f} s, {where}: {_state_of(outcome)}"
 
 
 def _state_of(outcome: Outcome) -> str:
@@ -150,7 +150,7 @@ def table(
     start = max(0, min(first_open - most // 2, len(folders) - most))
     for seed, folder in [*folders.items()][start : start + most]:
         if seed in ended:
-            step, state = str(ended[seed].result.step), _state_of(ended[seed])
+            step, state = str(max(0, ended[seed].result.step)), _state_of(ended[seed])
         else:
             step = last_step(folder)
             state = "waiting" if step == before.get(seed, "") else "training"

@@ -62,7 +62,7 @@ def _name_for(path: Path) -> str:
     name = path.name.removesuffix(".npz")
     if find_known(name) is None and (name == path.name or not path.with_name(name).exists()):
         return name
-    return path.name if name != path.name else str(path)
+    return path.name if name != path.name else str(path.absolute())
 
 
 def copies(data: DataSet) -> dict[str, int]:

@@ -52,7 +52,7 @@ FORMAT = 1
 _MOST_SUBJECTS = 26  # subjects are named A to Z
 
 #: The verdict on the later subject. ``different`` means on the other side of the floor; ``mixed`` means that figures
-#: have several of these verdicts.
+#: have several verdicts besides ``indistinguishable``.
 Verdict = Literal["better", "worse", "different", "indistinguishable", "mixed"]
 
 
@@ -104,7 +104,7 @@ class Pair:
         second: the letter of the later subject.
         differences: one for each figure that both subjects have, the most important first.
         settings: every setting in which the runs differ, ``key: first -> second``.
-        verdict: over all figures; ``mixed`` if they have several verdicts.
+        verdict: over all figures; ``mixed`` if they have several besides ``indistinguishable``.
     """
 
     first: str

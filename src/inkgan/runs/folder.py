@@ -257,8 +257,9 @@ class RunFolder:
         return self.newest_checkpoint()[1].get("step")
 
     def best_step(self) -> int | None:
-        """Return the step of the checkpoint with the best quality; None if quality was not measured."""
-        return self.newest_checkpoint()[1].get("best_step")
+        """Return the step of the checkpoint with the best quality; None if quality was not measured, or it is gone."""
+        best: int | None = self.newest_checkpoint()[1].get("best_step")
+        return best if best in checkpoint.list_steps(self.checkpoints) else None
 
     def newest_checkpoint(self) -> tuple[Path | None, dict[str, Any]]:
         """Return the newest checkpoint whose documents are whole, and its state; None and ``{}`` if there is none."""

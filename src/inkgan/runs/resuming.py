@@ -30,7 +30,7 @@ def require_complete(run: RunFolder, config: Config) -> None:
     step = run.newest_step()
     if step != config.steps:
         raise ConfigError(
-            f"{shown(run.path)} is not complete: it is at step {step or 0} of {config.steps}. "
+            f"{shown(run.path)} is not complete: it is at step {max(0, step or 0)} of {config.steps}. "
             f"Finish it first: inkgan train --resume --out {shlex.quote(str(run.path))}"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def train_many(
         InputError: an argument or an option cannot be used.
     """
     require_possible(task, seeds, jobs=jobs, engine=engine)
-    if jobs > 1 and engine == "processes":  # Ray gives each job its cores
+    if jobs > 1 and not (engine == "ray" and os.environ.get("RAY_ADDRESS")):  # a cluster divides its own cores
         task = replace(task, threads=threads_of_each(jobs))
     return engines.ENGINES[engine](task, seeds, jobs)
 

@@ -14,7 +14,7 @@ from typing import Any
 from inkgan.config import Config
 from inkgan.errors import quantity
 from inkgan.images import Images, picture_of, png_bytes
-from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, introduction
+from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, at_step, introduction
 
 _SECONDS_BETWEEN = 0.5
 _LARGEST_SIDE = 168
@@ -80,7 +80,8 @@ class NotebookWatcher(Watcher):
 
     def ended(self, result: Result) -> None:
         """Show the final images."""
-        self._now = f"{'done' if result.complete else 'stopped and saved'} after {quantity(result.step, 'step')}"
+        when = f"after {quantity(result.step, 'step')}" if result.step >= 0 else at_step(result.step)
+        self._now = f"{'done' if result.complete else 'stopped and saved'} {when}"
         self._said = ""
         if result.sheet is not None:
             self._picture = result.sheet.read_bytes()

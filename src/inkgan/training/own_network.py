@@ -49,9 +49,10 @@ def require_trainable(
     tried = copy.deepcopy(networks)
     try:
         mixed = {kind: MixedPrecision(network, dtype) for kind, network in tried.items()}
-        for training in (False, True):  # training mode last: its outputs are checked below
-            for network in tried.values():
-                network.train(training)
+        for is_training in (False, True):  # as in training last: these outputs are checked below
+            for kind, network in tried.items():
+                for module, built in zip(network.modules(), networks[kind].modules(), strict=True):
+                    module.training = is_training and built.training  # the author may keep a layer from it
             images = mixed["generator"].forward(latents, labels)
             logits, scores = split_output(mixed["discriminator"].forward(images.detach(), labels))
         fake_logits, fake_scores = split_output(mixed["discriminator"].forward_frozen(images, labels))
