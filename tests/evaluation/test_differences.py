@@ -132,7 +132,7 @@ def test_the_interval_of_a_group_ends_at_the_number_of_classes(figure: str, comp
     classes = tuple(ClassFigures(name, 50, 50.0, None, None) for name in "abc")
     two, others = (group(figure, *values, classes=classes) for values in ((3, 3), (1, 3)))
     (pair,) = compared(two, others).pairs
-    assert found(pair, figure).second_interval == Interval(0, 3)
+    assert found(pair, figure).second_interval == Interval(1 if figure == "classifier_score" else 0, 3)
     (pair,) = compared(group(figure, 3, 3), group(figure, 1, 3)).pairs
     assert found(pair, figure).second_interval.high > 3
     made_of_three = Figure.of(figure, made.estimate(2.99), made.estimate(2.98), 3)
@@ -224,6 +224,36 @@ def test_the_verdict_of_a_figure(name: str, first: float, second: float, verdict
     (pair,) = compared(group(name, first), group(name, second)).pairs
     assert found(pair, name).verdict == pair.verdict == verdict
     assert found(pair, name).better == made.figure(name, 0).better
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        ([10, 10], [9, 9], "indistinguishable"),  # 2 / (4 choose 2) = 1/3
+        ([10] * 3, [9] * 3, "indistinguishable"),  # 1/10
+        ([10] * 9, [9] * 9, "worse"),  # 1/24,310
+        ([10], [9] * 9, "indistinguishable"),  # 1/5
+        ([10], [9], "worse"),  # nothing is said about other seeds
+    ],
+)
+def test_groups_without_any_spread(first: list[float], second: list[float], verdict: str, compared: Compared) -> None:
+    """Two values may divide a few runs by chance, even if no run has a sampling error."""
+    groups = (
+        [replace(made.report({}), figures=(made.figure("classes_covered", value, half=0),)) for value in values]
+        for values in (first, second)
+    )
+    (pair,) = compared(*groups).pairs
+    assert found(pair, "classes_covered").verdict == verdict
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.49, 0.535), (0.505, 0.535)])
+def test_a_floor_that_may_lie_on_either_side_of_the_middle(first: float, second: float, compared: Compared) -> None:
+    """It is 0.5, 0.45 to 0.55: which value is nearer depends on the real images that were drawn."""
+    figures = [made.figure("diversity", value, half=0.001) for value in (first, second)]
+    figures = [replace(one, floor_interval=Interval(0.45, 0.55)) for one in figures]
+    reports = [replace(made.report({}), figures=(one,)) for one in figures]
+    (pair,) = compared(*([one] for one in reports)).pairs
+    assert found(pair, "diversity").verdict == "different"
 
 
 @pytest.mark.parametrize("sign", [1, -1])

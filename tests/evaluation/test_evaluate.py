@@ -375,6 +375,17 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
     assert report["classes_covered"].value == 10
 
 
+def test_in_features_of_ones_own_novelty_is_that_within_classes(tmp_path: Path, digits: DataSet) -> None:
+    """Ones lie closest to others of their kind, so many of them would look like copies."""
+
+    def coarse(images: Images) -> npt.NDArray[np.float64]:
+        return np.asarray(images.reshape(len(images), 4, 7, 4, 7).mean(axis=(2, 4)).reshape(len(images), 16) / 255)
+
+    ones = digits.test.images[np.asarray(digits.test.labels) == 1][:N]
+    report = inkgan.evaluate(stored(tmp_path, ones), n=N, extractor=coarse)
+    assert abs(report["copying_z"].value) < 3
+
+
 def test_distances_in_features_of_other_data_are_not_called_digit_distances(
     tmp_path: Path, real: tuple[Images, Labels], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,9 +88,26 @@ def test_the_summary_begins_with_what_matters() -> None:
 )
 def test_the_summary_says_what_is_a_sign_of_copying(values: dict[str, float], said: str) -> None:
     report = made.report({"near_copies": 0.5, **values})
+    exact = made.figure("exact_copies", values.get("exact_copies", 0.0), half=0, floor=0)
+    report = replace(report, figures=tuple(exact if one.name == exact.name else one for one in report.figures))
     assert f"images: {said}" in summary(report)
     explained = any(paragraph.startswith("near-copies:") for paragraph in explanations(report))
     assert explained == (said != "no sign of copying")
+
+
+@pytest.mark.parametrize(
+    ("near", "said"),
+    [
+        (0.5, "2.0% are training images (real images: 3.0%)."),
+        (0.9, "90.0% are near-copies of training images (real images: 50.0%)."),
+    ],
+)
+def test_copies_as_frequent_as_among_real_images_hide_no_others(near: float, said: str) -> None:
+    """Some real images are there twice."""
+    report = made.report({"near_copies": near})
+    exact = made.figure("exact_copies", 0.02, half=0.005, floor=0.03)
+    report = replace(report, figures=tuple(exact if one.name == exact.name else one for one in report.figures))
+    assert summary(report).endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +115,7 @@ def test_the_summary_says_what_is_a_sign_of_copying(values: dict[str, float], sa
     [
         ("f" * 64, None, "Measured against bars in the features ffffffffffff; seed 3, 7.2 s."),
         ("own extractor", None, "Measured against bars in own extractor; seed 3, 7.2 s."),
+        ("own extractor", 0.99, "Measured against bars in own extractor; seed 3, 7.2 s."),  # it is another network's
         (
             "f" * 64,
             0.9876,

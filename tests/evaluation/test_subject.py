@@ -255,6 +255,7 @@ def test_real_images_are_looked_for_in_the_folder_of_data_sets(tmp_path: Path) -
         ("ab", (90, 10), (180, 20)),
         ("ba", (90, 10), (180, 20)),
         ("ac", (80, 60, 8), (182, 0, 18)),
+        ("ab", (74, 26), (148, 52)),
     ],
 )
 def test_a_model_draws_its_classes_as_often_as_the_data_have_them(

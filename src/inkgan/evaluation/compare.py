@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,8 +52,8 @@ from inkgan.seeds import valid_seed
 FORMAT = 1
 _MOST_SUBJECTS = 26  # subjects are named A to Z
 
-#: The verdict on the later subject. ``different`` means on the other side of the floor; ``mixed`` means that figures
-#: have several verdicts besides ``indistinguishable``.
+#: The verdict on the later subject. ``different`` means on the other side of the floor, or that it is not known which
+#: subject is nearer to it; ``mixed`` means that figures have several verdicts besides ``indistinguishable``.
 Verdict = Literal["better", "worse", "different", "indistinguishable", "mixed"]
 
 
@@ -287,7 +288,8 @@ def _difference(first: list[Figure], second: list[Figure], level: float, num_cla
         interval_at = partial(difference_of_means, np.array(a_values), np.array(b_values))
     else:
         interval_at = partial(difference_of_figures, (a, a_interval), (b, b_interval))
-    simultaneous = interval_at(level=level)
+    sizes = len(first), len(second)
+    interval, simultaneous = (_unless_by_chance(interval_at(level=one), sizes, one) for one in (LEVEL, level))
     return Difference(
         figure=first[0].name,
         title=first[0].title,
@@ -300,10 +302,22 @@ def _difference(first: list[Figure], second: list[Figure], level: float, num_cla
         second_interval=b_interval,
         second_values=b_values,
         difference=b - a,
-        interval=interval_at(),
+        interval=interval,
         simultaneous=simultaneous,
         verdict=_verdict(a, b, simultaneous, first[0]),
     )
+
+
+def _unless_by_chance(interval: Interval, sizes: tuple[int, int], level: float) -> Interval:
+    """Extend an interval without width to 0, unless groups of these sizes are hardly ever so different by chance.
+
+    Every run of a group has one value here, and no sampling error. If both recipes were alike, two values would divide
+    the m + n runs in just this way with a probability of 2 / (m + n choose m): the permutation test.
+    """
+    m, n = sizes
+    if interval.low < interval.high or m == n == 1 or 2 / math.comb(m + n, m) <= 1 - level:
+        return interval
+    return Interval(min(0.0, interval.low), max(0.0, interval.high))
 
 
 def _summary(figures: list[Figure], num_classes: int) -> tuple[float, Interval]:
@@ -323,7 +337,9 @@ def _verdict(a: float, b: float, difference: Interval, figure: Figure) -> Verdic
     if difference.low <= 0 <= difference.high:
         return "indistinguishable"
     if figure.better == "like the floor":
-        if (a - figure.floor) * (b - figure.floor) < 0:
+        on_both_sides = (a - figure.floor) * (b - figure.floor) < 0
+        # The floor is measured, too: if it may lie above or below the middle, it is not known which value is nearer.
+        if on_both_sides or figure.floor_interval.low <= (a + b) / 2 <= figure.floor_interval.high:
             return "different"
         return "better" if abs(b - figure.floor) < abs(a - figure.floor) else "worse"
     return "better" if (b < a) == (figure.better == "lower") else "worse"

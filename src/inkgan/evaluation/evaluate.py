@@ -246,11 +246,11 @@ def _novelty_figures(
 ) -> list[Figure]:
     """Return the near-copies and the copying test of images, with their floors from held-out images.
 
-    Distances are those to the nearest training images. They are compared within classes if the feature network predicts
-    them.
+    Distances are those to the nearest training images. They are compared within the classes that the data's classifier
+    predicts, if the data have one.
     """
     cells = None
-    if reference.statistics is not None and reference.extractor is None:
+    if reference.statistics is not None:
         cells = (predicted, reference.statistics.held_out_classes)
     found = novelty(distances, held_out_distances, cells=cells)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96), len(distances))
@@ -308,7 +308,8 @@ def _classes(
         for label in range(len(names))
     )
     small = [one.name for one in classes if one.diversity is None]
-    note = f"diversity is not measured for classes of fewer than {_LEAST_OF_CLASS} images: {listed(small, 12)}."
+    few = f"fewer than {_LEAST_OF_CLASS} images, generated or held out"
+    note = f"diversity is not measured for classes of {few}: {listed(small, 12)}."
     return classes, [note] if small else []
 
 

@@ -62,7 +62,7 @@ FIGURE_KINDS: dict[str, Kind] = {
     "density": Kind("density", "higher", _AS_MANY),
     "coverage": Kind("coverage", "higher", _AS_MANY, most=1.0),
     "diversity": Kind("diversity within class", "like the floor", "mean squared distance of images of one class"),
-    "classifier_score": Kind("classifier score", "higher", _CLASSES, most="classes"),
+    "classifier_score": Kind("classifier score", "higher", _CLASSES, least=1.0, most="classes"),
     "classes_covered": Kind(
         "classes covered", "higher", "a tenth of each class's share of the training images", most="classes"
     ),
@@ -103,12 +103,14 @@ class Figure:
             accuracy.
         title: the name in tables, with its unit if it has one.
         value: the measure of the given images. Shares are 0 to 1; docs/metrics.md defines the others.
-        interval: where the value would lie for other images of the same generator; it does not cover another training.
+        interval: a range for the mean of the value over such samples of the same generator; it does not cover another
+            training.
         n: the number of images that the value is computed from. For a figure of one class, these are only the images of
             that class: for accuracy, those for which it was requested; for diversity, those that the feature network
             assigns to it.
-        floor: the same measure, by the same code, of as many held-out real images; for a figure of one class, of those
-            among them that are of the class.
+        floor: the same measure, by the same code, of as many held-out real images (of all, for shares of copies; 0 for
+            the copying z; of training images, for the accuracy score); for a figure of one class, of those among them
+            that are of the class.
         floor_interval: the interval of the floor.
         floor_n: the number of held-out images that the floor is computed from.
         ratio: value over floor; None if the interval of the floor reaches 0.

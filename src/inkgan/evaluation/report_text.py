@@ -55,7 +55,7 @@ def summary(report: Report) -> str:
         title = distance.title.partition(" (")[0]
         parts.append(f"{title} {distance.value:.3g} (real images: {distance.floor:.3g})")
     if "accuracy" in report:
-        parts.append(f"{report['accuracy'].value:.1%} show the class asked for")
+        parts.append(f"{_percent(report['accuracy'].value)} show the class asked for")
     copying = _copying(report) or "no sign of copying"
     return f"{_short(report.what)}, {report.n:,} images: {', '.join([*parts, copying])}."
 
@@ -65,10 +65,13 @@ def _copying(report: Report) -> str:
 
     The copying z in pixels is no sign: that of real images of the same writers is -3.6 (docs/metrics.md).
     """
-    copies = report["exact_copies"].value
-    if copies > 0:
-        share = f"{copies:.1%}" if copies >= 0.001 else f"{100 * copies:.1g}%"  # one of 10,000 is not 0.0%
-        return f"{share} are training images"
+    exact = report["exact_copies"]
+    copies = ""
+    if exact.value > 0:
+        real = f" (real images: {_percent(exact.floor)})" if exact.floor > 0 else ""
+        copies = f"{_percent(exact.value)} are training images{real}"
+    if exact.interval.low > exact.floor_interval.high:
+        return copies
     for name, where in (("near_copies", ""), ("near_copies_pixels", " in pixels")):
         if name in report and report[name].interval.low > report[name].floor_interval.high:
             near = report[name]
@@ -77,12 +80,19 @@ def _copying(report: Report) -> str:
         near = report["near_copies"]
         closer = "closer to the training images than held-out images are"
         return f"{closer}, with {near.value:.1%} near-copies (real images: {near.floor:.1%})"
-    return ""
+    return copies
+
+
+def _percent(share: float) -> str:
+    """Write a share with as many digits as it needs: one of 10,000 is not 0.0%, and 9,996 are not 100.0%."""
+    return f"{share:.1%}" if 0.001 <= share <= 0.999 else f"{100 * share:.4g}%"
 
 
 def explanations(report: Report) -> list[str]:
     """Return paragraphs that explain the figures and the features of a report."""
-    floor = "floor: the same figure of held-out real images, at the same n."
+    floor = (
+        "floor: the same figure of as many held-out real images (copies: of all; accuracy score: of training images)."
+    )
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
     if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
         lines.append(
@@ -102,7 +112,7 @@ def explanations(report: Report) -> list[str]:
             "training images are closer, too."
         )
     features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
-    if report.feature_accuracy is not None:
+    if report.feature_accuracy is not None and len(report.features) == 64:
         features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
     lines.append(f"Measured against {_short(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s.")
     return lines

@@ -42,6 +42,12 @@ def test_one_image_and_one_reference_are_enough() -> None:
     assert (found.distance.tolist(), found.index.tolist()) == ([5], [0])
 
 
+def test_equal_distances_are_ties_in_any_precision() -> None:
+    """Those of held-out images are kept as float32, in which the root of 2 is a little smaller."""
+    found = novelty(np.full(100, 2**0.5), np.full(200, 2**0.5, np.float32))
+    assert (found.near_copies.value, found.floor.value, found.z) == (1, 1, 0)
+
+
 def test_pixels() -> None:
     images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3) * 10
     assert pixels(images).shape == (2, 12)
