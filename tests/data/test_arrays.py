@@ -283,6 +283,18 @@ def test_labels_that_are_words(file: Path) -> None:
         assert labelled(data)[name] == [("pear", "apple", "fig")[at] for at in split.images[:, 0, 0, 0]]
 
 
+def test_splits_of_two_sizes_are_resized(file: Path) -> None:
+    np.savez(file, x_train=pixels(30, 28, 28), x_test=pixels(6, 20, 20))
+    complaint(lambda: load(str(file)), "all must have one size")
+    data = load(str(file), resize=28)
+    assert {split.image_shape for split in data.splits.values()} == {(28, 28, 1)}
+
+
+def test_arrays_that_would_be_too_large_are_not_resized(file: Path) -> None:
+    np.savez(file, images=pixels(200, 8, 8))
+    complaint(lambda: load(str(file), resize=(4096, 4096)), "3.4 GB", "Use fewer")
+
+
 def test_words_that_are_numbers_are_in_the_order_of_their_values(file: Path) -> None:
     """As folders with such names are."""
     images, words = pixels(30, 8, 8), np.array(["10", "9", "2"])[numbers(30, 3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,32 @@ def test_an_orientation_behind_the_pixels_of_a_png_file_does_not_count(tmp_path:
     start, pixels = (content.index(name) - 4 for name in (b"eXIf", b"IDAT"))
     path.write_bytes(content[:start] + content[pixels:-12] + content[start:pixels] + content[-12:])
     assert size_of(path) == pixels_of(path).shape[:2] == (16, 24)
+
+
+def test_exif_that_pillow_could_not_write_again(tmp_path: Path) -> None:
+    """A resolution unit of 70,000, as a long number: the picture itself is whole, and is turned."""
+    entries = struct.pack("<HHIHH", _ORIENTATION, 3, 1, 6, 0) + struct.pack("<HHII", 0x0128, 4, 1, 70_000)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0)
+    path = tmp_path / "picture.jpg"
+    Image.fromarray(np.zeros((16, 24), np.uint8)).save(path, exif=exif)
+    assert size_of(path) == pixels_of(path).shape[:2] == (24, 16)
+
+
+def test_grey_with_premultiplied_alpha(tmp_path: Path) -> None:
+    """Some programs write TIFF files in this way."""
+    path = tmp_path / "picture.tif"
+    Image.new("LA", (16, 24), (200, 255)).save(path)
+    usual, premultiplied = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
+    content = path.read_bytes()
+    assert usual in content
+    path.write_bytes(content.replace(usual, premultiplied))
+    assert (pixels_of(path) == 200).all()
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(255, 0), (254, 0), (0, 255)])
+def test_transparent_paper_has_the_colour_on_which_the_ink_is_seen(tmp_path: Path, ink: int, paper: int) -> None:
+    image = np.zeros((16, 24, 4), np.uint8)
+    image[4:8, 4:8] = (ink, ink, ink, 255)
+    Image.fromarray(image).save(tmp_path / "picture.png")
+    pixels = pixels_of(tmp_path / "picture.png")[..., 0]
+    assert (pixels[0, 0], pixels[5, 5]) == (paper, ink)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from data_files import complaint, pixels, write_set
 from inkgan.config import resolve
@@ -182,11 +181,19 @@ def test_an_image_fits_in_the_middle_of_its_own_paper(size: tuple[int, int]) -> 
         np.testing.assert_allclose(np.ptp(inked, axis=0) + 1, side / 2, atol=1.01)
 
 
-def test_pillow_averages_the_same() -> None:
+def test_areas_are_averaged() -> None:
+    """Two and a half pixels become one, so five of twice as many are averaged."""
     images = pixels(4, 50, 70, 1)
-    for image, got in zip(images[..., 0], resized(images, (20, 28))[..., 0], strict=True):
-        expected = np.asarray(Image.fromarray(image).resize((28, 20), Image.Resampling.BOX)).astype(int)
-        assert np.abs(expected - got).max() <= 1
+    twice = images.repeat(2, 1).repeat(2, 2).astype(float)
+    expected = np.rint(twice.reshape(4, 20, 5, 28, 5, 1).mean((2, 4)))
+    np.testing.assert_array_equal(resized(images, (20, 28)), expected)
+
+
+@pytest.mark.parametrize("column", range(32))
+def test_a_thin_stroke_keeps_its_ink_wherever_it_is(column: int) -> None:
+    image = np.zeros((1, 32, 32, 1), np.uint8)
+    image[:, :, column] = 255
+    assert abs(int(resized(image, (28, 28))[0, 14].sum()) - 255 * 28 / 32) <= 1
 
 
 def test_known_sets_and_arrays_are_resized(tmp_path: Path, digits: Images) -> None:

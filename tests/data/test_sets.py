@@ -132,6 +132,13 @@ def test_the_names_of_idx_files_may_have_capitals(tmp_path: Path, zipped: bool) 
     assert (len(data.train), len(data.validation), len(data.test)) == (22, 2, 6)
 
 
+def test_train_and_test_files_of_two_idx_sets_are_not_combined(tmp_path: Path) -> None:
+    write_set(tmp_path, tuple(f"a-{name}" for name in PLAIN))
+    for name in PLAIN[2:]:
+        (tmp_path / f"a-{name}.gz").rename(tmp_path / f"b-{name}.gz")
+    complaint(lambda: load(str(tmp_path)), "holds several sets", "a-train-images", "b-t10k-images")
+
+
 def test_idx_sets_without_test_file_or_labels(tmp_path: Path) -> None:
     (tmp_path / "train-images.gz").write_bytes(gzip.compress(idx_bytes(pixels(20))))
     data = load(str(tmp_path))

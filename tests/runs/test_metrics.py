@@ -112,6 +112,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         metrics.MetricsWriter(tmp_path)
 
 
+def test_a_file_that_is_too_large_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run can go on without it."""
+    path = written(tmp_path / "metrics.jsonl", 0, 1)
+    monkeypatch.setattr(metrics, "_LARGEST", 10)
+    with pytest.raises(OutputError, match=r"is larger than 10 bytes, the most that is read\. Move it away"):
+        metrics.cut(path, 2, first_step=0, every=1)
+
+
 def test_cutting(tmp_path: Path) -> None:
     """The lines before a step stay as they are, byte for byte; the others are removed without a warning."""
     path = written(tmp_path / "metrics.jsonl", -2, -1, 0, 1, 2, 3)

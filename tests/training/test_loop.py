@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing import plugin_event_accumulator  # type: ignore[import-untyped]
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[import-untyped]
 
@@ -712,6 +713,17 @@ def test_an_animation_of_very_many_pictures_shows_the_whole_run(
     assert_frames(folder, 0, 6)
 
 
+def test_the_frames_of_large_pictures_are_smaller(
+    tmp_path: Path, small_data: Path, stopped_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The animation holds all its frames in memory."""
+    monkeypatch.setattr("inkgan.training.recorder._LARGEST_FRAME", 20)
+    folder = runs.copy(stopped_run, tmp_path / "run")
+    runs.train(folder, small_data, resume=True)
+    with Image.open(folder / "pictures" / "learning.gif") as animation:
+        assert 10 < max(animation.size) <= 20
+
+
 def assert_frames(run: Path, *steps: int) -> None:
     """Check that the animation shows the pictures of these steps in this order."""
     with Image.open(run / "pictures" / "learning.gif") as animation:
@@ -907,9 +919,10 @@ def test_a_run_that_resumes_in_pretraining_keeps_its_page_of_charts(tmp_path: Pa
     with pytest.raises(Interrupted):
         runs.train(folder, small_data, watcher=interrupt_at(-2))
     runs.train(folder, small_data, resume=True, stop_at=1)
-    events = EventAccumulator(str(folder / "tensorboard"))
+    events = plugin_event_accumulator.EventAccumulator(str(folder / "tensorboard"))  # as the page reads them
     events.Reload()
     assert len(events.Tensors("custom_scalars__config__")) == 1
+    assert len(events.Tensors("__run_graph__")) == 1
 
 
 def test_what_a_run_leaves(finished_run: Path, small_data: Path) -> None:

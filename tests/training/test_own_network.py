@@ -239,6 +239,14 @@ def test_the_buffers_of_a_layer_in_evaluation_mode_do_not_change(mine: Any) -> N
     assert isinstance(built(team=team, slices=2), Compact)
 
 
+def test_slices_of_one_image_are_tried_as_such(mine: Any) -> None:
+    """Batch normalisation cannot learn from a single vector, which would be noticed in the first step."""
+    with pytest.raises(ConfigError, match="cannot learn these images: ValueError: Expected more than 1 value"):
+        built(batch_size=2, slices=2)
+    change(mine, "generator", lambda network: setattr(network, "norm", nn.Identity()))
+    assert isinstance(built(batch_size=2, slices=2), Compact)
+
+
 def test_each_part_of_a_step_has_its_own_random_numbers() -> None:
     recipe = built(slices=2)
     assert isinstance(recipe, Compact)

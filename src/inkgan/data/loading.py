@@ -275,17 +275,23 @@ def _idx_files(folder: Path) -> list[Path]:
             if (match := _IDX_NAME.fullmatch(path.name)) and not is_folder(path):
                 other = found.setdefault("train" if match[2].lower() == "train" else "test", path)
                 if _unpacked_name(other) != _unpacked_name(path):
-                    both = f"{shown(other.name)} and {shown(path.name)}"
-                    raise DataError(
-                        f"{shown(place)} holds several sets: {both}. Put each into a folder of its own; known sets can "
-                        "stay: name one, and this folder with --data-dir."
-                    )
+                    raise _several_sets(place, other.name, path.name)
+        names = {match[1].lower(): path.name for path in found.values() if (match := _IDX_NAME.fullmatch(path.name))}
+        if len(names) > 1:
+            raise _several_sets(place, *names.values())
         if found and "train" not in found:
             only = shown(found["test"].name)
             raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")
         if found:
             return [found[split] for split in ("train", "test") if split in found]
     return []
+
+
+def _several_sets(folder: Path, one: str, other: str) -> DataError:
+    return DataError(
+        f"{shown(folder)} holds several sets: {shown(one)} and {shown(other)}. Put each into a folder of its own; "
+        "known sets can stay: name one, and this folder with --data-dir."
+    )
 
 
 def entries(folder: Path) -> list[Path]:

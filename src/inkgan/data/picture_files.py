@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE
 from inkgan.errors import reason_of
@@ -33,6 +33,19 @@ FORMATS_TEXT = "PNG, JPEG, BMP, GIF, TIFF or WEBP"
 _MOST_FILE_BYTES = 64 * 2**20
 _TOO_LARGE = f"larger than {MAX_SIDE} pixels a side"
 _ORIENTATION = 0x0112
+#: How to turn a picture of each orientation that differs from the usual one. (ImageOps.exif_transpose also writes the
+#: EXIF again, and fails if it cannot.)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+#: Ink can be seen if it differs from paper by more than this.
+_VISIBLE = 32
 _ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
 
 
@@ -58,9 +71,12 @@ def pixels_of(path: Path) -> NDArray[Any]:
         UnusableError: it cannot be used.
     """
     with _opened(path) as opened:
-        image = opened if _orientation(opened) is None else ImageOps.exif_transpose(opened)
+        turn = _TURNS.get(_orientation(opened))
+        image = opened if turn is None else opened.transpose(turn)
         if image.mode.startswith("I;16"):
             return np.asarray(image).astype(np.uint16)[..., None]
+        if image.mode == "La":  # Pillow converts premultiplied grey only to this
+            image = image.convert("LA")
         if image.has_transparency_data:
             image = _on_paper(image.convert("RGBA"))
         image = image.convert("RGB")
@@ -86,7 +102,7 @@ def _on_paper(image: Image.Image) -> Image.Image:
     """Put a picture with transparent pixels on white paper, or on black if white paper would hide it."""
     on_white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     is_empty = not np.asarray(image)[..., 3].any()
-    if is_empty or np.asarray(on_white)[..., :3].min() < 255:
+    if is_empty or np.asarray(on_white)[..., :3].min() < 255 - _VISIBLE:
         return on_white
     return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
 

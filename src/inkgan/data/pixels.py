@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,12 @@ def as_labels(array: NDArray[Any], count: int, source: str) -> Labels:
         raise DataError(f"{source}: {given}. Check that the two belong together.")
     if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
         given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
-        raise DataError(f"{source}: {given}. Check that the two belong together.")
+        remedy = (
+            "Turn words into text with .astype(str)"
+            if array.dtype.kind == "O"
+            else "Check that the two belong together"
+        )
+        raise DataError(f"{source}: {given}. {remedy}.")
     for label in (labels.min(initial=0).item(), labels.max(initial=0).item()):
         if not -(2**63) <= label < 2**63:  # it would overflow int64
             raise DataError(f"{source}: a label is {label}, which no class has. Check that they are labels.")
@@ -219,14 +225,37 @@ def resized(images: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         return images
     scale = min(size[0] / height, size[1] / width)
     inner = (max(1, round(height * scale)), max(1, round(width * scale)))
-    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     rows, columns = slice(top, top + inner[0]), slice(left, left + inner[1])
     result = np.empty((count, *size, channels), images.dtype)
     papers = np.median(_border(images), axis=1)  # [N, C]
+    fit = _averaging((height, width), inner) if scale < 1 else partial(_interpolated, size=inner)
     for image, fitted, paper in zip(images, result, papers, strict=True):
         fitted[:] = paper
         for channel in range(channels):
-            plane = Image.fromarray(image[..., channel].astype(np.float32)).resize(inner[::-1], method)
-            fitted[rows, columns, channel] = np.rint(np.asarray(plane))
+            fitted[rows, columns, channel] = np.rint(fit(image[..., channel]))
     return result
+
+
+def _interpolated(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Enlarge a plane [H, W] by linear interpolation."""
+    enlarged = Image.fromarray(plane.astype(np.float32)).resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(enlarged)
+
+
+def _averaging(before: tuple[int, int], after: tuple[int, int]) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+    """Return the function that averages the areas of a plane, exactly: whole numbers in, whole sums in float64.
+
+    Pillow's filter for this, BOX, takes each pixel for one area alone, so that some strokes keep their ink and others
+    lose half of it.
+    """
+    down, across = (_shares(length, parts) for length, parts in zip(before, after, strict=True))
+    return lambda plane: down @ plane.astype(np.float64) @ across.T / (before[0] * before[1])
+
+
+def _shares(length: int, parts: int) -> NDArray[np.float64]:
+    """Return how much of each pixel of a row each of its equal parts covers, [parts, length], in 1/parts pixels."""
+    ends = np.arange(1, parts + 1)[:, None] * length
+    stop = np.minimum(ends, np.arange(1, length + 1) * parts)
+    start = np.maximum(ends - length, np.arange(length) * parts)
+    return np.maximum(stop - start, 0).astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,9 +164,11 @@ def assemble(
         DataError: the splits disagree, a label is out of range, a class has no training image, or nothing can be seen
             in the images.
     """
-    _require_alike(splits, source)
     if reading.resize is not None:
+        sizes = (len(split) * math.prod(reading.resize) * split.images.shape[3] for split in splits.values())
+        require_room(sum(sizes), source)
         splits = {part: Split(resized(split.images, reading.resize), split.labels) for part, split in splits.items()}
+    _require_alike(splits, source)
     notes = [] if published else _note_of_contrary_ink(splits)
     splits = _with_all_three(splits, reading, source)
     if not published:
@@ -315,7 +318,7 @@ def _note_of_equal_channels(train: Split) -> list[str]:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Return names of classes in order: by value if all are numbers, so that ``10`` comes after ``9``, else by name."""
-    found = sorted(names)
+    found = sorted(names, key=lambda name: (folded(name), name))  # macOS spells an é differently
     if all(name.isascii() and name.isdigit() for name in found):
         found.sort(key=lambda name: (int(name[:18]), name))
     return found

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import CheckpointError, quantity, reason_of, shown
+from inkgan.errors import CheckpointError, OutputError, in_bytes, quantity, reason_of, shown
 from inkgan.files import from_json, open_regular, output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
@@ -103,6 +103,11 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
         OutputError: the file cannot be read or written.
     """
     with output_errors(path):
+        if path.exists() and path.stat().st_size > _LARGEST:
+            raise OutputError(
+                f"{shown(path)} is larger than {in_bytes(_LARGEST)}, the most that is read. Move it away; the run then "
+                "logs into a new one."
+            )
         content = read_regular(path, _LARGEST) if path.exists() else b""
         texts = _whole_lines(content)
         lines = [_parse(text) for text in texts]

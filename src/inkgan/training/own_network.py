@@ -20,7 +20,9 @@ from inkgan.networks.compact import split_output
 from inkgan.training.losses import input_gradients
 from inkgan.training.optimizers import MixedPrecision
 
-_IMAGES = 2  # in training mode, batch normalisation refuses a batch of one vector
+#: The most images to try the networks on. In training mode, batch normalisation refuses one vector alone, so the number
+#: is that of a slice if a slice has fewer.
+_MOST_IMAGES = 2
 
 
 def require_trainable(
@@ -44,8 +46,10 @@ def require_trainable(
         _require_savable(name, kind, network)
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise ConfigError(f"the network {name!r} cannot learn: its {kind} has no parameter that is trained.")
-    labels = torch.zeros(_IMAGES, dtype=torch.int64) if description["num_classes"] else None
-    latents = torch.zeros(_IMAGES, description["latent_dim"])
+    config = description["config"]
+    count = min(_MOST_IMAGES, config["batch_size"] // config["slices"])
+    labels = torch.zeros(count, dtype=torch.int64) if description["num_classes"] else None
+    latents = torch.zeros(count, description["latent_dim"])
     tried = copy.deepcopy(networks)
     try:
         mixed = {kind: MixedPrecision(network, dtype) for kind, network in tried.items()}
@@ -73,7 +77,7 @@ def require_trainable(
                 f"the network {name!r} cannot learn: its losses do not depend on "
                 f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use each, and detach none."
             )
-    if description["config"]["penalty"]["weight"] > 0:
+    if config["penalty"]["weight"] > 0:
         _require_second_gradient(name, tried["discriminator"], mixed["discriminator"], images.detach(), labels)
 
 
@@ -105,14 +109,14 @@ def _require_shapes(
 ) -> None:
     """Refuse outputs of other shapes than the description asks for; class scores are None if they are not used."""
     outputs = [
-        ("images", images, [_IMAGES, *description["image_shape"]]),
-        ("logits", logits, [_IMAGES]),
-        ("class scores", class_scores, [_IMAGES, description["num_classes"]]),
+        ("images", images, [len(images), *description["image_shape"]]),
+        ("logits", logits, [len(images)]),
+        ("class scores", class_scores, [len(images), description["num_classes"]]),
     ]
     for what, output, needed in outputs:
         if output is not None and list(output.shape) != needed:
             raise ConfigError(
-                f"the network {description['network']!r} makes {what} {list(output.shape)} from {_IMAGES} latents; "
+                f"the network {description['network']!r} makes {what} {list(output.shape)} from {len(images)} latents; "
                 f"needed are {needed}."
             )
 

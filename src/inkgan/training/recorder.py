@@ -43,8 +43,9 @@ _FIRST_COUNT = 10
 _TUTORIAL_COUNT = 5
 #: The number of images that ``watch.evaluate_every`` measures: few enough to take about a second.
 _MEASURED_COUNT = 2000
-#: The most pictures in the animation.
+#: The most pictures in the animation, and the most pixels that each of them has on a side.
 _MOST_FRAMES = 120
+_LARGEST_FRAME = 1024
 #: The watcher hears of a step at least this often.
 _SECONDS_BETWEEN_STEPS = 1.0
 #: The number of these reports over which the speed is measured.
@@ -87,7 +88,7 @@ class Recorder:
         self._seconds_measuring = 0.0
         self._failed: set[str] = set()
         self._first_step = first_step
-        self._graph_is_due = first_step == run.first_step
+        self._graph_is_due = first_step <= 0
         self._events = tensorboard.EventFile(run.folder.tensorboard, first_step)
         self._metrics = MetricsWriter(run.folder.metrics_file)
 
@@ -299,7 +300,7 @@ class Recorder:
         frames = []
         for path in paths:
             with self._optional_output("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
-                frames.append(picture.copy())
+                frames.append(picture.reduce(max(1, math.ceil(max(picture.size) / _LARGEST_FRAME))))
         return frames
 
     @contextlib.contextmanager

@@ -188,7 +188,7 @@ class Watcher:
 def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     """Introduce a run in one line; the arguments are those of :meth:`Watcher.started`."""
     length = quantity(config.seconds or 0, "second", "g") if config.steps is None else quantity(config.steps, "step")
-    beginning = "training" if first_step == -config.pretraining_steps else f"resuming at step {first_step}:"
+    beginning = "training" if first_step == -config.pretraining_steps else f"resuming {at_step(first_step)}:"
     where = f"{about['device']}, {quantity(about['threads'], 'thread')}, {about['precision']}"
     return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
 
