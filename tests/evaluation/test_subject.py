@@ -222,6 +222,12 @@ def test_grey_images_are_not_called_inverted() -> None:
     assert draw(open_subject(strokes(128) // 2 + 128), 128, 0, data()).notes == ()
 
 
+def test_arrays_of_zeros_and_ones_are_refused() -> None:
+    """They were meant to be 0 and 255, and would be measured as white paper."""
+    with pytest.raises(DataError, match="the array: pixels are between 0 and 1, nearly one shade"):
+        open_subject((strokes(3) > 127).astype(np.uint8))
+
+
 def test_images_of_one_colour_are_constant() -> None:
     """A channel may differ from another."""
     images = np.full((128, 8, 8, 3), (200, 30, 30), np.uint8)

@@ -209,6 +209,18 @@ def test_how_sessions_end(monkeypatch: pytest.MonkeyPatch, order: tuple[signal.S
         assert (signals.received, ended) == (order[0], [])
 
 
+def test_a_notebook_outlives_a_second_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process holds everything that was computed so far."""
+    monkeypatch.setattr("inkgan.training.stopping.is_notebook", lambda: True)
+    monkeypatch.setattr("os._exit", pytest.fail)
+    with StopSignals() as signals:
+        signals._note(signal.SIGINT, None)
+        signals._received_at -= 1
+        with pytest.raises(KeyboardInterrupt):
+            signals._note(signal.SIGINT, None)
+    assert signals.received == signal.SIGINT
+
+
 def test_what_was_ignored() -> None:
     """An ignored hang-up, as under nohup, stays ignored, and afterwards every signal is handled as before."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -199,8 +199,7 @@ def require_content(images: Images, source: str) -> list[str]:
     least, most = int(lows.min()), int(highs.max())
     if constant == len(images):
         raise DataError(f"{source}: every image is constant, one value each ({least} to {most}). There is no ink.")
-    if most - least < _LEAST_SPAN:
-        raise DataError(f"{source}: pixels are between {least} and {most}, nearly one shade. Scale them to 0 to 255.")
+    require_shades(images, source)
     levels = len(np.unique(_sample(images)))
     notes = []
     if levels < _FEW_LEVELS:
@@ -208,6 +207,17 @@ def require_content(images: Images, source: str) -> list[str]:
     if constant:
         notes.append(f"constant training images, one value in all their pixels: {constant:,} of {len(images):,}")
     return notes
+
+
+def require_shades(images: Images, source: str) -> None:
+    """Refuse images of nearly one shade, such as pixels of 0 and 1 that were meant to be 0 and 255.
+
+    Raises:
+        DataError: all pixels of all images are nearly equal, and not quite.
+    """
+    least, most = images.min(), images.max()
+    if 0 < most - least < _LEAST_SPAN:
+        raise DataError(f"{source}: pixels are between {least} and {most}, nearly one shade. Scale them to 0 to 255.")
 
 
 def resized(images: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from inkgan.data import load as load_data
 from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import find_known
 from inkgan.data.loading import load_saved, read_path
-from inkgan.data.pixels import as_images, as_labels, parsed_size, size_text
+from inkgan.data.pixels import as_images, as_labels, parsed_size, require_shades, size_text
 from inkgan.data.sets import ReadingOptions
 from inkgan.errors import (
     CheckpointError,
@@ -149,6 +149,7 @@ def _of_arrays(what: Any) -> Subject:
         allowed = "a path, a model, an array of images [N, H, W] or [N, H, W, C], or a pair (images, labels)"
         raise EvaluationError(f"a {type(what).__name__} cannot be measured; give {allowed}.")
     pixels = as_images(as_array(images, "the array", EvaluationError), "the array")
+    require_shades(pixels, "the array")
     if labels is None:
         return Subject("array", "arrays", Split(pixels, None))
     given = as_array(labels, "the array of labels", EvaluationError)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from inkgan.training.notebook import is_notebook
+
 #: Two signals within this many seconds are one request: timeout(1) signals both a process and its group, and when a
 #: session ends, a hang-up comes together with another signal. A hang-up is never a second request.
 _SECONDS_OF_ONE_REQUEST = 0.1
@@ -19,6 +21,8 @@ _SECONDS_OF_ONE_REQUEST = 0.1
 
 class StopSignals:
     """A context manager that notes the first SIGINT, SIGTERM or SIGHUP; a second signal ends the process at once.
+
+    In a notebook, whose process holds more than the run, the second one raises KeyboardInterrupt.
 
     SIGHUP stays ignored if it was ignored before, as under ``nohup``. Python allows handlers only in the main thread;
     in other threads, the context manager does nothing.
@@ -57,6 +61,8 @@ class StopSignals:
             return
         if self._is_same_request(number):
             return
+        if is_notebook():
+            raise KeyboardInterrupt  # the end of the process would lose everything that the notebook holds
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if sys.stdout.isatty():  # show the cursor, which a progress bar hides
                 os.write(sys.stdout.fileno(), b"\x1b[?25h")
