@@ -671,6 +671,12 @@ def test_a_foreign_file_in_a_part(tmp_path: Path, given_files: Files) -> None:
         write_shards(split, tmp_path)
 
 
+def test_a_split_that_is_called_record(tmp_path: Path) -> None:
+    """Any name that a split may have is one that can be written."""
+    assert write_shards(spec(split=[{"name": "record", "share": 1}]), tmp_path) == (4, 0)
+    assert sorted(path.name for path in (tmp_path / "record").iterdir()) == [f"0000{number}.tar" for number in range(4)]
+
+
 @pytest.mark.parametrize(("count", "synced"), [(8, 8), (9, 0)])
 def test_the_files_of_a_small_shard_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_files: Files, count: int, synced: int
@@ -681,7 +687,7 @@ def test_the_files_of_a_small_shard_are_synced(
     monkeypatch.setattr(shards, "fsync", lambda path: calls.append(path.name))
     write_shards(spec(shards=1), tmp_path)
     assert sum(name.endswith(".png") for name in calls) == synced
-    assert "record" in calls
+    assert ".00000.sha256" in calls
 
 
 def test_another_process_puts_the_same_shard(

@@ -218,8 +218,16 @@ def test_a_tag_follows_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({*tags, responses.tag("d", "/v1/write", query)}) == 3
 
 
+def test_the_digest_in_an_address_follows_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer with it is kept for a year, so the same address must not draw otherwise after an update."""
+    saved = read("fast", "latest")
+    before = responses.digest(saved)
+    monkeypatch.setattr(responses, "_versions", lambda: ["0"])
+    assert responses.digest(saved) != before
+
+
 def test_what_is_told_of_a_model(fast: TestClient) -> None:
-    """Its digest stands for the weights and for the names of the classes, which both decide what an address draws."""
+    """Its digest stands for the weights, the names of the classes and the versions, which decide what is drawn."""
     saved = read("fast", "latest")
     manifest = json.loads((Path(inkgan.__file__).parent / "models/fast/manifest.json").read_text("utf-8"))
     (told,) = fast.get("/v1/models").json()["models"]

@@ -25,7 +25,7 @@ from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 # ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOMENT = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
+_MOMENT = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")  # Python 3.14 reads 24:00 as midnight
 _NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more than 4,300 digits
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15

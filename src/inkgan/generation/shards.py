@@ -368,9 +368,10 @@ def _move_into_place(files: Files, out: Path, number: int, *, depth: int) -> Non
                 fsync(place / name)
         for top in sorted({"/".join(name.split("/")[:depth]) for name in files}):
             _move(place / top, out / top, {name.removeprefix(f"{top}/") for name in files})
-        (place / "record").write_text(record, "utf-8")
-        fsync(place / "record")
-        (place / "record").replace(_record_of(out, number))
+        written = place / _record_of(out, number).name  # a split may have any name without a dot at its beginning
+        written.write_text(record, "utf-8")
+        fsync(written)
+        written.replace(_record_of(out, number))
         fsync(out)
 
 

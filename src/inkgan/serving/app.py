@@ -68,6 +68,7 @@ class Service:
         self.models = responses.models(self.saved, self.digest)
         self.workers = Workers(self.model, processes if self.saved.network in NUMPY_NETWORKS else 0)
         self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
+        self._drawer = Batcher(self._drawn, lambda _: object(), self.workers.turns)  # each request is a kind of its own
 
     @cached_property
     def page(self) -> tuple[bytes, str] | None:
@@ -91,9 +92,14 @@ class Service:
         return refused
 
     async def draw(self, make: Callable[..., Content], *arguments: Any) -> Content:
-        """Wait for a turn, and return ``make(model, *arguments)``."""
-        async with self.workers.turns:
-            return await self.workers.draw(make, *arguments)
+        """Wait for a turn, and return ``make(model, *arguments)``.
+
+        A turn ends with the drawing, even if its client is gone by then: until then, the process is not free.
+        """
+        return await self._drawer.ask((make, arguments))
+
+    async def _drawn(self, requests: Sequence[tuple[Callable[..., Content], tuple[Any, ...]]]) -> Sequence[Content]:
+        return [await self.workers.draw(make, *arguments) for make, arguments in requests]
 
     async def _written(self, queries: Sequence[Write]) -> Sequence[Content]:
         return await self.workers.draw(responses.write, queries)

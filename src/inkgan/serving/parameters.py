@@ -34,8 +34,8 @@ class Parameters(BaseModel):
 
     model: Digest | None = Field(
         None,
-        description="The digest of the model, from /v1/models. With it the answer never changes, and may be kept "
-        "for a year; if another model is served, the answer is 404.",
+        description="The digest of the model and of the software that draws, from /v1/models. With it the answer never "
+        "changes, and may be kept for a year; if another model or version is served, the answer is 404.",
     )
 
 

@@ -98,7 +98,8 @@ def sample(model: Model, query: parameters.Sample) -> Content:
         ConfigError: the model has no class of this name.
         OutputError: a class has a name that no file in a .zip can have, or there would be too many pixels.
     """
-    _require_at_most(query.n * _SHEET_SCALE**2 * _pixels(model), MOST_PIXELS)
+    enlarged = _SHEET_SCALE**2 if query.format == "png" else 1
+    _require_at_most(query.n * enlarged * _pixels(model), MOST_PIXELS)
     labels = model.labels_for(query.n, query.label)
     images = np.asarray(model.sample(query.n, seed=query.seed, labels=query.label))
     if query.format == "png":
@@ -140,8 +141,11 @@ def models(saved: SavedModel, digest: str) -> Content:
 
 
 def digest(saved: SavedModel) -> str:
-    """Return the SHA-256 of a model's weights and class names; addresses name the model by its first digits."""
-    return hashlib.sha256(json.dumps([saved.digest, saved.class_names]).encode()).hexdigest()
+    """Return the SHA-256 of what answers depend on: a model's weights, its class names and the software's versions.
+
+    Addresses name the model by its first digits. With them, an answer is kept for a year.
+    """
+    return hashlib.sha256(json.dumps([saved.digest, saved.class_names, _versions()]).encode()).hexdigest()
 
 
 def tag(model: str, path: str, query: parameters.Parameters) -> str:

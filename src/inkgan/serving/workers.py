@@ -117,7 +117,7 @@ def _initialise(model: Model, read_end: int, write_end: int) -> None:
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
         with suppress(OSError):
             # While this process holds a copy of a client's socket, the client would not see that the server closed it.
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            if descriptor > 2 and stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # output may be a socket of journald
                 os.close(descriptor)
     os.close(write_end)
 
