@@ -43,6 +43,17 @@ def test_sampling_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert shown.endswith(f"writing: 100%{_WIPE}")
 
 
+def test_a_terminal_that_cannot_erase_gets_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Such as the shell in an editor: what is written there stays."""
+    monkeypatch.setenv("TERM", "dumb")
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    assert run(["sample", "fast", "-n", "40", "-o", f"{tmp_path}/digits/"]) == 0
+    assert run(["sample", "none", "-o", f"{tmp_path}/a.png"]) == 2
+    assert "\x1b" not in shown.getvalue()
+    assert "\r" not in shown.getvalue()
+
+
 def test_writing_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Writing shows the share of the images that is done."""
     code, shown = on_a_terminal(monkeypatch, "write", "dd", "-n", "4", "--height", "24", "-o", f"{tmp_path}/numbers/")

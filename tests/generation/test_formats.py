@@ -20,12 +20,14 @@ from PIL import Image
 import inkgan
 from inkgan.cli.write import _FILE_ENDINGS
 from inkgan.errors import InkganWarning, OutputError
+from inkgan.files import temporary_folder
 from inkgan.generation.formats import CATEGORIES, FORMATS, LIBRARIES, Files, key_of, packer, yolo_shared
 from inkgan.generation.image_files import save_writings
 from inkgan.generation.shards import versions_for, write_shards
 from inkgan.generation.spacing import Box
 from inkgan.generation.texts import LONGEST_TEXT
 from inkgan.generation.writing import Writing
+from killed_process import as_if_left_by, ended_process
 from refusals import command_refusal, refusal
 
 TEXTS = ("2026-11", "7", "1 2")
@@ -265,6 +267,15 @@ def test_lmdb_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lmdb, "open", fail)
     with pytest.raises(OutputError, match=r"cannot write in /.*: no space left on device\. Set TMPDIR to"):
         packer("lmdb")("0", SAMPLES)
+
+
+def test_what_a_killed_process_left_beside_lmdb_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be as large as a shard, and a folder for temporary files may lie in memory."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (left := as_if_left_by(ended_process(), temporary_folder(tmp_path))).joinpath("data.mdb").touch()
+    packer("lmdb")("0", SAMPLES)
+    assert not left.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_paddleocr(tmp_path: Path) -> None:

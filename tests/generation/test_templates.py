@@ -72,7 +72,8 @@ def test_a_time_is_written_as_python_writes_it(form: str, second: int) -> None:
 
 def test_both_ends_of_a_short_range_come_up() -> None:
     """For two days, two seconds, two minutes of sixty seconds, two numbers, two lengths and two amounts."""
-    assert set(texts("{date:%d in 2024-02-28..2024-02-29}", 40)) == {"28", "29"}
+    for form in ("%d", " %d", "%d "):  # a text cannot end with a blank
+        assert set(texts(f"{{date:{form} in 2024-02-28..2024-02-29}}", 40)) == {"28", "29"}
     assert set(texts("{time:%S in 10:00:58..10:00:59}", 40)) == {"58", "59"}
     assert {*texts("{time:%M %S in 10:00..10:01}", 2000)} == {f"{m:02d} {s:02d}" for m in (0, 1) for s in range(60)}
     assert set(texts("{int:998..999}", 40)) == {"998", "999"}
@@ -170,6 +171,7 @@ def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:
         ("{date:%Y in 2021-02-29..2022-01-01}", "'2021-02-29' is not a date. Write dates of the range like"),
         ("{date:%Y in 2021}", "'2021' is not a range. Write one like 1970-01-01..2029-12-31."),
         ("{date:..}", "is not a range"),
+        ("{date:%d in }", "'' is not a range. Write one like"),  # a variable of the shell that is not set
         ("{int:..5}", "'..5' is not a range"),
         ("{int:5..}", "'5..' is not a range"),
         ("{time:%H in 10:00..09:00}", "runs backwards"),

@@ -146,7 +146,7 @@ def until_refused(address: str) -> None:
 
 @pytest.mark.linux
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT)])
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT), (1, signal.SIGHUP)])
 def test_it_ends_in_order(workers: int, number: signal.Signals) -> None:
     """Pending requests are answered, idle connections do not delay the end, and nothing listens afterwards."""
     with running("--access-log", "--workers", str(workers)) as (process, address), ExitStack() as stack:
@@ -170,7 +170,7 @@ def test_it_ends_in_order(workers: int, number: signal.Signals) -> None:
 @pytest.fixture
 def usual_signals() -> Iterator[None]:
     """Restore what signals do after a server in this process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

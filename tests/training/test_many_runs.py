@@ -489,6 +489,28 @@ def test_runs_that_are_stopped_say_how_to_go_on(
     assert said == "stopped and saved. The same command continues from there."
 
 
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_what_is_said_beside_the_table_goes_where_stderr_goes(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    """On a terminal that cannot erase, there is no table, but a line for each run."""
+
+    def trained(task: TrainingTask, seeds: list[int], **_: object) -> Iterator[Outcome]:
+        print("a warning", file=sys.stderr)
+        yield Outcome(seeds[0], Result(task.folder(seeds[0]), 5, 1.0, complete=True, sheet=None))
+
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("inkgan.cli.many_runs.train_many", trained)
+    monkeypatch.setattr("inkgan.cli.many_runs.in_foreground", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal := io.StringIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", log := io.StringIO())
+    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-1")) == 0
+    assert log.getvalue() == "a warning\n"
+    assert ("runs ended" in terminal.getvalue()) == (term == "xterm")
+    assert ("seed 0: step 5, 1 s" in terminal.getvalue()) == (term == "dumb")
+
+
 def test_quiet_runs_have_no_table(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkgan.cli.many_runs.train_many", lambda *_, **__: iter(()))
     monkeypatch.setattr(sys, "stdout", terminal := io.StringIO())

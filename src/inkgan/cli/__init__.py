@@ -21,6 +21,7 @@ import typer
 from inkgan.cli import data, doctor, evaluate, export, morph, sample, serve, train, write
 from inkgan.cli import help as help_pages
 from inkgan.cli.options import Command, Group
+from inkgan.cli.window import can_erase
 from inkgan.errors import (
     InkganError,
     InkganWarning,
@@ -205,6 +206,6 @@ def _system_error_message_and_code(error: OSError) -> tuple[str, int]:
 
 def _say(message: str) -> None:
     line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat a very long argument
-    clear = "\r\x1b[K" if sys.stderr.isatty() else ""  # of a progress line
+    clear = "\r\x1b[K" if can_erase(sys.stderr) else ""  # of a progress line
     with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
         print(f"{clear}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201

@@ -214,7 +214,13 @@ class _Live(_Plain):
     def _open(self) -> None:
         self._size = self._console.size
         # auto_refresh=False, because rich's own thread would fail noisily when the terminal goes away.
-        self._live = Live(console=self._console, get_renderable=lambda: self._panel, auto_refresh=False, transient=True)
+        self._live = Live(
+            console=self._console,
+            get_renderable=lambda: self._panel,
+            auto_refresh=False,
+            transient=True,
+            redirect_stderr=sys.stderr.isatty(),  # what goes to a file goes there
+        )
         with self.printing():
             self._live.start()
 

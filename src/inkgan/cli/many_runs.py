@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inkgan.cli.progress import optional_output, time_left
-from inkgan.cli.window import Suspension, in_foreground
+from inkgan.cli.window import Suspension, can_erase, in_foreground
 from inkgan.config.sources import as_toml
 from inkgan.errors import CheckpointError, DivergenceError, printable, quantity
 from inkgan.runs import metrics
@@ -57,7 +57,7 @@ def train_seeds(
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     live: contextlib.AbstractContextManager[object] = Suspension()
-    has_table = sys.stdout.isatty() and in_foreground() and not (plain or quiet)
+    has_table = can_erase(sys.stdout) and in_foreground() and not (plain or quiet)
     if has_table:
         live = _live_table({seed: task.folder(seed) for seed in seeds}, ended)
     with live:
@@ -76,6 +76,11 @@ def train_seeds(
         raise DivergenceError(f"{len(diverged)} of {len(ended)} runs diverged: {named}. {diverged[0].trouble}")
 
 
+def _live(console: Console, view: Callable[[], Table]) -> Live:
+    """Return a part of the terminal that shows a view, once it is started; what goes to a file on stderr goes there."""
+    return Live(console=console, get_renderable=view, refresh_per_second=1, redirect_stderr=sys.stderr.isatty())
+
+
 @contextlib.contextmanager
 def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator[None]:
     """Keep the table on the terminal up to date: a part that fits, and all of it at the end.
@@ -92,7 +97,7 @@ def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator
         left = estimate.after(share_done(folders, ended), time.monotonic())
         return table(folders, ended, left, most, before)
 
-    live = Live(console=console, get_renderable=view, refresh_per_second=1)
+    live = _live(console, view)
 
     def leave() -> None:
         live.stop()
@@ -100,7 +105,7 @@ def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator
     def come_back() -> None:
         nonlocal live
         if in_foreground():
-            live = Live(console=console, get_renderable=view, refresh_per_second=1)  # below what the shell printed
+            live = _live(console, view)  # below what the shell printed
             live.start(refresh=True)
 
     live.start()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from inkgan.cli.window import Suspension, in_foreground
+from inkgan.cli.window import Suspension, can_erase, in_foreground
 from inkgan.files import Progress
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         now = time.monotonic()
-        self._terminal = sys.stderr.isatty()
+        self._terminal = can_erase(sys.stderr)
         self._doing = ""
         self._begun = (now, 0.0)  # the first report of self._doing: its time, and the share that was done
         self._written = -math.inf if self._terminal else now

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from inkgan.cli.window import can_erase
 from inkgan.errors import printable
 
 
@@ -52,5 +53,5 @@ def serve(
         access_log=access_log,
         say=lambda address: typer.echo(f"{printable(model)} is at {address} (Ctrl-C stops it)"),
     )
-    if sys.stdout.isatty():
+    if can_erase(sys.stdout):
         typer.echo("\r\x1b[Kstopped.")  # over the terminal's ^C, where the shell's prompt would stand

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TextIO
 
 #: Text is wrapped at this width, unless the window is narrower: longer lines are hard to read.
 WIDEST = 100
@@ -22,6 +23,11 @@ def columns() -> int:
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDEST
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), WIDEST)
+
+
+def can_erase(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which a line can be erased and written again."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 def in_foreground() -> bool:

@@ -205,8 +205,8 @@ def _refuse_pipe(file: str) -> None:
     """Refuse texts that can be read only once: a data set reads them again in each of its processes."""
     source = "standard input" if file == "-" else ""
     with suppress(OSError):  # the error comes when the file is read
-        if Path(file).is_fifo():
-            source = f"the pipe {shown(file)}"
+        if Path(file).is_fifo() or Path(file).is_relative_to("/dev") or Path(file).is_relative_to("/proc"):
+            source = shown(file)
     if source:
         raise ConfigError(f"a data set cannot take its texts from {source}. Put them into a file.")
 

@@ -8,8 +8,10 @@ The help of ``inkgan write`` lists the formats, so this module imports no heavy 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inkgan.errors import OPTIONAL, OutputError, import_extra, shown
-from inkgan.files import output_errors
+from inkgan.files import output_errors, remove_abandoned, temporary_folder
 from inkgan.generation.texts import CHARACTERS, LONGEST_TEXT, is_time, warn_of_times
 
 if TYPE_CHECKING:
@@ -113,15 +115,21 @@ def lmdb(stem: str, writings: Iterable[Writing]) -> Files:
     entries[b"num-samples"] = str(count).encode()
     size = sum(len(value) + _PAGE for value in entries.values()) + _TREE
     place = Path(tempfile.gettempdir())
-    with output_errors(place), tempfile.TemporaryDirectory() as folder:
+    with output_errors(place), contextlib.ExitStack() as cleanup:
+        remove_abandoned(place)
+        folder = temporary_folder(place)
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
-            with library.open(folder, map_size=size, sync=False) as database, database.begin(write=True) as transaction:
+            with (
+                library.open(str(folder), map_size=size, sync=False) as database,
+                database.begin(write=True) as transaction,
+            ):
                 for key, value in sorted(entries.items()):
                     transaction.put(key, value)
         except library.Error as error:  # of its own kind, also for those of the system
             reason = str(error).rpartition(": ")[2].lower()
             raise OutputError(f"cannot write in {shown(place)}: {reason}. Set TMPDIR to a larger folder.") from None
-        return {f"{stem}/data.mdb": Path(folder, "data.mdb").read_bytes()}
+        return {f"{stem}/data.mdb": (folder / "data.mdb").read_bytes()}
 
 
 def npz(stem: str, writings: Iterable[Writing]) -> Files:

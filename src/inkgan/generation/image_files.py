@@ -157,7 +157,7 @@ def image_saver(
             for place in sorted({file.rpartition("/")[0] for file in names} - {""}):
                 _make_folder(folder / place)
             for index, (file, image) in enumerate(zip(names, images, strict=True)):
-                picture_of(image).save(folder / file)
+                (folder / file).write_bytes(png_bytes(picture_of(image)))
                 progress("writing", (index + 1) / count)
 
     return write
@@ -261,7 +261,7 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
         lines = files.enter_context((folder / LABELS).open("w", encoding="utf-8")) if labels else None
         are_times = labels
         for name, writing in zip(names, writings, strict=True):
-            writing.picture.save(folder / name)
+            (folder / name).write_bytes(writing.png)
             if lines:
                 lines.write(_label(writing, name))
                 are_times = are_times and is_time(writing.text)

@@ -86,7 +86,7 @@ def serve(
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:
-    """Let SIGTERM and Ctrl-C stop a server once its answers are sent, and a second Ctrl-C stop it at once."""
+    """Let SIGTERM, SIGHUP and Ctrl-C stop a server once its answers are sent, and a second Ctrl-C stop it at once."""
     # After its graceful shutdown uvicorn would raise the signal again; without that, the exit code is 0.
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     # When its time is over, uvicorn logs how many requests it cancels; they are answered with a 503.
@@ -100,8 +100,9 @@ def _stop_on_signals(server: uvicorn.Server) -> None:
                 request.cancel()
         server.handle_exit(number, frame)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 def _listening(host: str, port: int) -> socket.socket:
