@@ -409,6 +409,14 @@ def test_a_penalty_needs_the_gradient_of_a_gradient(small_data: Path, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_penalty_that_begins_later_needs_it_too(small_data: Path, tmp_path: Path, mine: Any) -> None:
+    mine.build_discriminator = lambda about: Fused(about["image_shape"])
+    settings = ["network=mine", "penalty.weight=0", 'changes=["2 penalty.weight=2"]']
+    with pytest.raises(ConfigError, match="cannot learn with a penalty"):
+        runs.train(tmp_path / "run", small_data, settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
 class Constant(torch.autograd.Function):
     """The identity, with a gradient that PyTorch takes for a constant."""
 

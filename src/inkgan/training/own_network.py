@@ -77,7 +77,7 @@ def require_trainable(
                 f"the network {name!r} cannot learn: its losses do not depend on "
                 f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use each, and detach none."
             )
-    if config["penalty"]["weight"] > 0:
+    if config["penalty"]["weight"] > 0 or any("penalty.weight=" in change for change in config["changes"]):
         _require_second_gradient(name, tried["discriminator"], mixed["discriminator"], images.detach(), labels)
 
 
