@@ -83,7 +83,9 @@ def running(*options: str, drain: float = 10 * SECONDS) -> Iterator[tuple[subpro
     Its answers have more than enough time, even when it is asked to stop, so that a slow machine answers them, too.
     """
     code = (
+        "import signal\n"
         "from inkgan.serving import guard, server\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
         f"guard.SECONDS_TO_ANSWER, server._SECONDS_TO_DRAIN = {10 * SECONDS}, {drain}\n"
         "from inkgan.__main__ import main\n"
         "main()"
