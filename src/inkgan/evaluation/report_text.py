@@ -90,9 +90,7 @@ def _percent(share: float) -> str:
 
 def explanations(report: Report) -> list[str]:
     """Return paragraphs that explain the figures and the features of a report."""
-    floor = (
-        "floor: the same figure of as many held-out real images (copies: of all; accuracy score: of training images)."
-    )
+    floor = "floor: the same figure of as many held-out real images; for shares of copies, of all of them."
     lines = [f"{floor} verdict: as real where the 95 % intervals of the figure and of its floor overlap."]
     if "frechet_digit_distance" in report and report["frechet_digit_distance"].against_floor == "better":
         lines.append(
