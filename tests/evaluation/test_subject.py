@@ -244,6 +244,15 @@ def test_dark_ink_is_that_of_the_images_to_measure(names: list[str]) -> None:
     assert real_images([subjects[name] for name in names], None, None, {"ink": "dark"}).name == "mnist"
 
 
+def test_dark_ink_is_that_of_a_users_own_real_images_too(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=strokes(60))
+    learned = model("ab")
+    learned.description |= {"config": {"data": {"name": "own", "directory": None}}}  # type: ignore[operator]
+    subjects = [open_subject(learned), open_subject(strokes(128))]
+    light, dark = (real_images(subjects, None, tmp_path, {"ink": ink}) for ink in ("light", "dark"))
+    np.testing.assert_array_equal(dark.train.images, 255 - light.train.images)
+
+
 def test_real_images_are_looked_for_in_the_folder_of_data_sets(tmp_path: Path) -> None:
     """Both those of a name and those that a model learned from."""
     np.savez(tmp_path / "own.npz", images=strokes(60))
