@@ -233,6 +233,7 @@ function testsIn(name, browser) {
     );
     ok(!/writ/.test(await page.$eval("#panel-0 h2", (one) => one.textContent)));
     ok((await page.$eval("main > p", (one) => one.textContent)).startsWith("This model cannot be told which"));
+    strictEqual(await page.evaluate(refusalToWrite), cannotWrite);
     strictEqual(await overflow(page), 0);
     deepStrictEqual(await violations(page), []);
     deepStrictEqual(heard, []);
@@ -250,6 +251,7 @@ function testsIn(name, browser) {
       all.map((one) => one.getAttribute("aria-label")),
     );
     deepStrictEqual(names, ["What this latent draws", "Its neighbours"]);
+    strictEqual(await page.evaluate(refusalToWrite), cannotWrite);
     deepStrictEqual(await violations(page), []);
     deepStrictEqual(heard, []);
     await page.close();
@@ -452,6 +454,11 @@ async function open(browser, width, language, scheme, file = "page") {
   }
   return { page, heard };
 }
+
+const cannotWrite = "this model cannot write: it needs the classes 0 to 9 and one channel.";
+
+/** What the scripting interface of a model that cannot write says when it should. */
+const refusalToWrite = () => window.inkgan.write("12").then(String, (error) => error.message);
 
 /** Count the inked pixels of a canvas. A copy is read, because browsers warn about a canvas that is read often. */
 const inked = (selector) => {

@@ -133,6 +133,9 @@ export class Inkgan {
   /** A text in handwriting: the same ink as from `inkgan write --legible 0` with these weights. */
   async write(text: string, options: WritingOptions = {}): Promise<Writing> {
     string("the text", text);
+    if (!this.canWrite) {
+      throw new Error("this model cannot write: it needs the classes 0 to 9 and one channel.");
+    }
     checkOptions(options, WRITING);
     if (options.hand) {
       checkLatents(options.hand.latent, [0], this.description.latent, 1);
