@@ -176,6 +176,66 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("what is pressed right after Start again is for the new training", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    const [run] = await page.$$("#panel-3 .buttons button");
+    await run.click();
+    await until(page, () => document.querySelector(".figures b").textContent !== "0");
+    await page.evaluate(() => {
+      const [run, , , , reset] = document.querySelectorAll("#panel-3 .buttons button");
+      window.old = window.inkgan.latest;
+      reset.click();
+      run.click();
+    });
+    await until(page, () => window.inkgan.latest !== window.old && window.inkgan.latest.steps > 0);
+    const [, , , pause] = await page.$$("#panel-3 .buttons button");
+    await pause.click();
+    await until(page, () => document.querySelector("#panel-3 .buttons button").classList.contains("main"));
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("while a training starts, it can be changed, paused and forgotten", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    const { games, paused, forgotten } = await page.evaluate(async () => {
+      const trainer = window.inkgan.trainer.bind(window.inkgan);
+      let starting;
+      const games = [];
+      window.inkgan.trainer = (request) => {
+        starting = trainer(request).then((handle) => {
+          const change = handle.change.bind(handle);
+          handle.change = (settings) => {
+            games.push(settings.game);
+            return change(settings);
+          };
+          return handle;
+        });
+        return starting;
+      };
+      const [run, , , pause, reset] = document.querySelectorAll("#panel-3 .buttons button");
+      const isIdle = async () => {
+        await starting;
+        for (let i = 0; i < 4; i++) {
+          await window.inkgan.latest.shown(); // the worker answers in turn, so what the view asked for is done
+        }
+        return run.classList.contains("main") && window.inkgan.latest.steps === 0;
+      };
+      run.click();
+      const game = document.querySelectorAll("#panel-3 select")[1];
+      game.value = "hinge";
+      game.dispatchEvent(new Event("change"));
+      pause.click();
+      const paused = await isIdle();
+      reset.click();
+      run.click();
+      reset.click();
+      return { games, paused, forgotten: await isIdle() };
+    });
+    deepStrictEqual([games, paused, forgotten], [["hinge"], true, true]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a run goes on at its own speed after a pause, and ends", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en", "light");
     const { trainer, seconds, refusal } = await page.evaluate(async () => {

@@ -26,6 +26,8 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   let data: Data | null = inkgan.digits;
   let handle: TrainerHandle | null = null;
   let starting: Promise<TrainerHandle> | null = null; // a second click waits for the training that the first one starts
+  let resets = 0; // a training that started before the last reset is forgotten
+  let stops = 0; // pauses and resets; a run that was asked for before the last one does not begin
   const current = () => (handle?.ended ? null : handle); // a script on the page may have started another training
   let history: number[][] = [[], []]; // the losses of the generator, and those of the discriminator
   const screen = makeScreen();
@@ -47,11 +49,19 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       }
       const batch = Number(controls.batch.value);
       const request = { seed, batch, settings: controls.settings(), ...(data ? { data } : {}) };
+      const before = resets;
       starting ??= inkgan.trainer(request).finally(() => {
-        starting = null;
+        if (before === resets) {
+          starting = null;
+        }
       });
-      handle = await starting;
+      const begun = await starting;
+      if (before !== resets) {
+        return null;
+      }
+      handle = begun;
       history = [[], []];
+      await handle.change(controls.settings()); // they may have changed while it started
     }
     const trainer = current();
     return trainer?.complete ? null : trainer;
@@ -75,8 +85,9 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   };
   let runs = 0;
   const run = async (pressed: HTMLButtonElement, between: number) => {
+    const before = stops;
     const trainer = await started();
-    if (trainer) {
+    if (trainer && before === stops) {
       const mine = ++runs;
       showRunning(pressed);
       try {
@@ -103,9 +114,16 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       news(progress);
     }
   };
+  const stop = () => {
+    stops++;
+    return current()?.pause();
+  };
   const reset = async () => {
-    await current()?.pause();
-    handle = null;
+    const stopped = stop();
+    resets++;
+    starting = null;
+    handle = null; // before it has paused: what is pressed next is for a new training
+    await stopped;
     screen.clear();
     tell(end, null);
   };
@@ -122,7 +140,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   };
   const fast = button("run", () => run(fast, 0));
   const slow = button("slow", () => run(slow, 900));
-  const pause = button("pause", () => current()?.pause());
+  const pause = button("pause", stop);
   showRunning(null);
   const files = make("input", { type: "file", multiple: true, accept: ".gz" });
   files.addEventListener("change", () => takeFiles(files.files));
