@@ -236,6 +236,22 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("once a discriminator learns, the view that asks it says so no longer", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&explore", "light");
+    const [, explore, , learn] = await page.$$("[role=tab]");
+    const note = '[...document.querySelectorAll("#panel-1 .hint")].map((one) => one.textContent).join()';
+    await page.click("#panel-1 input[type=checkbox]");
+    await until(page, `${note}.includes("No discriminator has learned yet.")`);
+    await learn.click();
+    await (await page.$$("#panel-3 .buttons button"))[2].click();
+    await until(page, () => document.querySelector(".figures b").textContent === "1");
+    await explore.click();
+    await until(page, `${note}.includes("Colour around a digit")`);
+    await until(page, () => document.querySelector(".digits button").style.boxShadow.includes("3px"));
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a run goes on at its own speed after a pause, and ends", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en", "light");
     const { trainer, seconds, refusal } = await page.evaluate(async () => {

@@ -132,8 +132,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     redraw();
   });
   const first = said("p", "firstClasses", { class: "hint" }, { count, all: classes });
-  redraw();
-  return make(
+  const element = make(
     "section",
     {},
     said("h2", inkgan.canWrite ? "exploreTitle" : "exploreTitleOfPictures"),
@@ -160,6 +159,8 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
       ),
     ),
   );
+  element.addEventListener("opened", redraw); // a training may have begun, or learned, since it was open last
+  return element;
 }
 
 /** A point of a seed's plane: `x` times one normal latent plus `y` times another. */

@@ -30,7 +30,7 @@ function askedLanguage(): Language | null {
   return language === "zh" || language === "en" ? language : null;
 }
 
-/** Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. Views are made when they are first opened. */
+/** Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. Views are made when they are first opened; each time, the event "opened" tells them. */
 function tabs(views: readonly View[]): HTMLElement {
   const list = make("div", { role: "tablist", class: "tabs" });
   label(list, "tabs");
@@ -48,6 +48,7 @@ function tabs(views: readonly View[]): HTMLElement {
       one.tabIndex = i === chosen ? 0 : -1;
       panels[i].hidden = i !== chosen;
     }
+    panels[chosen].firstElementChild?.dispatchEvent(new Event("opened"));
     repaint(); // what was painted while hidden did not know its width
     if (focus) {
       heads[chosen].focus();
