@@ -1,7 +1,7 @@
 /** Real digits: those in the page, and those of MNIST's own files. */
 
 import { unpackFourBits } from "./replay";
-import type { Data } from "./trainer";
+import type { Labelled } from "./trainer";
 
 export type Fault = "unzip" | "format" | "length" | "pair" | "none" | "size" | "label";
 
@@ -19,7 +19,7 @@ export class DigitsError extends Error {
 export const DIGIT = { height: 28, width: 28, channels: 1 };
 
 /** Digits as the page holds them: labels [n], then pixels of four bits, two in a byte, the first in the upper half. */
-export function unpackDigits(bytes: Uint8Array): Data {
+export function unpackDigits(bytes: Uint8Array): Labelled {
   const count = bytes.length / (1 + 392);
   const pixels = unpackFourBits(bytes.subarray(count));
   return { image: DIGIT, pixels, labels: bytes.slice(0, count), classes: 10 };
@@ -40,7 +40,7 @@ function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: 
 }
 
 /** Read digits from two uncompressed MNIST files, one of images and one of labels, in either order. */
-export function digitsOfFiles(files: readonly Uint8Array[]): Data {
+export function digitsOfFiles(files: readonly Uint8Array[]): Labelled {
   const read = files.map(readIdx);
   const images = read.find((file) => file.shape.length === 3);
   const labels = read.find((file) => file.shape.length === 1);

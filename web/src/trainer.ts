@@ -59,6 +59,11 @@ export interface Data {
   readonly classes: number;
 }
 
+/** Real images whose labels are known. */
+export interface Labelled extends Data {
+  readonly labels: ArrayLike<number>;
+}
+
 /** The figures of a step, each taken before the update that uses it. */
 export interface Figures {
   readonly step: number;

@@ -3,7 +3,7 @@
 import type { Description } from "../description";
 import { GAMES } from "../games";
 import type { Replay } from "../replay";
-import { type Data, LATENT, type Settings } from "../trainer";
+import { LATENT, type Labelled, type Settings } from "../trainer";
 import type { Kernel } from "../workspace";
 import { canWrite, type Hand, type Writing, type WritingOptions } from "../writing";
 import { Caller } from "./calls";
@@ -26,7 +26,7 @@ import type { Critique, Inversion, Model, Progress, Shown } from "./worker";
 
 export interface Contents extends Model {
   readonly name: string;
-  readonly digits: Data | null;
+  readonly digits: Labelled | null;
   readonly replay: Replay | null;
 }
 
@@ -41,7 +41,7 @@ export interface TrainerRequest {
   readonly batch?: number;
   readonly steps?: number; // of the whole run; the learning rates fade towards its end
   readonly settings?: Partial<Settings>;
-  readonly data?: Data;
+  readonly data?: Labelled;
 }
 
 /** A picture: uint8 [height, width, channels]; with one channel 0 is paper and 255 is ink. */
@@ -84,7 +84,7 @@ const TRAINING: Readonly<Record<keyof TrainerRequest, Check>> = {
 export class Inkgan {
   readonly description: Description;
   readonly name: string;
-  readonly digits: Data | null;
+  readonly digits: Labelled | null;
   /** Resolves once the model is loaded, to the kernel in use. */
   readonly ready: Promise<Kernel>;
   private readonly classifier: Uint8Array | null;
@@ -204,7 +204,7 @@ export class TrainerHandle {
   constructor(
     private readonly worker: Caller,
     private readonly length: number,
-    private readonly data: Data,
+    private readonly data: Labelled,
   ) {}
 
   /** Whether all steps of the run are done. */

@@ -1,6 +1,7 @@
 /** Checks of what scripts ask for. Unchecked, a wrong number would draw something else, nothing, or never end. */
 
 import type { MapSize } from "../convolution";
+import { DIGIT } from "../digits";
 import type { Data } from "../trainer";
 
 /** Throws an error that says what is allowed, if a value is not. */
@@ -92,14 +93,14 @@ export function checkImages(images: Float32Array, labels: readonly number[], ima
   }
 }
 
-/** Check digits to learn from. */
+/** Check digits to learn from: the page can show no others than those of 28×28 pixels with labels from 0 to 9. */
 export const digits: Check = (name, value) => {
-  const { image, pixels, labels, classes } = value as Data;
-  const { height, width, channels } = image ?? {};
-  const count = isArray(pixels, "Uint8Array") ? pixels.length / (height * width * channels) : 0;
+  const { image, pixels, labels, classes } = (value ?? {}) as Partial<Data>;
+  const isDigit = image?.height === DIGIT.height && image.width === DIGIT.width && image.channels === DIGIT.channels;
+  const count = pixels && isArray(pixels, "Uint8Array") ? pixels.length / numbersIn(DIGIT) : 0;
   const known = Array.from(labels ?? []);
-  const right = known.length === (classes ? count : 0) && known.every((one) => isNumber(one, 0, classes - 1));
-  if (!(count >= 1) || !Number.isInteger(count) || !right) {
+  const right = classes === 10 && known.length === count && known.every((one) => isNumber(one, 0, 9));
+  if (!isDigit || count === 0 || !right) {
     throw new Error(`${name} has no digits, or not one label for each. Give them in the form of inkgan.digits.`);
   }
 };

@@ -3,7 +3,7 @@
 import { DIGIT, DigitsError, digitsOfFiles } from "../digits";
 import { GAMES, type GameName } from "../games";
 import type { Replay } from "../replay";
-import { type Data, FAST, type Settings } from "../trainer";
+import { FAST, type Labelled, type Settings } from "../trainer";
 import type { Inkgan, TrainerHandle } from "./api";
 import { bars, histogram, lines } from "./charts";
 import { asColours, button, context, field, make, paint, paintSheet, picture, said, seedIn, wipe } from "./dom";
@@ -23,7 +23,7 @@ export interface LearnView {
 }
 
 export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
-  let data: Data | null = inkgan.digits;
+  let data: Labelled | null = inkgan.digits;
   let handle: TrainerHandle | null = null;
   let starting: Promise<TrainerHandle> | null = null; // a second click waits for the training that the first one starts
   let resets = 0; // a training that started before the last reset is forgotten

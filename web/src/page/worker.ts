@@ -8,7 +8,7 @@ import { type Drawn, invert } from "../inversion";
 import { latents, Stream } from "../philox";
 import { toUint8 } from "../rounding";
 import { readSafetensors } from "../safetensors";
-import { type Data, type Figures, LATENT, type Settings, Trainer } from "../trainer";
+import { type Figures, LATENT, type Labelled, type Settings, Trainer } from "../trainer";
 import { type Kernel, Workspace } from "../workspace";
 import { handOf, type Pen, type Writing, type WritingOptions, write } from "../writing";
 import { answer } from "./calls";
@@ -59,7 +59,7 @@ export interface Inversion {
 }
 
 export interface StartRequest {
-  readonly data: Data;
+  readonly data: Labelled;
   readonly classifier: Uint8Array | null;
   readonly seed: string;
   readonly batch: number;
@@ -149,6 +149,7 @@ class Session {
   private readonly reader: Classifier | null;
   private readonly shownLatents: Float32Array;
   private readonly realSpread: number;
+  private readonly data: Labelled;
   private finite = true;
   private margin = 0;
   private shownAt = 0;
@@ -156,13 +157,14 @@ class Session {
   private times: number[] = []; // of the last steps without a pause
 
   constructor({ data, classifier, seed, batch, steps, settings }: StartRequest) {
+    this.data = data;
     this.trainer = new Trainer({ data, seed: BigInt(seed), batch, steps, settings });
     this.reader = classifier && new Classifier(this.trainer.workspace, data.image, readSafetensors(classifier));
     this.shownLatents = latents(BigInt(seed), Stream.FIXED_LATENTS, 0, SHOWN, LATENT);
     const size = this.trainer.generator.imageNumbers;
     const count = Math.min(200, data.pixels.length / size);
     const real = Float32Array.from(data.pixels.subarray(0, count * size), (x) => x / 255);
-    this.realSpread = data.labels ? spreadOf(real, Array.from(data.labels).slice(0, count)) : 1;
+    this.realSpread = spreadOf(real, Array.from(data.labels).slice(0, count));
   }
 
   /** Whether no step can follow: the run is complete, or a loss was not finite. */
@@ -215,10 +217,10 @@ class Session {
   /** The discriminator's judgement of images [n, H, W, C] in [0, 1]. */
   critique(images: Float32Array, labels: readonly number[]): Critique {
     const { logits, gradient } = this.trainer.critique(images, labels);
-    const { pixels, labels: realLabels } = this.trainer.data;
+    const { pixels, labels: realLabels } = this.data;
     const size = images.length / labels.length;
     const real = Float32Array.from(pixels.subarray(0, 100 * size), (x) => x / 255);
-    const known = this.trainer.critique(real, Array.from(realLabels ?? []).slice(0, real.length / size)).logits;
+    const known = this.trainer.critique(real, Array.from(realLabels).slice(0, real.length / size)).logits;
     const mean = known.reduce((a, b) => a + b, 0) / known.length;
     return { margins: logits.map((one) => one - mean), wishes: gradient };
   }
