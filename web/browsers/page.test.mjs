@@ -410,6 +410,23 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("a setting that is undefined counts as left out", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en", "light");
+    const figures = await page.evaluate(async () => {
+      const settings = { generatorRate: undefined, average: undefined };
+      const trainer = await window.inkgan.trainer({ batch: 2, settings });
+      await trainer.change({ discriminatorRate: undefined, penaltyEvery: undefined });
+      const steps = [await trainer.step(), await trainer.step()];
+      return steps.map(({ figures, shown }) => [figures.finite, figures.penalty !== null, shown.images.some(Boolean)]);
+    });
+    deepStrictEqual(figures, [
+      [true, true, true],
+      [true, false, true],
+    ]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a damaged file and half a file say that they are to be fetched again", { timeout: 120_000 }, async () => {
     const whole = readFileSync(`${here}build/page.html`, "utf8");
     const weights = whole.indexOf("inkgan-weights") + 200;

@@ -182,13 +182,19 @@ export class Inkgan {
     checkOptions(request, TRAINING);
     this.training ??= new Caller(this.workerSource);
     const { seed: ofSeed = 0, batch = 32, steps = 2500, settings = {} } = request;
-    const start = { data, classifier: this.classifier, seed: String(ofSeed), batch, steps, settings };
+    const given = definedIn(settings);
+    const start = { data, classifier: this.classifier, seed: String(ofSeed), batch, steps, settings: given };
     this.latest?.end();
     const handle = new TrainerHandle(this.training, steps, data);
     this.latest = handle;
     await this.training.call("train.start", start);
     return handle;
   }
+}
+
+/** Settings without those that are undefined: spread over others, they would replace them. */
+function definedIn(settings: Partial<Settings>): Partial<Settings> {
+  return Object.fromEntries(Object.entries(settings ?? {}).filter(([, value]) => value !== undefined));
 }
 
 /** A training in progress. */
@@ -259,7 +265,7 @@ export class TrainerHandle {
   /** Change settings from the next step on. */
   async change(settings: Partial<Settings>): Promise<void> {
     checkOptions(settings, SETTINGS);
-    return this.call("train.change", settings);
+    return this.call("train.change", definedIn(settings));
   }
 
   shown(): Promise<Shown> {
