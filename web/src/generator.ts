@@ -265,6 +265,11 @@ export function repeated(latent: Float32Array, count: number): Float32Array {
   return result;
 }
 
+/** How many images of this size to draw at once: 20 up to 64×64, and fewer of larger ones, which need more memory. */
+export function drawingBatch({ height, width }: MapSize): number {
+  return Math.max(1, Math.min(20, Math.floor((20 * 64 * 64) / (height * width))));
+}
+
 /** Draw any number of images with a generator, a batch at a time. */
 export function drawAll(
   ws: Workspace,

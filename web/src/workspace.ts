@@ -91,14 +91,19 @@ export class Workspace {
     this.one = this.allocateFrom([1]);
   }
 
-  /** Reserve space for `count` numbers, all 0. It is never freed. */
+  /** Reserve space for `count` numbers, all 0. It is never freed. Without memory for them nothing is reserved. */
   allocate(count: number): number {
     const at = this.used;
-    this.used += Math.ceil(count / 4) * 4;
-    const needed = this.used * 4 + SPARE_BYTES;
+    const used = at + Math.ceil(count / 4) * 4;
+    const needed = used * 4 + SPARE_BYTES;
     if (needed > this.floats.byteLength) {
-      this.grow(needed);
+      try {
+        this.grow(needed);
+      } catch {
+        throw new Error("this needs more than 1 GB of memory: give a smaller batch or smaller images");
+      }
     }
+    this.used = used;
     return at;
   }
 

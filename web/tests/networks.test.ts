@@ -1,8 +1,8 @@
-import { ok } from "node:assert";
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert";
 import { test } from "node:test";
 import type { Description } from "../src/description";
 import { Discriminator } from "../src/discriminator";
-import { Generator } from "../src/generator";
+import { drawingBatch, Generator } from "../src/generator";
 import type { Tensors } from "../src/parameters";
 import { Philox } from "../src/philox";
 import { type Kernel, rows, transposed, Workspace } from "../src/workspace";
@@ -76,6 +76,23 @@ for (const kernel of kernels) {
     }
   });
 }
+
+test("what does not fit into the memory is refused in a sentence, and what fits afterwards is given", () => {
+  const ws = new Workspace();
+  const before = ws.allocate(0);
+  throws(() => ws.allocate(2 ** 28), /^Error: this needs more than 1 GB of memory: give a smaller batch or smaller i/);
+  strictEqual(ws.allocate(8), before);
+});
+
+test("images of all sizes are drawn in batches that fit into the memory", () => {
+  const sizes = [28, 64, 128, 256, 500].map((side) => drawingBatch({ height: side, width: side, channels: 1 }));
+  deepStrictEqual(sizes, [20, 20, 5, 1, 1]);
+  strictEqual(drawingBatch({ height: 32, width: 256, channels: 3 }), 10);
+  const image = { height: 256, width: 256, channels: 3 };
+  const description = { image, classes: 100, latent: 64, channels: 96, slope: 0.2 };
+  const generator = new Generator(new Workspace(), description, drawingBatch(image), false);
+  ok(generator.images > 0);
+});
 
 const shapes = goldenJson<Record<string, [[number, number, number], number, number, number, number]>>("shapes.json");
 for (const [name, [[height, width, channels], classes, latent, coarsest, slope]] of Object.entries(shapes)) {

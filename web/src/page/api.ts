@@ -75,7 +75,7 @@ const SETTINGS: Readonly<Record<keyof Settings, Check>> = {
 };
 const TRAINING: Readonly<Record<keyof TrainerRequest, Check>> = {
   seed,
-  batch: whole(1, 4096),
+  batch: whole(1, 512),
   steps: whole(1),
   settings: (_, value) => checkOptions(value, SETTINGS),
   data: digits,

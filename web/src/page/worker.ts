@@ -3,7 +3,7 @@
 import { Classifier } from "../classifier";
 import type { Description } from "../description";
 import { diagnose, spreadOf, type Verdict } from "../doctor";
-import { drawAll, Generator } from "../generator";
+import { drawAll, drawingBatch, Generator } from "../generator";
 import { type Drawn, invert } from "../inversion";
 import { latents, Stream } from "../philox";
 import { toUint8 } from "../rounding";
@@ -13,7 +13,6 @@ import { type Kernel, Workspace } from "../workspace";
 import { handOf, type Pen, type Writing, type WritingOptions, write } from "../writing";
 import { answer } from "./calls";
 
-const BATCH = 20;
 const SHOWN = 40;
 
 /** What a page holds: a model, and a classifier of digits if there is one. */
@@ -93,7 +92,7 @@ export interface Critique {
 const drawing = {
   load({ description, weights, classifier }: Model): Kernel {
     const ws = new Workspace();
-    const generator = new Generator(ws, description, BATCH, false);
+    const generator = new Generator(ws, description, drawingBatch(description.image), false);
     generator.parameters.read(readSafetensors(weights));
     const { image, latent } = description;
     const draw = (drawn: Float32Array, labels: readonly number[]) => toUint8(drawAll(ws, generator, drawn, labels));
