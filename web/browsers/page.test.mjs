@@ -118,6 +118,64 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("a digit is kept with its last stroke, and an example replaces what was drawn", {
+    timeout: 120_000,
+  }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    const { kept, inverted, reads } = await page.evaluate(async () => {
+      const reads = [];
+      const read = window.inkgan.read.bind(window.inkgan);
+      let reading;
+      window.inkgan.read = (pixels) => {
+        reads.push(pixels);
+        reading = read(pixels);
+        return reading;
+      };
+      const invert = window.inkgan.invert.bind(window.inkgan);
+      const isSearched = (count) =>
+        new Promise((done) => {
+          window.inkgan.invert = (pixels, options) => {
+            if (pixels.length === count * 784) {
+              done(pixels);
+            }
+            return invert(pixels, { ...options, steps: 1 });
+          };
+        });
+      const pad = document.querySelector(".pad");
+      pad.setPointerCapture = () => undefined; // there is no pointer
+      const stroke = (x) => {
+        const { left, top } = pad.getBoundingClientRect();
+        for (const [kind, y, buttons] of [
+          ["down", 50, 1],
+          ["move", 220, 1],
+          ["up", 220, 0],
+        ]) {
+          const place = { clientX: left + x, clientY: top + y };
+          pad.dispatchEvent(new PointerEvent(`pointer${kind}`, { isPrimary: true, buttons, ...place }));
+        }
+      };
+      const [, example, keep] = document.querySelectorAll("#panel-2 .buttons button");
+      const isFirst = isSearched(1);
+      stroke(80);
+      await isFirst; // the first stroke is taken
+      stroke(200);
+      keep.click();
+      await reading;
+      await new Promise((done) => setTimeout(done));
+      const kept = reads[1].reduce((sum, one) => sum + one, 0) / reads[0].reduce((sum, one) => sum + one, 0);
+      const areTwo = isSearched(2);
+      stroke(140);
+      example.click();
+      const inverted = await areTwo;
+      await new Promise((done) => setTimeout(done, 800)); // the pad waits 600 ms for a further stroke
+      return { kept, inverted: inverted.slice(0, 784).every((one, i) => one === reads[1][i]), reads: reads.length };
+    });
+    ok(kept > 1.5, `what was read at last has ${kept} times the ink of the first stroke`);
+    deepStrictEqual([inverted, reads], [true, 3]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a rate that is no number is marked, and the usual one counts", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&learn", "light");
     const asked = await page.evaluate(async () => {

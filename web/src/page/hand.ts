@@ -117,7 +117,8 @@ export function handView(inkgan: Inkgan): HTMLElement {
     say(count, "kept", { count: 0 });
     say(status, "nothingDrawn");
   };
-  const keep = () => {
+  const keep = async () => {
+    await pad.settle();
     if (now) {
       kept.push(now);
       clear();
@@ -171,12 +172,21 @@ export function handView(inkgan: Inkgan): HTMLElement {
 }
 
 /** A canvas to draw on with a round pen. */
-function drawingPad(changed: () => void) {
+function drawingPad(changed: () => Promise<void>) {
   const canvas = make("canvas", { width: SIDE, height: SIDE, class: "pad", role: "img" });
   label(canvas, "handCanvas");
   const pen = context(canvas);
   let last: [number, number] | null = null;
-  let timer = 0;
+  let timer = 0; // runs while a further stroke may follow the last one
+  let taken = Promise.resolve(); // when what was drawn last is taken
+  const take = () => {
+    timer = 0;
+    taken = changed();
+  };
+  const forget = () => {
+    clearTimeout(timer);
+    timer = 0;
+  };
   const place = (event: PointerEvent): [number, number] => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
@@ -205,7 +215,7 @@ function drawingPad(changed: () => void) {
       return;
     }
     canvas.setPointerCapture(event.pointerId);
-    clearTimeout(timer);
+    forget();
     lineTo(event);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -216,19 +226,31 @@ function drawingPad(changed: () => void) {
   const end = (event: PointerEvent) => {
     if (last && event.isPrimary) {
       last = null;
-      timer = window.setTimeout(changed, 600); // a 4 or a 5 may have a second stroke
+      timer = window.setTimeout(take, 600); // a 4 or a 5 may have a second stroke
     }
   };
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
   return {
     canvas,
-    clear: () => pen.clearRect(0, 0, SIDE, SIDE),
+    clear: () => {
+      forget();
+      pen.clearRect(0, 0, SIDE, SIDE);
+    },
+    /** Wait until all that was drawn is taken, the last stroke at once. */
+    settle: async () => {
+      if (timer) {
+        forget();
+        take();
+      }
+      await taken;
+    },
     ink: () => {
       const { data } = pen.getImageData(0, 0, SIDE, SIDE);
       return Float32Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i + 3] / 255);
     },
     show: (pixels: Float32Array) => {
+      forget();
       const small = make("canvas");
       paintSheet(small, { ...DIGIT, pixels: toUint8(pixels) }, 1);
       pen.clearRect(0, 0, SIDE, SIDE);
