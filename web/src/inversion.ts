@@ -85,7 +85,12 @@ function errorGradient(ws: Workspace, generator: Drawer, drawings: readonly Draw
   return total;
 }
 
-/** The length of a latent; beyond 10 it is unlike anything that the generator learned to draw. */
+/** Whether a latent is unlike those that the generator learned from, whose lengths are near the root of their size. */
+export function isUnlike(latent: Float32Array): boolean {
+  return lengthOf(latent) > 1.25 * Math.sqrt(latent.length);
+}
+
+/** The length of a latent. */
 export function lengthOf(latent: Float32Array): number {
   return Math.sqrt(latent.reduce((sum, x) => sum + x * x, 0));
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Classifier } from "../src/classifier";
 import { enlarged } from "../src/enlarging";
 import { drawAll, Generator } from "../src/generator";
-import { inFormOfMnist, invert, lengthOf } from "../src/inversion";
+import { inFormOfMnist, invert, isUnlike, lengthOf } from "../src/inversion";
 import { latents, Philox, Stream } from "../src/philox";
 import { type Picture, transform } from "../src/pillow";
 import { toUint8 } from "../src/rounding";
@@ -139,6 +139,13 @@ test("a hand is found from more drawings than the generator draws at once as if 
   ok(lengthOf(many.latent.map((x, i) => x - few.latent[i])) < 1e-3, `${few.latent} is not ${many.latent}`);
   ok(Math.abs(few.error - many.error) < 1e-5);
   ok(many.image.every((x, i) => Math.abs(x - few.image[i]) <= 1));
+});
+
+test("a latent is unlike the usual ones if it is a quarter longer than the root of its size", () => {
+  for (const size of [1, 64, 2048]) {
+    const latent = new Float32Array(size).fill(1.24);
+    deepStrictEqual([isUnlike(latent), isUnlike(latent.fill(1.26))], [false, true]);
+  }
 });
 
 test("what cannot be drawn or written is told", () => {

@@ -2,7 +2,7 @@
 
 import { DIGIT } from "../digits";
 import { repeated } from "../generator";
-import { type Drawn, inFormOfMnist, lengthOf } from "../inversion";
+import { type Drawn, inFormOfMnist, isUnlike } from "../inversion";
 import { toUint8 } from "../rounding";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
@@ -13,7 +13,6 @@ import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 const SIDE = 280;
 const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
 const STEPS = 100;
-const UNLIKE = 10; // longer latents are unlike those that the generator learned from
 
 export function handView(inkgan: Inkgan): HTMLElement {
   const pad = drawingPad(() => changed());
@@ -70,7 +69,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
       return;
     }
     show(result);
-    if (lengthOf(result.latent) > UNLIKE) {
+    if (isUnlike(result.latent)) {
       say(status, "unlike");
     }
     hand = { latent: result.latent, gap: 0.1 };
