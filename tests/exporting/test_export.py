@@ -224,8 +224,15 @@ def test_a_page_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(page, "LARGEST_BYTES", size)
     assert len(page.web_page(tiny(8, ""))) == size
     monkeypatch.setattr(page, "LARGEST_BYTES", size - 1)
-    with pytest.raises(OutputError, match=f"would have {size:,} bytes, 1 more than a page may"):
+    with pytest.raises(OutputError) as refused:
         page.web_page(tiny(8, ""))
+    assert str(refused.value) == (
+        f"the page would have {size:,} bytes, 1 more than a page may. "
+        "Train with fewer generator.channels (this model has 8), a smaller latent_dim (3), or fewer classes (10)."
+    )
+    model = tiny(8, "")._replace(name="a longer name")
+    with pytest.raises(OutputError, match=r"has 8\), or a smaller latent_dim \(3\)\.$"):
+        page.web_page(model._replace(description={**model.description, "num_classes": 0}))
 
 
 Described = Callable[..., SavedModel]

@@ -84,8 +84,17 @@ def web_page(saved: SavedModel) -> bytes:
     content = TEMPLATE.read_text("utf-8").replace(_PLACE, "\n".join(blocks)).encode()
     if len(content) > LARGEST_BYTES:
         more = f"{len(content):,} bytes, {len(content) - LARGEST_BYTES:,} more than a page may"
-        raise OutputError(f"the page would have {more}. Train with --set generator.channels=64.")
+        raise OutputError(f"the page would have {more}. Train with {_smaller_than(saved.description)}.")
     return content
+
+
+def _smaller_than(description: Mapping[str, Any]) -> str:
+    """Return the settings that make a model smaller, each with the model's own value."""
+    channels, latent, classes = (description[key] for key in ("channels", "latent_dim", "num_classes"))
+    smaller = f"fewer generator.channels (this model has {channels})"
+    if not classes:
+        return f"{smaller}, or a smaller latent_dim ({latent})"
+    return f"{smaller}, a smaller latent_dim ({latent}), or fewer classes ({classes})"
 
 
 def _weights_block(name: str, arrays: Arrays) -> str:
