@@ -818,12 +818,21 @@ const coloured = () => {
   return data.some((_, i) => i % 4 === 0 && data[i + 3] > 40 && Math.abs(data[i] - data[i + 2]) > 60);
 };
 
-/** A chart has a pixel for each of the screen's, so that its numbers are as large as they should be. */
+/** A chart has a pixel for each of the screen's, also for a reader whose text is larger, so that nothing is stretched. */
 async function sharpCharts(page) {
-  const sizes = await page.$$eval(".chart", (all) => all.map((one) => [one.width, one.clientWidth * devicePixelRatio]));
-  strictEqual(sizes.length, 3);
+  const sizes = await page.evaluate(() => {
+    document.documentElement.style.fontSize = "24px";
+    dispatchEvent(new Event("resize"));
+    const sizes = [...document.querySelectorAll(".chart")].flatMap((one) => [
+      [one.width, one.clientWidth * devicePixelRatio],
+      [one.height, one.clientHeight * devicePixelRatio],
+    ]);
+    document.documentElement.style.fontSize = "";
+    return sizes;
+  });
+  strictEqual(sizes.length, 6);
   for (const [drawn, shown] of sizes) {
-    ok(Math.abs(drawn - shown) <= 1, `a chart of ${drawn} pixels is ${shown} pixels wide`);
+    ok(Math.abs(drawn - shown) <= 1, `a side of ${drawn} pixels is shown as one of ${shown}`);
   }
 }
 

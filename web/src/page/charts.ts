@@ -4,6 +4,7 @@ import { type Colour, colour, context } from "./dom";
 
 const css = (name: Colour) => `rgb(${colour(name)})`;
 
+/** The height of a chart in pixels of CSS, as in style.css. */
 const HEIGHT = 140;
 /** The width of the margin of a chart that holds the numbers of its axis, in pixels. */
 const AXIS = 44;
