@@ -78,6 +78,8 @@ function testsIn(name, browser) {
     const [, example, , forget] = await page.$$("#panel-2 .buttons button");
     const status = () => page.$eval("#panel-2 .status", (one) => one.textContent);
     const nothing = await status();
+    const name = () => page.$eval("#panel-2 .writing", (one) => one.getAttribute("aria-label"));
+    strictEqual(await name(), "Nothing is written yet");
     await page.evaluate(() => {
       const invert = window.inkgan.invert.bind(window.inkgan);
       window.inkgan.invert = (...given) => {
@@ -94,6 +96,17 @@ function testsIn(name, browser) {
     });
     strictEqual(await status(), nothing);
     strictEqual(await page.evaluate(`(${inked})("#panel-2 .wide")`), 0);
+    await page.evaluate(() => {
+      window.read = [];
+      const live = document.querySelector("#panel-2 [role=status]");
+      new MutationObserver(() => window.read.push(live.textContent)).observe(live, { childList: true });
+    });
+    await example.click();
+    await until(page, () => /in handwriting/.test(document.querySelector("#panel-2 .writing").ariaLabel));
+    const spoken = (await page.evaluate("window.read")).filter(Boolean);
+    ok(spoken.length === 1 && /^(Step 100 of 100|This is unlike)/.test(spoken[0]), `it is read out: ${spoken}`);
+    await forget.click();
+    strictEqual(await name(), "Nothing is written yet");
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -200,6 +213,13 @@ function testsIn(name, browser) {
       return { rates: [generatorRate, discriminatorRate, penaltyWeight], marks };
     });
     deepStrictEqual(asked, { rates: [0.003, 0.003, 0], marks: ["true", "true", "false"] });
+    const told = await page.$$eval("#panel-3 input[type=number]", (all) =>
+      all.map((one) => document.getElementById(one.getAttribute("aria-describedby")).textContent),
+    );
+    const sentence = "Give a number from 0 on. Until then, the usual 0.003 counts.";
+    deepStrictEqual(told, [sentence, sentence, ""]);
+    await speaksBoth(page, "#generatorRate-problem");
+    deepStrictEqual(await violations(page), []);
     await until(page, () => document.querySelector(".figures b").textContent === "1");
     const gap = await page.evaluate(() => {
       const top = (one) => document.querySelector(`#panel-3 ${one}`).getBoundingClientRect();

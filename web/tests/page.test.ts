@@ -4,7 +4,7 @@ import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
 import { histogram, lines, tick } from "../src/page/charts";
-import { grouped } from "../src/page/texts";
+import { grouped, say, tell } from "../src/page/texts";
 import { today } from "../src/page/write";
 import { unpackReplay } from "../src/replay";
 
@@ -84,6 +84,24 @@ test("today is the reader's day, and not that of Greenwich", (context) => {
   process.env.TZ = "America/New_York";
   strictEqual(today(), "2026-11-29");
   process.env.TZ = zone ?? "UTC";
+});
+
+test("a sentence that a node shows already is not set again, which would be read out again", () => {
+  const set: string[] = [];
+  const node = {
+    get textContent() {
+      return set.at(-1) ?? "";
+    },
+    set textContent(text: string) {
+      set.push(text);
+    },
+  } as unknown as Node;
+  say(node, "steps");
+  say(node, "steps");
+  tell(node, null);
+  tell(node, null);
+  say(node, "steps");
+  deepStrictEqual(set, ["Steps", "", "Steps"]);
 });
 
 test("whole numbers have a comma between thousands", () => {

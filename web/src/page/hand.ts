@@ -7,7 +7,8 @@ import { toUint8 } from "../rounding";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
 import { button, colour, context, make, paint, paintSheet, picture, said, wipe } from "./dom";
-import { label, say, tell } from "./texts";
+import { label, type Sentence, say, tell } from "./texts";
+import type { Inversion } from "./worker";
 import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 
 const SIDE = 280;
@@ -21,11 +22,12 @@ export function handView(inkgan: Inkgan): HTMLElement {
   let hand: Hand | null = null;
   let cleared = 0; // how often the pad was cleared; what was drawn before is not taken any more
   let forgotten = 0; // how often all was forgotten; what was asked for before is not shown any more
-  const status = said("p", "nothingDrawn", { class: "status", role: "status" });
+  const progress = make("span"); // beside the status: a reader of the screen is told the end of a search only
+  const status = said("span", "nothingDrawn", { role: "status" });
   const target = picture("readAs", 28, 28, "sheet");
   const found = picture("found", 28, 28, "sheet");
   const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
-  const written = picture("yourText", 300, 96, "writing");
+  const written = picture("nothingWritten", 300, 96, "writing");
   const none = make("option", { value: "", hidden: true }, "–"); // until something is drawn
   const which = make("select", {}, none, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
   const count = said("p", "kept", { class: "hint" }, { count: 0 });
@@ -55,23 +57,26 @@ export function handView(inkgan: Inkgan): HTMLElement {
     drawings.forEach((one, i) => {
       pixels.set(one.pixels, i * 784);
     });
-    const show = ({ step, error, image }: { step: number; error: number; image: Uint8Array }) => {
-      if (before !== forgotten) {
-        return;
+    const figures = ({ step, error }: Inversion): Sentence => [
+      "inversionSteps",
+      { step, steps: STEPS, error: error.toFixed(4) },
+    ];
+    const news = (now: Inversion) => {
+      if (before === forgotten) {
+        paintSheet(found, { ...DIGIT, pixels: now.image }, 1);
+        tell(status, null);
+        tell(progress, figures(now));
       }
-      paintSheet(found, { ...DIGIT, pixels: image }, 1);
-      say(status, "inversionSteps", { step, steps: STEPS, error: error.toFixed(4) });
     };
     const labels = drawings.map((one) => one.label);
-    const result = await inkgan.invert(pixels, { labels, steps: STEPS, news: show });
+    const result = await inkgan.invert(pixels, { labels, steps: STEPS, news });
     const images = await inkgan.drawLatents(repeated(result.latent, 10), [...DIGITS].map(Number));
     if (before !== forgotten) {
       return;
     }
-    show(result);
-    if (isUnlike(result.latent)) {
-      say(status, "unlike");
-    }
+    news(result);
+    tell(progress, null);
+    tell(status, isUnlike(result.latent) ? ["unlike"] : figures(result));
     hand = { latent: result.latent, gap: 0.1 };
     paintSheet(ten, { ...DIGIT, pixels: images }, 10);
     rewrite();
@@ -113,7 +118,9 @@ export function handView(inkgan: Inkgan): HTMLElement {
     for (const canvas of [target, found, ten, written]) {
       wipe(canvas);
     }
+    label(written, "nothingWritten");
     say(count, "kept", { count: 0 });
+    tell(progress, null);
     say(status, "nothingDrawn");
   };
   const keep = async () => {
@@ -160,7 +167,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
         make("div", { class: "pair" }, make("label", { class: "field" }, said("span", "readAs"), which), target),
         make("div", { class: "pair" }, said("h3", "found"), found),
         said("p", "foundHint", { class: "hint" }),
-        status,
+        make("p", { class: "status" }, progress, status),
       ),
     ),
     said("h3", "yourDigits"),

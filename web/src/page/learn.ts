@@ -183,16 +183,22 @@ function faultOf(error: unknown): Sentence {
 }
 
 function makeControls(changed: () => void) {
-  /** A field for a number from 0 on; while it holds anything else, the usual number counts. */
-  const number = (usual: number, step: number) => {
-    const input = make("input", { type: "number", value: usual, step, min: 0 });
+  /** A field for a number from 0 on; while it holds anything else, the usual number counts, and a sentence says so. */
+  const number = (key: TextKey, usual: number, step: number) => {
+    const id = `${key}-problem`;
+    const input = make("input", { type: "number", value: usual, step, min: 0, "aria-describedby": id });
+    const problem = make("p", { class: "problem", role: "alert", id });
     const isAllowed = () => input.valueAsNumber >= 0;
-    input.addEventListener("change", () => input.setAttribute("aria-invalid", String(!isAllowed())));
-    return { input, value: () => (isAllowed() ? input.valueAsNumber : usual) };
+    input.addEventListener("change", () => {
+      input.setAttribute("aria-invalid", String(!isAllowed()));
+      tell(problem, isAllowed() ? null : ["numberWrong", { usual }]);
+    });
+    const element = make("div", {}, field(key, input), problem);
+    return { element, input, value: () => (isAllowed() ? input.valueAsNumber : usual) };
   };
-  const generatorRate = number(FAST.generatorRate, 0.0005);
-  const discriminatorRate = number(FAST.discriminatorRate, 0.0005);
-  const penalty = number(FAST.penaltyWeight, 0.1);
+  const generatorRate = number("generatorRate", FAST.generatorRate, 0.0005);
+  const discriminatorRate = number("discriminatorRate", FAST.discriminatorRate, 0.0005);
+  const penalty = number("penalty", FAST.penaltyWeight, 0.1);
   const choice = (keys: readonly string[], prefix: "game" | "break") =>
     make("select", {}, ...keys.map((key) => said("option", `${prefix}.${key}` as TextKey, { value: key })));
   const game = choice(GAMES, "game");
@@ -222,9 +228,9 @@ function makeControls(changed: () => void) {
     { class: "fields" },
     field("breakIt", fault),
     field("game", game),
-    field("generatorRate", generatorRate.input),
-    field("discriminatorRate", discriminatorRate.input),
-    field("penalty", penalty.input),
+    generatorRate.element,
+    discriminatorRate.element,
+    penalty.element,
     field("batch", batch),
     field("seed", seed),
   );

@@ -30,6 +30,7 @@ const english = {
   savePng: "Save as PNG",
   saveSvg: "Save as SVG",
   writtenAs: "The text {text} in handwriting",
+  nothingWritten: "Nothing is written yet",
   exploreTitle: "Every point on the plane is a way of writing",
   exploreTitleOfPictures: "Every point on the plane is a way of drawing",
   exploreHint:
@@ -78,6 +79,7 @@ const english = {
   generatorRate: "Learning rate of the generator",
   discriminatorRate: "Learning rate of the discriminator",
   penalty: "Weight of the gradient penalty",
+  numberWrong: "Give a number from 0 on. Until then, the usual {usual} counts.",
   game: "Game",
   "game.relativistic": "relativistic",
   "game.non-saturating": "non-saturating",
@@ -166,6 +168,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   savePng: "保存为 PNG",
   saveSvg: "保存为 SVG",
   writtenAs: "手写的 {text}",
+  nothingWritten: "还没有写任何内容",
   exploreTitle: "平面上的每一点都是一种笔迹",
   exploreTitleOfPictures: "平面上的每一点都是一种画法",
   exploreHint: "拖动圆点，点按别处，或者选中平面再按方向键。同一点上的图像共用一个隐变量：描述它们的 {count} 个数。",
@@ -212,6 +215,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   generatorRate: "生成器的学习率",
   discriminatorRate: "判别器的学习率",
   penalty: "梯度惩罚项的权重",
+  numberWrong: "请填 0 或更大的数。在此之前，按通常的 {usual} 计算。",
   game: "对抗损失",
   "game.relativistic": "相对",
   "game.non-saturating": "非饱和",
@@ -291,10 +295,17 @@ function spoken([key, values = {}]: Sentence): string {
   });
 }
 
+/** Let a node show a text. A text that is set again would be read out again. */
+function show(node: Node, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
 /** Let a node show a sentence, now and after each change of language. */
 export function say(node: Node, ...sentence: Sentence): void {
   texts.set(node, sentence);
-  node.textContent = spoken(sentence);
+  show(node, spoken(sentence));
 }
 
 /** Let a node show a sentence, or nothing. */
@@ -303,7 +314,7 @@ export function tell(node: Node, sentence: Sentence | null): void {
     say(node, ...sentence);
   } else {
     texts.delete(node);
-    node.textContent = "";
+    show(node, "");
   }
 }
 

@@ -61,7 +61,7 @@ export function latestOnly(work: () => Promise<void>): () => void {
 }
 
 export function writeView(inkgan: Inkgan): HTMLElement {
-  const canvas = picture("writtenAs", 300, 96, "writing");
+  const canvas = picture("nothingWritten", 300, 96, "writing");
   let shown: Writing | null = null;
   const redraw = latestOnly(async () => {
     const [wanted, number] = [text.input.value, seedIn(seed)]; // the fields may change while this waits
