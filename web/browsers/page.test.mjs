@@ -482,6 +482,7 @@ function testsIn(name, browser) {
       const { pixels } = await window.inkgan.draw({ seed: String(largest), writer: largest, label: 9 });
       const { width } = await window.inkgan.write("1", { seed: 0, writer: 0n, style: 1, slant: -45, height: 24 });
       await window.t.step();
+      await window.inkgan.invert(new Float32Array(784), { labels: Uint8Array.of(7), steps: 1 });
       return [pixels.length, width > 0, (await window.inkgan.drawLatents(latents, [0])).length, window.t.steps];
     });
     deepStrictEqual(done, [784, true, 784, 1]);

@@ -160,7 +160,7 @@ export class Inkgan {
   async invert(
     pixels: Float32Array,
     options: {
-      readonly labels: readonly number[];
+      readonly labels: ArrayLike<number>;
       readonly steps?: number;
       readonly news?: (progress: Inversion) => void;
     },
@@ -169,7 +169,7 @@ export class Inkgan {
     checkOptions(others, { steps: whole(1), news: callback });
     checkImages(pixels, labels, this.description.image, this.description.classes);
     const size = numbersIn(this.description.image);
-    const drawings = labels.map((label, i) => ({ label, pixels: pixels.slice(i * size, (i + 1) * size) }));
+    const drawings = Array.from(labels, (label, i) => ({ label, pixels: pixels.slice(i * size, (i + 1) * size) }));
     return this.drawing.call("invert", { drawings, steps: options.steps ?? 100 }, options.news);
   }
 

@@ -69,7 +69,7 @@ export function numbersIn({ height, width, channels }: MapSize): number {
 }
 
 /** Check labels, at least one; return whether there are as many numbers as they need, each needing `size`. */
-function areEnough(numbers: Float32Array, labels: readonly number[], size: number, classes: number): boolean {
+function areEnough(numbers: Float32Array, labels: ArrayLike<number>, size: number, classes: number): boolean {
   const all = Array.from(labels ?? []);
   const check = whole(0, Math.max(0, classes - 1)); // without classes every label is 0
   for (const one of all) {
@@ -86,7 +86,7 @@ export function checkLatents(latents: Float32Array, labels: readonly number[], s
 }
 
 /** Check images [n, H, W, C] in [0, 1] and the label of each. */
-export function checkImages(images: Float32Array, labels: readonly number[], image: MapSize, classes: number): void {
+export function checkImages(images: Float32Array, labels: ArrayLike<number>, image: MapSize, classes: number): void {
   const size = numbersIn(image);
   if (!(areEnough(images, labels, size, classes) && images.every((one) => one >= 0 && one <= 1))) {
     throw new Error(`give one or more images, each ${size} numbers from 0 to 1 in a Float32Array, and as many labels.`);
