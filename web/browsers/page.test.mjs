@@ -185,6 +185,23 @@ function testsIn(name, browser) {
     });
     ok(kept > 1.5, `what was read at last has ${kept} times the ink of the first stroke`);
     deepStrictEqual([inverted, reads], [true, 3]);
+    const [fewer, more] = await page.evaluate(() => {
+      const { putImageData } = CanvasRenderingContext2D.prototype;
+      let painted = 0;
+      CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+        painted++;
+        putImageData.apply(this, given);
+      };
+      const paintedAgain = () => {
+        painted = 0;
+        dispatchEvent(new Event("resize"));
+        return painted;
+      };
+      const before = paintedAgain();
+      document.querySelectorAll("#panel-2 .buttons button")[1].click();
+      return [before, paintedAgain()];
+    });
+    strictEqual(more, fewer, "a canvas of an example is painted for ever");
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -724,7 +741,7 @@ async function looksAround(page) {
   await drags(page, place);
 }
 
-/** The point follows the pointer while a button is down. Without one, it stays: the pointer is on its way elsewhere. */
+/** The point follows the pointer while the left button is down. Without it, it stays: the pointer goes elsewhere. */
 async function drags(page, place) {
   const { x, y, width } = await (await page.$(".plane")).boundingBox();
   const was = await place();
@@ -732,6 +749,12 @@ async function drags(page, place) {
   await page.mouse.move(x + width / 4, y + 20, { steps: 4 });
   await page.evaluate(() => new Promise((done) => setTimeout(done, 200)));
   strictEqual(await place(), was);
+  await page.mouse.down({ button: "right" });
+  await page.mouse.move(x + width / 3, y + 20, { steps: 4 });
+  await page.mouse.up({ button: "right" });
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 200)));
+  strictEqual(await place(), was);
+  await page.mouse.move(x + width / 4, y + 20);
   await page.mouse.down();
   await until(page, () => Math.abs(Number.parseFloat(document.querySelector(".dot").style.left) - 25) < 1);
   await page.mouse.move(x + width / 2, y + 20, { steps: 4 });

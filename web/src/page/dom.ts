@@ -98,6 +98,11 @@ export function colour(name: Colour): [number, number, number] {
   return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
 }
 
+/** Whether a pointer presses: the first finger or the left button, and neither a palm nor a button that opens a menu. */
+export function presses(event: PointerEvent): boolean {
+  return event.isPrimary && (event.buttons & 1) === 1;
+}
+
 const paintings = new Map<HTMLCanvasElement, () => void>();
 
 /** Paint a canvas, now and whenever the page's colours change. */
@@ -147,7 +152,7 @@ export function paintSheet(canvas: HTMLCanvasElement, images: Picture, columns: 
 }
 
 /** An image as the page shows it: ink in the colour of ink, or colours as they are. */
-function asImage(pixels: Uint8Array, width: number, height: number, channels: number): ImageData {
+export function asImage(pixels: Uint8Array, width: number, height: number, channels: number): ImageData {
   const image = new ImageData(width, height);
   const { data } = image;
   const ink = colour("ink");

@@ -3,7 +3,7 @@
 import { repeated } from "../generator";
 import { Philox, Stream } from "../philox";
 import type { Inkgan, TrainerHandle } from "./api";
-import { asColours, button, colour, context, make, paintOver, paintSheet, picture, said } from "./dom";
+import { asColours, button, colour, context, make, paintOver, paintSheet, picture, presses, said } from "./dom";
 import { label, type Sentence, say } from "./texts";
 import { latestOnly } from "./write";
 
@@ -98,9 +98,9 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
     y = Math.min(REACH, Math.max(-REACH, newY));
     redraw();
   };
-  // Not without a button: on its way to the images, the pointer would take the point with it.
+  // Not without a button: on its way to the images, the pointer would take the point with it; nor with the right one.
   const follow = (event: PointerEvent) => {
-    if (event.buttons && event.isPrimary) {
+    if (presses(event)) {
       const box = plane.getBoundingClientRect();
       moveTo(
         ((event.clientX - box.left) / box.width - 0.5) * 2 * REACH,

@@ -6,7 +6,7 @@ import { type Drawn, inFormOfMnist, isUnlike } from "../inversion";
 import { toUint8 } from "../rounding";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
-import { button, colour, context, make, paint, paintSheet, picture, said, wipe } from "./dom";
+import { asImage, button, colour, context, make, paint, paintSheet, picture, presses, said, wipe } from "./dom";
 import { label, type Sentence, say, tell } from "./texts";
 import type { Inversion } from "./worker";
 import { latestOnly, paintWriting, textField, wrongWith } from "./write";
@@ -215,9 +215,8 @@ function drawingPad(changed: () => Promise<void>) {
     pen.globalCompositeOperation = "source-over";
   });
   // Another finger, or the palm, would draw lines from where the first one is; so would the menu of the right button.
-  const draws = (event: PointerEvent) => event.isPrimary && (event.buttons & 1) === 1;
   canvas.addEventListener("pointerdown", (event) => {
-    if (!draws(event)) {
+    if (!presses(event)) {
       return;
     }
     canvas.setPointerCapture(event.pointerId);
@@ -225,7 +224,7 @@ function drawingPad(changed: () => Promise<void>) {
     lineTo(event);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last && draws(event)) {
+    if (last && presses(event)) {
       lineTo(event);
     }
   });
@@ -257,8 +256,8 @@ function drawingPad(changed: () => Promise<void>) {
     },
     show: (pixels: Float32Array) => {
       forget();
-      const small = make("canvas");
-      paintSheet(small, { ...DIGIT, pixels: toUint8(pixels) }, 1);
+      const small = make("canvas", { width: DIGIT.width, height: DIGIT.height });
+      context(small).putImageData(asImage(toUint8(pixels), DIGIT.width, DIGIT.height, DIGIT.channels), 0, 0);
       pen.clearRect(0, 0, SIDE, SIDE);
       pen.drawImage(small, 0, 0, SIDE, SIDE);
     },
