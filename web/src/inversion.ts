@@ -26,12 +26,14 @@ export interface Inverted {
  * Find one latent for all drawings, one step for each iteration. After each step, the first of the generator's images
  * is the one for the first drawing.
  *
+ * @param dImages a place for the gradients of a batch of the generator's images.
  * @param drawings any number; if they exceed the generator's batch, they are drawn in several batches.
  * @param steps the number of steps, over which the step size falls to 0.
  */
 export function* invert(
   ws: Workspace,
   generator: Drawer,
+  dImages: number,
   drawings: readonly Drawn[],
   steps = 100,
 ): Generator<Inverted, void, void> {
@@ -40,7 +42,6 @@ export function* invert(
   const latent = new Float32Array(size);
   const [means, squares] = [new Float64Array(size), new Float64Array(size)];
   const batches = inBatches(drawings, generator.batch).reverse(); // the batch of the first drawing comes last
-  const dImages = ws.allocate(Math.min(drawings.length, generator.batch) * pixels);
   for (let step = 1; step <= steps; step++) {
     const gradient = Float64Array.from(latent, (one) => PRIOR * one);
     let total = 0;

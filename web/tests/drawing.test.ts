@@ -101,12 +101,13 @@ test("the classifier is the Python package's", () => {
 
 test("100 steps find a latent that draws real digits, and those drawn by the generator nearly to the pixel", () => {
   const { ws, generator } = load("best", 1);
+  const dImages = ws.allocate(784);
   const images = golden("classified").get("images")?.data ?? new Float32Array();
   const labels = golden("classified").get("labels")?.data ?? new Float32Array();
   const errors: number[] = [];
   for (let i = 0; i < 8; i++) {
     const pixels = images.subarray(i * 784, (i + 1) * 784).map((x) => x / 255);
-    const path = [...invert(ws, generator, [{ pixels, label: labels[i] }])];
+    const path = [...invert(ws, generator, dImages, [{ pixels, label: labels[i] }])];
     strictEqual(path.length, 100);
     errors.push(path[99].error);
     ok(lengthOf(path[99].latent) < 12);
@@ -132,7 +133,10 @@ test("a hand is found from more drawings than the generator draws at once as if 
   }));
   const [few, many] = [2, 8].map((batch) => {
     const { ws, generator } = small(batch);
-    const last = [...invert(ws, generator, drawings, 20)][19];
+    const dImages = ws.allocate(batch * 784);
+    const used = ws.allocate(0);
+    const last = [...invert(ws, generator, dImages, drawings, 20)][19];
+    strictEqual(ws.allocate(0), used); // nothing is reserved that is never freed
     return { ...last, image: toUint8(ws.view(generator.images, 784)) };
   });
   ok(lengthOf(many.latent) > 0.1);

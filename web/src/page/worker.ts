@@ -25,6 +25,7 @@ export interface Model {
 interface Loaded {
   readonly ws: Workspace;
   readonly generator: Generator;
+  readonly dImages: number; // a place for the gradients of a batch of its images
   readonly classifier: Classifier | null;
   readonly pen: Pen;
 }
@@ -97,7 +98,9 @@ const drawing = {
     const { image, latent } = description;
     const draw = (drawn: Float32Array, labels: readonly number[]) => toUint8(drawAll(ws, generator, drawn, labels));
     const pen = { latent, height: image.height, width: image.width, draw };
-    loaded = { ws, generator, pen, classifier: classifier && new Classifier(ws, image, readSafetensors(classifier)) };
+    const dImages = ws.allocate(generator.batch * generator.imageNumbers);
+    const reader = classifier && new Classifier(ws, image, readSafetensors(classifier));
+    loaded = { ws, generator, dImages, pen, classifier: reader };
     return ws.kernel;
   },
 
@@ -118,9 +121,9 @@ const drawing = {
   },
 
   async invert({ drawings, steps }: InvertRequest, news: (value: Inversion) => void): Promise<Inversion> {
-    const { ws, generator } = model();
+    const { ws, generator, dImages } = model();
     let now: Inversion | null = null;
-    for (const { latent, error, step } of invert(ws, generator, drawings, steps)) {
+    for (const { latent, error, step } of invert(ws, generator, dImages, drawings, steps)) {
       const image = toUint8(ws.view(generator.images, generator.imageNumbers));
       now = { latent, error, step, image };
       if (step % 5 === 0 && step < steps) {
