@@ -31,10 +31,15 @@ function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: 
   if (bytes.length < 8 || view.getUint16(0) !== 0 || bytes[2] !== 8) {
     throw new DigitsError("not an IDX file of bytes", "format");
   }
+  const wrongLength = new DigitsError("its length does not fit its header", "length");
+  const header = 4 + 4 * bytes[3];
+  if (bytes.length < header) {
+    throw wrongLength;
+  }
   const shape = Array.from({ length: bytes[3] }, (_, i) => view.getUint32(4 + 4 * i));
-  const data = bytes.subarray(4 + 4 * shape.length);
+  const data = bytes.subarray(header);
   if (data.length !== shape.reduce((a, b) => a * b, 1)) {
-    throw new DigitsError("its length does not fit its header", "length");
+    throw wrongLength;
   }
   return { shape, data };
 }

@@ -49,6 +49,7 @@ test("MNIST's two files are read in any order, and others are refused", () => {
   throws(() => digitsOfFiles([images]), /one file of images and one of their labels/);
   throws(() => digitsOfFiles([images, idx([3], [1, 2, 3])]), /one file of images/);
   throws(() => digitsOfFiles([images.subarray(0, 900), labels]), /length/);
+  throws(() => digitsOfFiles([images.subarray(0, 12), labels]), /length does not fit its header/); // half its header
   throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
   throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
   throws(() => digitsOfFiles([idx([0, 28, 28], []), idx([0], [])]), /no digit in these files/);
