@@ -29,8 +29,10 @@ COLOUR: dict[str, Any] = {
     "class_names": ["日", "b", "</script>"],
 }  # fmt: skip
 WITHOUT_LABELS = {"network": "compact", "image_shape": [12, 9, 1], "num_classes": 0, "latent_dim": 4, "channels": 8}
+#: JSON's 0 is an integer in Python.
+WHOLE_SLOPE = {**WITHOUT_LABELS, "slope": 0}
 BUNDLED = ["best", "fast", "tutorial"]
-MODELS = [*BUNDLED, COLOUR, WITHOUT_LABELS]
+MODELS = [*BUNDLED, COLOUR, WITHOUT_LABELS, WHOLE_SLOPE]
 
 
 def saved(model: str | dict[str, Any], folder: Path) -> SavedModel:

@@ -119,7 +119,7 @@ def _compact(graph: Graph, about: Mapping[str, Any]) -> str:
         return graph.add("Conv", maps, graph.saved(f"{name}.weight"), graph.saved(f"{name}.bias"), pads=[1, 1, 1, 1])
 
     def leaky(maps: str) -> str:
-        return graph.add("LeakyRelu", maps, alpha=slope_of(about))
+        return graph.add("LeakyRelu", maps, alpha=float(slope_of(about)))  # an int would become another type
 
     def to_blocks(maps: str) -> str:
         return graph.add("DepthToSpace", maps, blocksize=2, mode="DCR")
