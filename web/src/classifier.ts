@@ -1,7 +1,7 @@
 /** The Python package's feature network, which classifies digits: 3×3 convolutions, a 4×4 pooling, a hidden layer. */
 
 import { Convolution, type MapSize, sizeOf } from "./convolution";
-import { affine, softmax, strided } from "./layers";
+import { affine, softmax } from "./layers";
 import type { Tensors } from "./parameters";
 import { type Layer, Parameters } from "./parameters";
 import type { Workspace } from "./workspace";
@@ -79,7 +79,7 @@ export class Classifier {
     const f = this.ws.floats;
     const span = (cell: number, length: number) => [
       Math.floor((cell * length) / POOLED),
-      strided((cell + 1) * length, POOLED),
+      Math.ceil(((cell + 1) * length) / POOLED),
     ];
     let to = this.pooled;
     for (let image = 0; image < n; image++) {

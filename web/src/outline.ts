@@ -58,19 +58,22 @@ function pathsOf(next: Map<string, Point[]>): string {
   const paths: string[] = [];
   for (const [start, ways] of next) {
     while (ways.length) {
-      const path: string[] = [start];
-      let key = start;
-      for (let way = next.get(key)?.pop(); way; way = next.get(key)?.pop()) {
-        key = keyOf(way);
-        path.push(key);
-      }
-      paths.push(
-        `M${path
-          .slice(0, -1)
-          .map((point) => point.replace(/\.?0+(?=,|$)/g, ""))
-          .join("L")}Z`,
-      );
+      const line = lineFrom(start, next).map((point) => point.replace(/\.?0+(?=,|$)/g, ""));
+      paths.push(`M${line.join("L")}Z`);
     }
   }
   return paths.join("");
+}
+
+/** Follow the line from a crossing until it comes back there, and take its pieces away; return its crossings, each once. */
+function lineFrom(start: string, next: Map<string, Point[]>): string[] {
+  const line: string[] = [];
+  let key = start;
+  let way = next.get(key)?.pop();
+  while (way) {
+    line.push(key);
+    key = keyOf(way);
+    way = next.get(key)?.pop();
+  }
+  return line;
 }

@@ -151,7 +151,8 @@ export class Trainer {
       this.moveAverage();
       this.step++;
     }
-    return { step, ...judged, ...made };
+    // Both parts have a `finite`; the generator's is false also if a loss of the discriminator was not.
+    return { step, ...judged, ...made, finite: made.finite };
   }
 
   /** The factor of the learning rates, 1 to 0. They fade over the last share of a run, a smaller one in short runs. */

@@ -68,19 +68,23 @@ export function numbersIn({ height, width, channels }: MapSize): number {
   return height * width * channels;
 }
 
-/** Check labels, at least one; return whether there are as many numbers as they need, each needing `size`. */
-function areEnough(numbers: Float32Array, labels: ArrayLike<number>, size: number, classes: number): boolean {
-  const all = Array.from(labels ?? []);
+function checkLabels(labels: ArrayLike<number>, classes: number): void {
   const check = whole(0, Math.max(0, classes - 1)); // without classes every label is 0
-  for (const one of all) {
+  for (const one of Array.from(labels ?? [])) {
     check("a label", one);
   }
-  return all.length > 0 && isArray(numbers, "Float32Array") && numbers.length === all.length * size;
+}
+
+/** Whether there are labels, at least one, and `size` numbers for each. */
+function areEnough(numbers: Float32Array, labels: ArrayLike<number>, size: number): boolean {
+  const count = labels?.length ?? 0;
+  return count > 0 && isArray(numbers, "Float32Array") && numbers.length === count * size;
 }
 
 /** Check latents [n, size] and the label of each. */
 export function checkLatents(latents: Float32Array, labels: readonly number[], size: number, classes: number): void {
-  if (!(areEnough(latents, labels, size, classes) && latents.every(Number.isFinite))) {
+  checkLabels(labels, classes);
+  if (!(areEnough(latents, labels, size) && latents.every(Number.isFinite))) {
     throw new Error(`give one or more labels, and a Float32Array with ${size} finite numbers for each.`);
   }
 }
@@ -88,7 +92,8 @@ export function checkLatents(latents: Float32Array, labels: readonly number[], s
 /** Check images [n, H, W, C] in [0, 1] and the label of each. */
 export function checkImages(images: Float32Array, labels: ArrayLike<number>, image: MapSize, classes: number): void {
   const size = numbersIn(image);
-  if (!(areEnough(images, labels, size, classes) && images.every((one) => one >= 0 && one <= 1))) {
+  checkLabels(labels, classes);
+  if (!(areEnough(images, labels, size) && images.every((one) => one >= 0 && one <= 1))) {
     throw new Error(`give one or more images, each ${size} numbers from 0 to 1 in a Float32Array, and as many labels.`);
   }
 }
