@@ -415,13 +415,13 @@ function testsIn(name, browser) {
     timeout: 120_000,
   }, async () => {
     const { page, heard } = await open(browser(), 360, "en", "light", "coloured");
-    const note = "This model draws in colour, so you can explore it, but it cannot write.";
+    const note = "This model draws in colour, so it cannot write. You can still explore it.";
     strictEqual(await page.$eval("main > p", (one) => one.textContent), note);
     ok(!(await page.$eval("#panel-0", (one) => one.textContent)).includes("Choose an image"));
     const names = await page.$$eval("#panel-0 [aria-pressed], #panel-0 canvas.sheet", (all) =>
       all.map((one) => one.getAttribute("aria-label")),
     );
-    deepStrictEqual(names, ["What this latent draws", "Its neighbours"]);
+    deepStrictEqual(names, ["Drawn from this latent", "Its neighbours"]);
     strictEqual(await page.evaluate(refusalToWrite), cannotWrite);
     deepStrictEqual(await violations(page), []);
     deepStrictEqual(heard, []);
@@ -862,7 +862,7 @@ const coloured = () => {
   return data.some((_, i) => i % 4 === 0 && data[i + 3] > 40 && Math.abs(data[i] - data[i + 2]) > 60);
 };
 
-/** A chart has a pixel for each of the screen's, also for a reader whose text is larger, so that nothing is stretched. */
+/** A chart has a pixel for each of the screen's, also for a reader whose text is larger: nothing is stretched. */
 async function sharpCharts(page) {
   const sizes = await page.evaluate(() => {
     document.documentElement.style.fontSize = "24px";

@@ -65,7 +65,7 @@ function pathsOf(next: Map<string, Point[]>): string {
   return paths.join("");
 }
 
-/** Follow the line from a crossing until it comes back there, and take its pieces away; return its crossings, each once. */
+/** Follow the line from a crossing until it comes back there, and take its pieces away; return its crossings. */
 function lineFrom(start: string, next: Map<string, Point[]>): string[] {
   const line: string[] = [];
   let key = start;

@@ -25,7 +25,7 @@ def export(
 ) -> None:
     """Export a model: as a web page, for another program, or to hand it on.
 
-    A page draws, writes, reads your hand and learns in any browser.
+    A page draws, writes, reads your handwriting and learns in any browser.
     An ONNX file is for other programs and languages.
     A folder, with weights and a card, is a model for every command that takes one.
 

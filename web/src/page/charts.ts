@@ -95,7 +95,7 @@ export function bars(
   axis(
     pen,
     width,
-    [0, most / 2, most].map((share) => [`${Math.round(100 * share)} %`, y(share)]),
+    [0, most / 2, most].map((share) => [`${Math.round(100 * share)}%`, y(share)]),
   );
   pen.fillStyle = css("more");
   shares.forEach((share, i) => {

@@ -98,7 +98,7 @@ export function colour(name: Colour): [number, number, number] {
   return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
 }
 
-/** Whether a pointer presses: the first finger or the left button, and neither a palm nor a button that opens a menu. */
+/** Whether a pointer presses: the first finger or the left button, no palm and no button that opens a menu. */
 export function presses(event: PointerEvent): boolean {
   return event.isPrimary && (event.buttons & 1) === 1;
 }

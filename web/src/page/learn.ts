@@ -172,7 +172,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
 async function unzippedDigits(file: File): Promise<Uint8Array> {
   const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   if (first !== 0x1f || second !== 0x8b) {
-    throw new DigitsError("not compressed by gzip", "unzip"); // Firefox would also report an error in its console
+    throw new DigitsError("not compressed with gzip", "unzip"); // Firefox would also report an error in its console
   }
   return unzipped(file);
 }

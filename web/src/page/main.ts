@@ -30,7 +30,10 @@ function askedLanguage(): Language | null {
   return language === "zh" || language === "en" ? language : null;
 }
 
-/** Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. Views are made when they are first opened; each time, the event "opened" tells them. */
+/**
+ * Tabs, one of them open. Arrow keys go from one to the next, Home and End to the first and last. A view is made when
+ * it is first opened, and gets the event "opened" then and each later time.
+ */
 function tabs(views: readonly View[]): HTMLElement {
   const list = make("div", { role: "tablist", class: "tabs" });
   label(list, "tabs");

@@ -37,14 +37,14 @@ const english = {
     "Drag the point, click elsewhere, or focus the plane and use the arrow keys. All images at a point share one latent, a list of {count} numbers.",
   plane: "Plane of latents: point {x}, {y}",
   otherPlane: "Another plane",
-  digitsHere: "What this latent draws",
+  digitsHere: "Drawn from this latent",
   firstClasses: "The first {count} of {all} classes.",
   neighbours: "Its neighbours",
   neighboursHint: "A small step in eight random directions.",
   neighboursChoose: "Choose an image to see its neighbours.",
   neighboursOf: "Neighbours of {label}",
-  critic: "Ask the discriminator that is learning on the page Learn",
-  criticNone: "No discriminator has learned yet. Start one on the page Learn.",
+  critic: "Ask the discriminator that is learning in the view Learn",
+  criticNone: "No discriminator has learned yet. Start one in the view Learn.",
   criticHint:
     "Colour around a digit: blue where it passes for real, red where it does not. On its pixels: where the discriminator wants more ink (blue) or less (red).",
   handTitle: "Draw one digit, and all ten appear in your hand",
@@ -60,7 +60,7 @@ const english = {
   inversionSteps: "Step {step} of {steps}, difference {error}",
   unlike: "This is unlike anything that the generator learned to draw.",
   yourDigits: "All ten digits in your hand",
-  yourText: "Write in your hand",
+  yourText: "Write in your handwriting",
   nothingDrawn: "Draw a digit first.",
   kept: "Digits used to find your hand: {count}",
   learnTitle: "Watch it learn from scratch",
@@ -94,7 +94,7 @@ const english = {
   "break.labels": "Wrong labels",
   data: "Real digits: {count}",
   dropData: "Learn from other digits: choose or drop MNIST's two .gz files of images and labels",
-  "dataWrong.unzip": "These are not MNIST's files: one of them is not compressed by gzip, or is damaged.",
+  "dataWrong.unzip": "These are not MNIST's files: one of them is not compressed with gzip, or is damaged.",
   "dataWrong.format": "These are not MNIST's files: one of them is not an IDX file of bytes.",
   "dataWrong.length": "These are not MNIST's files: the length of one does not fit its header.",
   "dataWrong.pair": "Choose two of MNIST's files together: one of images, and the one of their labels.",
@@ -119,7 +119,7 @@ const english = {
   "doctor.diverged":
     "Training diverged: a loss is no longer a finite number. Lower the learning rates and start again.",
   "doctor.overpowered":
-    "The discriminator tells every drawing from real digits, so the generator learns little from it. Turn the penalty on, or lower the discriminator's learning rate.",
+    "The discriminator can tell every drawing from a real digit, so the generator learns little from it. Turn the penalty on, or lower the discriminator's learning rate.",
   "doctor.collapsed":
     "The generator draws nearly the same picture for every latent. Use the relativistic game with the penalty, lower the learning rates, and start again.",
   "doctor.fooled":
@@ -128,12 +128,12 @@ const english = {
     "Drawings are not read as the digits that were asked for: the labels do not fit the pictures. Repair the labels and start again.",
   replayTitle: "Two recorded runs",
   replayHint:
-    "Each drew the same twenty latents again and again while it learned; move the sliders. The tutorial took about two hours for its 100,000 steps; the recipe fast takes one to three minutes for its 2,500.",
+    "Each drew from the same twenty latents again and again while it learned; move the sliders. The tutorial took about two hours for its 100,000 steps; the recipe fast takes one to three minutes for its 2,500.",
   "replay.tutorial": "The tutorial",
   "replay.fast": "The recipe fast",
   about: "Model: {name}. Computed with {kernel}.",
-  noWriting: "This model cannot be told which of the ten digits to draw, so you can explore it, but it cannot write.",
-  noWritingInColour: "This model draws in colour, so you can explore it, but it cannot write.",
+  noWriting: "This model cannot be told which of the ten digits to draw, so it cannot write. You can still explore it.",
+  noWritingInColour: "This model draws in colour, so it cannot write. You can still explore it.",
 };
 
 export type TextKey = keyof typeof english;
@@ -174,14 +174,14 @@ const chinese: Readonly<Record<TextKey, string>> = {
   exploreHint: "拖动圆点，点按别处，或者选中平面再按方向键。同一点上的图像共用一个隐变量：描述它们的 {count} 个数。",
   plane: "隐变量平面：位置 {x}，{y}",
   otherPlane: "换一个平面",
-  digitsHere: "这个隐变量画出的图像",
+  digitsHere: "由这个隐变量画出的图像",
   firstClasses: "共有 {all} 个类别，这里显示前 {count} 个。",
   neighbours: "它的近邻",
   neighboursHint: "沿八个随机方向各走一小步。",
   neighboursChoose: "点按一幅图像，查看它的近邻。",
   neighboursOf: "{label} 的近邻",
-  critic: "请“学习过程”页上的判别器来评判",
-  criticNone: "还没有训练过的判别器。请先到“学习过程”页上开始训练。",
+  critic: "请“学习过程”中的判别器来评判",
+  criticNone: "还没有训练过的判别器。请先到“学习过程”中开始训练。",
   criticHint:
     "数字周围的颜色：蓝色表示看起来像真的，红色表示不像。像素上的颜色：蓝色表示判别器希望多一点墨，红色表示少一点。",
   handTitle: "写一个数字，十个数字就都有了你的笔迹",
@@ -264,8 +264,8 @@ const chinese: Readonly<Record<TextKey, string>> = {
   "replay.tutorial": "教程",
   "replay.fast": "配方 fast",
   about: "模型：{name}。计算方式：{kernel}。",
-  noWriting: "这个模型不能指定画哪个数字，所以只能用来探索，不能书写。",
-  noWritingInColour: "这个模型画的是彩色图像，所以只能用来探索，不能书写。",
+  noWriting: "这个模型不能指定画哪个数字，所以不能书写，但仍可以用来探索。",
+  noWritingInColour: "这个模型画的是彩色图像，所以不能书写，但仍可以用来探索。",
 };
 
 export type Language = "en" | "zh";
