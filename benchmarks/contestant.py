@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inkgan.config import resolve
 from inkgan.data import DataSet, load
-from inkgan.device import resolve_device, resolve_precision
+from inkgan.device import keep_freed_memory, resolve_device, resolve_precision
 from inkgan.errors import DivergenceError
 from inkgan.seeds import BatchOrder, Stream, latents
 from inkgan.training.recipe import StepInfo
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as a run does
     data = load("mnist")
     name = options.name
     who: Ours | Theirs = (

@@ -35,6 +35,7 @@ from report import finish, heading, parser_for, result_name, spread, table
 from tutorial_step import MNIST, tensorflow_python
 
 import inkgan
+from inkgan.__main__ import SPIN_COUNT
 from inkgan.data import load
 from inkgan.device import cores
 from inkgan.evaluation.metrics.frechet import frechet_estimate
@@ -52,6 +53,8 @@ CONTESTANTS = {
     "best": "inkgan: best",
 }
 PLANNED = ("fast", "best")
+PRETRAINED = ("tensorflow", "tutorial")
+PRETRAINING = "300 cheap steps of the discriminator alone"
 QUALITIES = (100, 30, 10, 3, 1)
 ABOUT = """\
 Seconds are of training alone, from the first step on, to the end of the first step that reaches the time. Start-up
@@ -59,7 +62,9 @@ Seconds are of training alone, from the first step on, to the end of the first s
 figure of fast and best is a whole run of that length, because they plan their learning rates for it; the others' are of
 one run. The tutorial trains its discriminator alone for its first 300 steps. DCGAN works on 64×64 pixels; see the level
 of real digits resized likewise. fast and best learn with the digits' labels, the others without. Peers are rebuilt in
-`benchmarks/peers.py` and compute in float32, as they are published.""".splitlines()
+`benchmarks/peers.py` and compute in float32, as they are published. Every contestant in PyTorch keeps freed memory, and
+every process has the GOMP_SPINCOUNT that `inkgan` sets, both as in a run. Steps/s are those of the longest
+runs.""".splitlines()
 
 
 class Run(NamedTuple):
@@ -173,15 +178,15 @@ def train(parts: list[str], run: Run, folder: Path, threads: int) -> tuple[list[
     born = time.time()
     messages = []
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        process = subprocess.Popen(parts, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-        watch = Disturbance([os.getpid(), process.pid])
-        for line in process.stdout or ():
-            messages.append(json.loads(line))
-            if "mark" in messages[-1]:
-                say(f"{run.key}: {messages[-1]['seconds']:.1f} s, {messages[-1]['steps']} steps")
-        others = watch.share()
-        if process.wait():
+        environment = {"GOMP_SPINCOUNT": SPIN_COUNT} | os.environ | {"OMP_NUM_THREADS": str(threads)}
+        with subprocess.Popen(parts, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process:
+            watch = Disturbance([os.getpid(), process.pid])
+            for line in process.stdout or ():
+                messages.append(json.loads(line))
+                if "mark" in messages[-1]:
+                    say(f"{run.key}: {messages[-1]['seconds']:.1f} s, {messages[-1]['steps']} steps")
+            others = watch.share()
+        if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, parts)
     return messages, messages[0]["began"] - born, others
 
@@ -245,13 +250,20 @@ def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
         own = [record for record in records if record["contestant"] == name and record["rows"]]
         if not own:
             continue
-        speed = statistics.median(r["rows"][-1]["steps"] / r["rows"][-1]["seconds"] for r in own)
         startup = statistics.median(record["startup_seconds"] for record in own)
         about = own[0]["about"]
         computes = f"{about['arithmetic']}, {about['library']}"
-        numbers = [f"{startup:.1f}", f"{speed:.1f}", str(about["batch_size"])]
+        numbers = [f"{startup:.1f}", speed_of(name, own), str(about["batch_size"])]
         rows.append([CONTESTANTS[name], *first, *numbers, computes])
     return table(rows)
+
+
+def speed_of(name: str, records: list[dict[str, Any]]) -> str:
+    """Return a contestant's steps/s, the median of its longest runs, with what must be known to compare it."""
+    last = [record["rows"][-1] for record in records]
+    longest = max(row["mark"] for row in last)
+    speed = statistics.median(row["steps"] / row["seconds"] for row in last if row["mark"] == longest)
+    return f"{speed:.1f}" + (f" with {PRETRAINING}" if name in PRETRAINED else "")
 
 
 def report(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace) -> str:

@@ -12,6 +12,9 @@ from types import FrameType
 
 from inkgan.errors import Interrupted
 
+#: The value of GOMP_SPINCOUNT. On a small machine, OpenMP threads that spin while they wait take the processor from
+#: threads that work, so they spin only briefly.
+SPIN_COUNT = "20000"
 #: The signals that asked this process to stop, other than Ctrl-C.
 _received: list[int] = []
 
@@ -22,9 +25,7 @@ def main() -> None:
     The code is 0 for done, 1 for failed, 2 for wrong input, 3 for a run that diverged or lost one of its processes, and
     129, 130 or 143 for stopped by a signal; 141 if the reader of what it printed went away.
     """
-    # On a small machine, OpenMP threads that spin while they wait take the processor from threads that work, so they
-    # spin only briefly. This must be set before PyTorch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # before PyTorch is loaded
     # PyTorch's warnings about a lost connection fill screens with traces of its C++ code; inkgan says it in one line.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Typer and rich read these: at some wrong values they would print nothing, or end in a traceback.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from inkgan.__main__ import SPIN_COUNT
 from inkgan.config import resolve
 from inkgan.config.sources import differences
 
@@ -129,15 +131,18 @@ def test_a_run_fails_if_a_class_is_missing_or_its_distance_is_over_three_times_t
     assert "2 of 5 runs, seeds [2, 4]\n" in seeds.report(rows, "abc", options)
 
 
+def _record_of_the_board(*rows: tuple[float, float, float]) -> dict[str, Any]:
+    """Return a record of the board: marks, seconds and distances."""
+    named = [{"mark": m, "seconds": s, "steps": 100 * m, "distance": d} for m, s, d in rows]
+    about = {"arithmetic": "float32", "library": "PyTorch", "batch_size": 64}
+    return {"contestant": "fast", "startup_seconds": 1.5, "about": about, "rows": named}
+
+
 def test_the_board_gives_each_contestant_its_median_and_its_first_time_of_a_quality() -> None:
     """A contestant that breaks down in one seed has the figures of the other."""
     board = importlib.import_module("time_to_quality")
 
-    def record(*rows: tuple[float, float, float]) -> dict[str, Any]:
-        named = [{"mark": m, "seconds": s, "steps": 100 * m, "distance": d} for m, s, d in rows]
-        about = {"arithmetic": "float32", "library": "PyTorch", "batch_size": 64}
-        return {"contestant": "fast", "startup_seconds": 1.5, "about": about, "rows": named}
-
+    record = _record_of_the_board
     records = [record((2, 2.5, 40.0), (5, 5.5, 8.0)), record((2, 2.1, 20.0), (5, 5.1, 6.0), (10, 10.0, 2.0))]
     assert board.points(records, "fast") == [(2.3, 20.0, 30.0, 40.0), (5.3, 6.0, 7.0, 8.0), (10.0, 2.0, 2.0, 2.0)]
     *_, row = board.quality_table(records, ["fast"], 2).splitlines()
@@ -153,3 +158,39 @@ def test_how_much_other_programs_use_the_machine(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(machine, "cpu_seconds", lambda _: next(clocks))
     watch = machine.Disturbance([1])
     assert [watch.share() for _ in range(3)] == [0.3, 0.05, None]
+
+
+def test_the_board_gives_the_speed_of_the_longest_runs() -> None:
+    """Short runs, whose first steps are slow, do not count; steps of the discriminator alone are named beside it."""
+    board = importlib.import_module("time_to_quality")
+    records = [_record_of_the_board((mark, mark * slowness, 1.0)) for mark, slowness in ((2, 2), (5, 4), (60, 1))]
+    *_, row = board.speed_table(records, ["fast"]).splitlines()
+    assert row.split("|")[8].strip() == "100.0"
+    (record,) = [record | {"contestant": "tutorial"} for record in records[-1:]]
+    *_, row = board.speed_table([record], ["tutorial"]).splitlines()
+    assert row.split("|")[8].strip() == "100.0 with 300 cheap steps of the discriminator alone"
+
+
+def test_a_contestant_has_the_environment_and_the_memory_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The user's own GOMP_SPINCOUNT is kept, as in a run."""
+    board, contestant = importlib.import_module("time_to_quality"), importlib.import_module("contestant")
+    spins = "import json, os; print(json.dumps({'began': 1.0, 'spins': os.environ['GOMP_SPINCOUNT']}))"
+    for set_by_user, expected in ((None, SPIN_COUNT), ("5", "5")):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        if set_by_user:
+            monkeypatch.setenv("GOMP_SPINCOUNT", set_by_user)
+        messages, *_ = board.train([sys.executable, "-c", spins], board.Run("fast", 0, (2.0,)), tmp_path, 1)
+        assert messages[0]["spins"] == expected
+    done: list[str] = []
+    monkeypatch.setattr(contestant.torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(contestant, "keep_freed_memory", lambda: done.append("kept"))
+    monkeypatch.setattr(contestant, "Ours", lambda *_: argparse.Namespace(batch_size=2, arithmetic="", draw=None))
+    monkeypatch.setattr(contestant, "Theirs", lambda *_: argparse.Namespace(batch_size=2, arithmetic="", draw=None))
+    monkeypatch.setattr(contestant, "train_to_marks", lambda *_: done.append("trained"))
+    for name in ("fast", "dcgan"):
+        words = ["contestant.py", name, "--marks", "1", "--images", "1", "--out", str(tmp_path), "--threads", "1"]
+        monkeypatch.setattr("sys.argv", words)
+        contestant.main()
+    assert done == ["kept", "trained"] * 2
