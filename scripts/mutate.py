@@ -144,15 +144,16 @@ def _alike(some: Sequence[str], others: Sequence[str]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))
 
 
-def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
+def run_tests(root: Path, tests: Sequence[str], marked: str, seconds: int | None = None) -> tuple[int, str]:
     """Return pytest's exit code and output for some test files in the copy under ``root``, up to the first failure.
 
-    They run in a fork of this process, which has imported the slow libraries, but nothing of inkgan.
+    They run in a fork of this process, which has imported the slow libraries, but nothing of inkgan. If they use more
+    ``seconds`` of one core, SIGXCPU ends them.
     """
     output = root / "output.txt"
     child = os.fork()
     if not child:
-        _test_and_exit(root, ["-m", marked, *tests], output)
+        _test_and_exit(root, ["-m", marked, *tests], output, seconds)
     try:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
@@ -161,11 +162,12 @@ def run_tests(root: Path, tests: Sequence[str], marked: str) -> tuple[int, str]:
     return code, output.read_text("utf-8")[-3000:]
 
 
-def _test_and_exit(root: Path, tests: Sequence[str], output: Path) -> NoReturn:
+def _test_and_exit(root: Path, tests: Sequence[str], output: Path, seconds: int | None) -> NoReturn:
     code = _BROKEN
     try:
         os.setsid()
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        if seconds is not None:  # at the second limit the system sends SIGKILL, which could have other causes
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         with output.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -187,7 +189,7 @@ def outcome(root: Path, mutation: Mutation, marked: str) -> str:
     original = path.read_text("utf-8")
     path.write_text(original.replace(mutation.old, mutation.new), "utf-8")
     try:
-        code, output = run_tests(root, mutation.tests, marked)
+        code, output = run_tests(root, mutation.tests, marked, _SECONDS)
     finally:
         path.write_text(original, "utf-8")
     known = {_PASSED: "SURVIVED", _FAILED: "caught", _NOT_COLLECTED: "caught", -signal.SIGXCPU: "caught"}

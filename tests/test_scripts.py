@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -52,3 +55,25 @@ def test_every_dependency_has_its_row_in_the_table_of_sizes() -> None:
     names = {Requirement(one).name for one in needed} - {"inkgan"}
     (script,) = (one for one in _SCRIPTS if one.stem == "dependency_sizes")
     assert {package for row in runpy.run_path(str(script))["rows"]() for package in row} == names
+
+
+_MUTATIONS = """
+import json, sys, mutate
+from pathlib import Path
+mutate._SECONDS = 1
+root = Path(sys.argv[1])
+loop = mutate.Mutation("code.py", ("test_code.py",), "pass", "while True: pass")
+print(json.dumps([mutate.outcome(root, loop, ""), mutate.run_tests(root, ["test_busy.py"], "")[0]]))
+"""
+
+
+def test_a_mutation_that_never_ends_is_caught(tmp_path: Path) -> None:
+    """Only a mutation has a limit: the tests of the code as it is may take longer."""
+    (tmp_path / "code.py").write_text("pass\n", "utf-8")
+    (tmp_path / "test_code.py").write_text("def test():\n    exec(open('code.py').read())\n", "utf-8")
+    (tmp_path / "test_busy.py").write_text(
+        "import time\ndef test():\n    while time.process_time() < 1.2: pass\n", "utf-8"
+    )
+    command = [sys.executable, "-c", _MUTATIONS, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "scripts")
+    assert json.loads(ended.stdout) == ["caught", 0]
