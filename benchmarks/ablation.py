@@ -3,7 +3,7 @@
     python benchmarks/ablation.py --steps 500 --seeds 3 --jobs 2 --record
 
 It trains and measures every variant as benchmarks/seeds.py does, and prints a table. `as it is` is the unchanged
-recipe; the variants of the loss after it all train the same network.
+recipe; the variants of the loss after it all train the same network. A run that diverges is named, and is in no median.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ VARIANTS: dict[str, list[str]] = {
 FIGURES = ("frechet_digit_distance", "coverage", "accuracy", "seconds")
 
 
-def report(rows: dict[str, list[dict[str, Any]]], commit: str, options: argparse.Namespace) -> str:
-    """Return the table, with a row for each variant."""
+def report(rows: dict[str, list[dict[str, Any]]], diverged: list[str], commit: str, options: argparse.Namespace) -> str:
+    """Return the table, with a row for each variant, below the names of the runs that diverged."""
     cells = [["variant", *(figure.replace("_", " ") for figure in FIGURES)]]
     for name, own in rows.items():
         measured = [[row[figure] for row in own if figure in row] for figure in FIGURES]
@@ -43,6 +43,7 @@ def report(rows: dict[str, list[dict[str, Any]]], commit: str, options: argparse
     notes = [
         f"{options.jobs} runs side by side",
         f"median [smallest to largest] over {options.seeds} seeds; n = {options.n} images of each run",
+        *([f"diverged, and not in the table: {'; '.join(diverged)}"] if diverged else []),
     ]
     title = f"Ablation of the fast recipe at {options.steps} steps"
     return "\n".join([*heading(title, 1, *notes, measured_commit=commit), table(cells)])
@@ -58,18 +59,22 @@ def main() -> None:
     parser.add_argument("--out", default="runs/ablation", help="where the runs go; complete ones are used again")
     options = parser.parse_args()
 
-    def one(task: tuple[int, int]) -> Path:
-        number, seed = task
-        settings = [*list(VARIANTS.values())[number], f"steps={options.steps}"]
-        return seeds.train(Path(options.out) / str(number) / str(seed), "fast", "mnist", seed, settings, threads=1)
+    def told(name: str, seed: int) -> tuple[Path, str, str, int, list[str]]:
+        folder = Path(options.out) / str(list(VARIANTS).index(name)) / str(seed)
+        return folder, "fast", "mnist", seed, [*VARIANTS[name], f"steps={options.steps}"]
 
-    tasks = [(number, seed) for number in range(len(VARIANTS)) for seed in range(options.seeds)]
+    tasks = [(name, seed) for name in VARIANTS for seed in range(options.seeds)]
+    for task in tasks:
+        seeds.is_done(*told(*task))  # refuses the folder before anything is trained
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(one, tasks))
-    rows = [seeds.measure(folder, "mnist", options.n) for folder in folders]
-    by_variant = {name: rows[i * options.seeds : (i + 1) * options.seeds] for i, name in enumerate(VARIANTS)}
-    name = result_name(f"ablation_{options.steps}", parser, options, {"steps", "jobs", "out"})
-    finish(name, options, report(by_variant, seeds.commits(folders), options), by_variant)
+        folders = list(pool.map(lambda task: seeds.train(*told(*task), threads=1), tasks))
+    whole = {task: folder for task, folder in zip(tasks, folders, strict=True) if folder is not None}
+    diverged = [f"{name}, seed {seed}" for name, seed in tasks if (name, seed) not in whole]
+    by_variant: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
+    for (name, _), folder in whole.items():
+        by_variant[name].append(seeds.measure(folder, "mnist", options.n))
+    file_name = result_name(f"ablation_{options.steps}", parser, options, {"steps", "jobs", "out"})
+    finish(file_name, options, report(by_variant, diverged, seeds.commits([*whole.values()]), options), by_variant)
 
 
 if __name__ == "__main__":

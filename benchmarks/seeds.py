@@ -4,8 +4,9 @@
 
 It trains every seed with one thread (so that as many runs as there are processors can run in parallel) and measures
 10,000 images of each. With --jobs 1 each run has all processors, and its training time is meaningful.
-With --record the table and its numbers are kept under benchmarks/results, in a file named after the recipe, the data
-and all settings that differ from the defaults.
+A run that diverges counts as failed, and is in no median. Finished runs are kept under --out and used again; a folder
+with finished runs of other settings is refused. With --record the table and its numbers are kept under
+benchmarks/results, in a file named after the recipe, the data and all settings that differ from the defaults.
 """
 
 from __future__ import annotations
@@ -27,33 +28,55 @@ import inkgan
 from inkgan.config import resolve
 from inkgan.config.sources import differences
 from inkgan.device import cores
-from inkgan.errors import CheckpointError
+from inkgan.errors import CheckpointError, DivergenceError
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
 
-#: A run has failed if a class is missing, or if its distance is more than this many times the median.
+#: A run has failed if it diverges, if a class is missing, or if its distance is more than this many times the median.
 FAILED = 3.0
 
 
 def is_done(folder: Path, recipe: str, data: str, seed: int, settings: list[str]) -> bool:
-    """Return whether the folder has a complete run with these very settings."""
+    """Return whether the folder has a complete run with these very settings.
+
+    Raises:
+        SystemExit: it has a complete run with others, which must not be lost.
+    """
     run = RunFolder(folder)
     if not (run.is_run and (run.pictures / "sheet.png").exists()):
         return False
     asked = resolve(options={"recipe": recipe, "data.name": data, "seed": seed}, overrides=settings)
     try:
-        return not differences(run.saved_config(), asked)
-    except CheckpointError:  # such as the settings of another version
-        return False
+        found = differences(run.saved_config(), asked)
+    except CheckpointError as error:  # such as the settings of another version
+        found = [str(error)]
+    if found:
+        sys.exit(
+            f"{folder} has a complete run with other settings ({'; '.join(found)}).\n"
+            f"Keep the runs of this series elsewhere, --out ANOTHER_FOLDER, or remove that run: rm -r {folder}"
+        )
+    return True
 
 
-def train(folder: Path, recipe: str, data: str, seed: int, settings: list[str], threads: int) -> Path:
-    """Train one seed in a process of its own, unless it is already trained, and return its folder."""
+def train(folder: Path, recipe: str, data: str, seed: int, settings: list[str], threads: int) -> Path | None:
+    """Train one seed in a process of its own, unless it is already trained.
+
+    Returns:
+        Its folder, or None if it diverged.
+
+    Raises:
+        subprocess.CalledProcessError: it failed for another reason.
+        SystemExit: see :func:`is_done`.
+    """
     if not is_done(folder, recipe, data, seed, settings):
         command = [sys.executable, "-m", "inkgan", "train", "--quiet", "--force", "--recipe", recipe]
         command += ["--data", data, "--seed", str(seed), "--out", str(folder)]
         command += [part for setting in settings for part in ("--set", setting)]
-        subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+        ended = subprocess.run(command, check=False, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+        if ended.returncode == DivergenceError.exit_code:
+            say(f"{folder} diverged")
+            return None
+        ended.check_returncode()
     say(f"{folder} is trained")
     return folder
 
@@ -80,23 +103,31 @@ def commits(folders: list[Path]) -> str:
     return ", ".join(sorted({str(last_start(folder)["commit"])[:10] for folder in folders}))
 
 
-def report(rows: list[dict[str, Any]], commit: str, options: argparse.Namespace) -> str:
-    """Return the table of all figures over the seeds."""
-    distances = [row["frechet_digit_distance"] for row in rows]
-    limit = FAILED * statistics.median(distances)
+def failures(rows: list[dict[str, Any]]) -> list[int]:
+    """Return the seeds of the runs that have failed, although they did not diverge."""
+    if not rows:
+        return []
+    limit = FAILED * statistics.median(row["frechet_digit_distance"] for row in rows)
     classes = max(row["classes_covered"] for row in rows)
-    failed = [row["seed"] for row in rows if row["frechet_digit_distance"] > limit or row["classes_covered"] < classes]
+    return [row["seed"] for row in rows if row["frechet_digit_distance"] > limit or row["classes_covered"] < classes]
+
+
+def report(rows: list[dict[str, Any]], diverged: list[int], commit: str, options: argparse.Namespace) -> str:
+    """Return the table of all figures over the seeds; those of runs that diverged have no row, but are named."""
+    failed = sorted([*failures(rows), *diverged])
+    total = len(rows) + len(diverged)
+    count = f"{len(failed)} of {total} runs" + (f", seeds {failed}" if failed else "")
     notes = [
         f"{options.jobs} at a time; n = {options.n} images of each run; median [smallest to largest] over seeds",
-        f"failed (a class missing, or a distance above {FAILED:g} times the median): {len(failed)} of {len(rows)} runs"
-        + (f", seeds {failed}" if failed else ""),
+        f"failed (diverged, a class missing, or a distance above {FAILED:g} times the median): {count}",
+        *([f"diverged, and not in the table: seeds {diverged}"] if diverged else []),
     ]
     cells = [["figure", "value", "real held-out images"]]
-    for key in [key for key in rows[-1] if not key.startswith("floor ") and key != "seed"]:
+    for key in [key for key in (rows[-1] if rows else ()) if not key.startswith("floor ") and key != "seed"]:
         values = [row[key] for row in rows if key in row]
         floor = rows[-1].get(f"floor {key}")
         cells.append([key.replace("_", " "), spread(values, ".4g"), "" if floor is None else f"{floor:.4g}"])
-    title = f"{options.recipe} on {options.data}, {len(rows)} seeds"
+    title = f"{options.recipe} on {options.data}, {total} seeds"
     return "\n".join([*heading(title, options.threads, *notes, measured_commit=commit), table(cells)])
 
 
@@ -116,14 +147,19 @@ def main() -> None:
     name = result_name(question, parser, options, {"recipe", "data", "jobs", "out", "threads"})
     options.threads = options.threads or (cores() if options.jobs == 1 else 1)
 
-    def one(seed: int) -> Path:
+    def told(seed: int) -> tuple[Path, str, str, int, list[str]]:
         folder = Path(options.out) / f"{options.recipe}-{Path(options.data).stem}-{seed}"
-        return train(folder, options.recipe, options.data, seed, options.settings, options.threads)
+        return folder, options.recipe, options.data, seed, options.settings
 
+    for seed in range(options.seeds):
+        is_done(*told(seed))  # refuses the folder before anything is trained
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(one, range(options.seeds)))
-    rows = [{"seed": seed} | measure(folder, options.data, options.n) for seed, folder in enumerate(folders)]
-    finish(name, options, report(rows, commits(folders), options), rows)
+        folders = list(pool.map(lambda seed: train(*told(seed), options.threads), range(options.seeds)))
+    whole = {seed: folder for seed, folder in enumerate(folders) if folder is not None}
+    diverged = [seed for seed in range(options.seeds) if seed not in whole]
+    rows = [{"seed": seed} | measure(folder, options.data, options.n) for seed, folder in whole.items()]
+    numbers = [*rows, *({"seed": seed, "diverged": True} for seed in diverged)]
+    finish(name, options, report(rows, diverged, commits([*whole.values()]), options), numbers)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,8 @@ import pytest
 from inkgan.__main__ import SPIN_COUNT
 from inkgan.config import resolve
 from inkgan.config.sources import differences
+from inkgan.errors import DivergenceError
+from inkgan.runs.folder import RunFolder
 
 
 @pytest.fixture
@@ -128,7 +131,71 @@ def test_a_run_fails_if_a_class_is_missing_or_its_distance_is_over_three_times_t
         for seed, (distance, classes) in enumerate([(1.0, 10), (1.2, 10), (3.7, 10), (3.5, 10), (1.0, 9)])
     ]
     options = argparse.Namespace(recipe="fast", data="mnist", jobs=1, n=100, threads=1)
-    assert "2 of 5 runs, seeds [2, 4]\n" in seeds.report(rows, "abc", options)
+    assert "2 of 5 runs, seeds [2, 4]\n" in seeds.report(rows, [], "abc", options)
+
+
+@pytest.fixture
+def seeds_that_train(monkeypatch: pytest.MonkeyPatch, results: Path) -> ModuleType:
+    """Import benchmarks/seeds.py, with the command and the measuring replaced: seed 1 diverges."""
+    module = importlib.import_module("seeds")
+
+    def run(command: list[str], **_: object) -> Any:
+        diverged = command[command.index("--seed") + 1] == "1"
+        return subprocess.CompletedProcess(command, DivergenceError.exit_code if diverged else 0)
+
+    distances = iter([0.5, 0.7])
+    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(
+        module, "measure", lambda *_: {"frechet_digit_distance": next(distances), "classes_covered": 10}
+    )
+    monkeypatch.setattr(module, "commits", lambda folders: f"abc of {len(folders)}")
+    return module
+
+
+def test_a_run_that_diverges_counts_as_failed_and_is_in_no_median(
+    seeds_that_train: ModuleType, results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _run(seeds_that_train, monkeypatch, "--seeds", "3", "--out", str(tmp_path / "runs"), "--record")
+    (text,) = (path.read_text("utf-8") for path in results.glob("*.md"))
+    assert "fast on mnist, 3 seeds" in text
+    assert "abc of 2" in text
+    assert "1 of 3 runs, seeds [1]\n- diverged, and not in the table: seeds [1]\n" in text
+    assert "| frechet digit distance | 0.6 [0.5 to 0.7] |" in text
+    (numbers,) = (json.loads(path.read_text("utf-8")) for path in results.glob("*.json"))
+    assert numbers[-1] == {"seed": 1, "diverged": True}
+
+
+def test_a_run_of_the_ablation_that_diverges_is_named(
+    seeds_that_train: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ablation = importlib.import_module("ablation")
+    monkeypatch.setattr(ablation, "VARIANTS", {"as it is": [], "no labels": ["conditional=false"]})
+    _run(ablation, monkeypatch, "--seeds", "2", "--out", str(tmp_path / "runs"))
+    said = capsys.readouterr().out
+    assert "- diverged, and not in the table: as it is, seed 1; no labels, seed 1\n" in said
+    assert "| as it is  | 0.5 " in said
+    assert "| no labels | 0.7 " in said
+
+
+def test_if_all_runs_diverge_there_is_a_report(seeds: ModuleType) -> None:
+    options = argparse.Namespace(recipe="fast", data="mnist", jobs=1, n=100, threads=1)
+    assert "2 of 2 runs, seeds [0, 1]\n" in seeds.report([], [0, 1], "", options)
+
+
+def test_a_complete_run_with_other_settings_is_kept(
+    seeds_that_train: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The series is refused before anything is trained, and the message says what to type; the same one goes on."""
+    out = tmp_path / "runs"
+    run = RunFolder(out / "fast-mnist-2")
+    run.start(resolve(options={"seed": 2}, overrides=["steps=60"]), force=False)
+    run.pictures.mkdir(exist_ok=True)
+    (run.pictures / "sheet.png").touch()
+    with monkeypatch.context() as patches:
+        patches.setattr(seeds_that_train, "train", lambda *_: pytest.fail("a seed was trained"))
+        with pytest.raises(SystemExit, match=r"fast-mnist-2 .*\(steps: 60 -> 70\)(.|\n)*--out ANOTHER_FOLDER.* rm -r "):
+            _run(seeds_that_train, monkeypatch, "--seeds", "3", "--out", str(out), "--set", "steps=70")
+    assert seeds_that_train.is_done(run.path, "fast", "mnist", 2, ["steps=60"])
 
 
 def _record_of_the_board(*rows: tuple[float, float, float]) -> dict[str, Any]:
