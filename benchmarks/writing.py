@@ -6,8 +6,8 @@ One thread draws. Speeds are per second of this process's own CPU time, which ot
 clock, although they still share caches and a core's units. Cases take turns.
 
 The peer is TextRecognitionDataGenerator (trdg), which sets printed fonts. To measure it in the same rounds, name the
-Python of an environment that has it (`pip install trdg pillow==9.5.0`): six digits at a height of 32, on its plain
-background, with the fonts that it brings.
+Python of an environment that has it (`pip install trdg pillow==9.5.0`): six digits at a height of 32, on its
+default background, Gaussian noise, with the fonts that it brings.
 """
 
 from __future__ import annotations
