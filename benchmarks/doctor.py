@@ -301,8 +301,8 @@ def report(runs: Sequence[Run], thresholds: Mapping[str, float], remedies: Any) 
     intro = (
         f"**False alarms: {share(false['healthy'], len(counted['healthy']))} of the healthy short runs had any**, "
         f"{share(false['whole'], len(counted['whole']))} of whole ones of 2,500 steps, "
-        f"{share(false['recipes'], len(counted['recipes']))} of `fast` and `best` as they are, {STEPS} steps long, and "
-        f"{share(false['fast'], len(counted['fast']))} of whole runs of `fast` as it is "
+        f"{share(false['recipes'], len(counted['recipes']))} of `fast` with each loss and of `best`, {STEPS} steps "
+        f"long, and {share(false['fast'], len(counted['fast']))} of whole runs of `fast` as it is "
         f"(95 % intervals of Clopper and Pearson){': by ' + ', '.join(names) if names else ''}. "
         f"The thresholds come from {fitted['healthy']} other healthy short runs, {fitted['whole']} whole ones and "
         f"{fitted['one_latent']} runs of each fault. {processor()}, {TODAY}."
