@@ -89,11 +89,16 @@ wheel: .venv/installed-dev
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
-# What fails is not kept: the next make tries again.
+# What fails is not kept: the next make tries again. If the Python of .venv has gone, .venv is made anew, and what was
+# installed there is installed again.
+ifeq ($(shell test -e $(BIN)/python || echo gone),gone)
+.venv/installed .venv/installed-lessons .venv/installed-dev: .venv/bin/python
+endif
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "inkgan needs Python 3.11 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.13"; false; }
-	$(PYTHON) -m venv .venv || { rm -f $@; false; }
+	$(PYTHON) -m venv --clear .venv || { rm -f $@; false; }
 
 # pip is not quiet, because the first time it downloads hundreds of megabytes.
 # Each stamp records what is installed. A change of pyproject.toml installs it again.

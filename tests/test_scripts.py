@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -77,3 +78,35 @@ def test_a_mutation_that_never_ends_is_caught(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _MUTATIONS, str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "scripts")
     assert json.loads(ended.stdout) == ["caught", 0]
+
+
+#: Stands in for Python, and for the Python of the environment that it makes; it writes down its arguments.
+_PYTHON = """#!/bin/sh
+echo "$@" >> calls.txt
+if [ "$2" = venv ]; then
+  rm -rf .venv
+  mkdir -p .venv/bin
+  cp "$0" .venv/bin/python
+fi
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_if_the_python_of_the_environment_has_gone_all_is_installed_again(tmp_path: Path) -> None:
+    """One command does both, and the next one does nothing, because there is a Python and nothing has changed."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    stand_in = tmp_path / "python"
+    stand_in.write_text(_PYTHON, "utf-8")
+    stand_in.chmod(0o755)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/python")
+    for stamp in ("installed", "installed-dev"):
+        (tmp_path / ".venv" / stamp).touch()
+    command = ["make", ".venv/installed", f"PYTHON={stand_in}"]
+    for _ in range(2):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        calls = (tmp_path / "calls.txt").read_text("utf-8").splitlines()
+        made = [call for call in calls if call.startswith("-m")]
+        assert made == ["-m venv --clear .venv", "-m pip install --editable .[train]"]
+    assert not (tmp_path / ".venv" / "installed-dev").exists()
