@@ -43,6 +43,7 @@ from torch.nn import functional
 from inkgan import data
 from inkgan.device import resolve_device, resolve_precision
 from inkgan.evaluation.metrics.intervals import difference_of_means
+from inkgan.files import write_bytes
 from inkgan.generation.spec import Spec, write_many
 from inkgan.generation.templates import Templates
 from inkgan.generation.writing import Writing, in_batches
@@ -523,8 +524,7 @@ def run(task: Task) -> dict[str, Any]:
         "source": task.name, "seed": task.seed, "settings": task.settings, "commit": commit(), "right": right,
         "seconds of training": seconds,
     }  # fmt: skip
-    task.path.parent.mkdir(parents=True, exist_ok=True)
-    task.path.write_text(json.dumps(row, indent=1) + "\n", "utf-8")
+    write_bytes(task.path, (json.dumps(row, indent=1) + "\n").encode())
     return row
 
 

@@ -20,6 +20,7 @@ from seeds import commits, is_done, last_start
 import inkgan
 from inkgan import data
 from inkgan.evaluation.features import load_features
+from inkgan.files import atomic_write
 
 SAMPLES = 26_000
 
@@ -28,7 +29,8 @@ def stacked(path: Path, count: int) -> None:
     """Write the training images, uint8 [N, 28, 28, 3]."""
     digits = data.load("mnist").train.images[..., 0]
     chosen = np.random.default_rng(0).integers(len(digits), size=(count, 3))
-    np.savez(path, images=digits[chosen].transpose(0, 2, 3, 1))
+    with atomic_write(path) as temporary:
+        np.savez(temporary, images=digits[chosen].transpose(0, 2, 3, 1))
 
 
 def kinds(images: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ from inkgan.device import cores
 from inkgan.evaluation.metrics.frechet import frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.reference import statistics_for
+from inkgan.files import write_bytes
 from inkgan.images import Images, to_uint8
 
 MARKS = (2, 5, 10, 20, 40, 60, 120)
@@ -112,7 +113,7 @@ class Reference:
             f"the tutorial's {model.description['step']:,} steps": model.sample(count)[..., None],
         }
         levels = {name: self.distance(some).value for name, some in sets.items()}
-        kept.write_text(json.dumps(levels), "utf-8")
+        write_bytes(kept, json.dumps(levels).encode())
         return levels
 
 
@@ -165,7 +166,7 @@ def perform(run: Run, options: argparse.Namespace, reference: Reference) -> dict
         "error": errors[0] if errors else None,
         "rows": [measured(line, run, reference) for line in messages if "images" in line],
     }
-    kept.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    write_bytes(kept, (json.dumps(record, indent=1) + "\n").encode())
     return record
 
 

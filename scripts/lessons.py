@@ -39,6 +39,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from inkgan.device import cores
+from inkgan.files import write_bytes
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -388,7 +389,7 @@ def copy(folder: Path) -> list[Path]:
         for lesson in lessons():
             path = folder / language / f"{lesson.stem}.ipynb"
             if not path.exists():
-                path.write_text(nbformat.writes(to_work_in(lesson, language)), "utf-8")
+                write_bytes(path, nbformat.writes(to_work_in(lesson, language)).encode())
                 written.append(path)
     return written
 

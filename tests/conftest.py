@@ -184,3 +184,17 @@ def _no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield
+
+
+@pytest.fixture
+def stop_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop with the first byte of the next file that is written."""
+
+    def write(path: Path, *_: object, **__: object) -> None:
+        with path.open("wb") as file:
+            file.write(b"{")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr(Path, "write_bytes", write)
+    monkeypatch.setattr(np, "savez", write)

@@ -199,6 +199,19 @@ def test_a_finished_run_is_used_again(
     assert made == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("stop_while_writing")
+def test_a_kept_run_is_whole_or_absent(
+    crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("training_lines", "trained", "glued_lines", "read"):
+        monkeypatch.setattr(crnn, name, lambda *_: [])
+    task = crnn.Task("inkgan", crnn.OURS, 0, options)
+    with pytest.raises(KeyboardInterrupt):
+        crnn.run(task)
+    assert task.kept() is None
+    assert not list(options.out.iterdir())
+
+
 def test_processes_side_by_side_change_nothing(
     crnn: ModuleType, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 from inkgan.__main__ import SPIN_COUNT
 from inkgan.config import resolve
 from inkgan.config.sources import differences
+from inkgan.data import load
 from inkgan.errors import DivergenceError
 from inkgan.runs.folder import RunFolder
 
@@ -261,3 +262,19 @@ def test_a_contestant_has_the_environment_and_the_memory_of_a_run(
         monkeypatch.setattr("sys.argv", words)
         contestant.main()
     assert done == ["kept", "trained"] * 2
+
+
+@pytest.mark.usefixtures("stop_while_writing")
+def test_what_a_benchmark_keeps_is_whole_or_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The next start would take half a file for a whole one."""
+    board, stacked = importlib.import_module("time_to_quality"), importlib.import_module("stacked_mnist")
+    monkeypatch.setattr(board, "train", lambda *_: ([{"about": {}}], 0.1, None))
+    options = argparse.Namespace(out=tmp_path, images=10, threads=1, wait=0)
+    with pytest.raises(KeyboardInterrupt):
+        board.perform(board.Run("fast", 0, (2.0,)), options, None)
+    measured = argparse.Namespace(data=load("mnist"), distance=lambda _: argparse.Namespace(value=1.0))
+    with pytest.raises(KeyboardInterrupt):
+        board.Reference.levels(measured, 3, tmp_path / "levels.json")
+    with pytest.raises(KeyboardInterrupt):
+        stacked.stacked(tmp_path / "stacked.npz", 3)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

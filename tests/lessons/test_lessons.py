@@ -329,6 +329,18 @@ def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monke
     assert (own / "en" / "01-short.ipynb").read_text("utf-8") == "mine"
 
 
+def test_a_copy_is_whole_or_absent(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The next command would take half a notebook for the reader's own."""
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    lesson(script, tmp_path)
+    request.getfixturevalue("stop_while_writing")
+    with pytest.raises(KeyboardInterrupt):
+        script.copy(tmp_path / "own")
+    assert not [path for path in (tmp_path / "own").rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_copy_holds_what_it_shows(script: Any, language: str) -> None:
     """It can be moved: its pictures are in it, and a cell makes the page that the site embeds."""
