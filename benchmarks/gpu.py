@@ -27,6 +27,7 @@ from machine import say
 from report import finish, heading, parser_for, result_name, spread, table
 from stepping import Training
 from time_to_quality import Reference
+from watching import SILENT, WITHOUT_DOCTOR
 
 import inkgan
 from inkgan.config import resolve
@@ -45,11 +46,7 @@ IMAGES = 10_000
 QUALITIES = (24.9, 1.0, 0.5)
 FIRST = 16
 #: Settings under which a run does less and less besides its steps.
-WATCHED = {
-    "as users start it": (),
-    "without the doctor": ("watch.doctor_every=0",),
-    "nor losses and pictures": ("watch.doctor_every=0", "watch.log_every=0", "watch.grid_every=0"),
-}
+WATCHED = {"as users start it": (), "without the doctor": WITHOUT_DOCTOR, "nor losses and pictures": SILENT}
 
 
 class Trained(NamedTuple):

@@ -31,8 +31,8 @@ from inkgan.training.loop import Batches
 from inkgan.training.recipe import StepInfo
 from inkgan.training.start import build
 
-_WITHOUT_DOCTOR = ("watch.doctor_every=0",)
-_SILENT = (*_WITHOUT_DOCTOR, "watch.log_every=0", "watch.grid_every=0", "watch.show_every=0")
+WITHOUT_DOCTOR = ("watch.doctor_every=0",)
+SILENT = (*WITHOUT_DOCTOR, "watch.log_every=0", "watch.grid_every=0", "watch.show_every=0")
 
 
 def seconds_of_a_run(recipe: str, steps: int, settings: tuple[str, ...]) -> float:
@@ -82,7 +82,7 @@ def main() -> None:
     for repeat in range(given.repeats):
         say(f"round {repeat + 1} of {given.repeats}")
         watched.append(given.steps / seconds_of_a_run(given.recipe, given.steps, ()))
-        silent.append(given.steps / seconds_of_a_run(given.recipe, given.steps, _SILENT))
+        silent.append(given.steps / seconds_of_a_run(given.recipe, given.steps, SILENT))
     print(f"watched  {spread(watched, '6.2f')} steps/s")
     print(f"silent   {spread(silent, '6.2f')} steps/s")
     costs = [1 - loud / quiet for loud, quiet in zip(watched, silent, strict=True)]

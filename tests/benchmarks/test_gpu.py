@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from inkgan.config import resolve
 from inkgan.data import load
 
 CPU = torch.device("cpu")
@@ -92,3 +93,8 @@ def test_a_quality_is_reached_when_every_seed_reaches_it(gpu: ModuleType, monkey
     rows, reached = gpu.qualities(None, CPU, 2, time.monotonic() - 1)
     assert {row[2] for row in rows[1:]} == {"no time left"}
     assert {line.rpartition(": ")[2] for line in reached} == {"not reached"}
+
+
+def test_a_run_that_writes_nothing_shows_nothing_either(gpu: ModuleType) -> None:
+    watch = resolve(overrides=gpu.WATCHED["nor losses and pictures"]).watch
+    assert (watch.doctor_every, watch.log_every, watch.grid_every, watch.show_every) == (0, 0, 0, 0)
