@@ -73,7 +73,7 @@ def main() -> None:
     by_variant: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
     for (name, _), folder in whole.items():
         by_variant[name].append(seeds.measure(folder, "mnist", options.n))
-    file_name = result_name(f"ablation_{options.steps}", parser, options, {"steps", "jobs", "out"})
+    file_name = result_name(f"ablation_{options.steps}", parser, options, {"steps", "out"})
     finish(file_name, options, report(by_variant, diverged, seeds.commits([*whole.values()]), options), by_variant)
 
 

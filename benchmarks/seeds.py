@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each run (default: all processors, or 1 with several jobs)")
     options = parser.parse_args()
     question = f"seeds_{options.recipe}_{Path(options.data).stem}"
-    name = result_name(question, parser, options, {"recipe", "data", "jobs", "out", "threads"})
+    name = result_name(question, parser, options, {"recipe", "data", "out"})
     options.threads = options.threads or (cores() if options.jobs == 1 else 1)
 
     def told(seed: int) -> tuple[Path, str, str, int, list[str]]:

@@ -325,12 +325,9 @@ def main() -> int:
     if len(done) < len(planned):
         options.record = False
         say("Not all runs succeeded, so nothing is recorded.")
-    name = result_name(
-        f"time_to_quality_{hardware()}_{max(options.marks):g}-seconds",
-        parser,
-        options,
-        {"marks", "threads", "wait", "out"},
-    )
+    seconds = "-".join(f"{mark:g}" for mark in sorted(options.marks))
+    question = f"time_to_quality_{hardware()}_{seconds}-seconds"
+    name = result_name(question, parser, options, {"marks", "wait", "out"})
     publish(done, levels, options, name)
     return int(len(done) < len(planned))
 

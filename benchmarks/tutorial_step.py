@@ -177,7 +177,7 @@ def main() -> None:
         "peak: the best speed of a product of two 2048 × 2048 matrices in the same rounds, in the row's type",
     ]
     text = "\n".join([*heading("One tutorial step", threads, *notes), speed_table(used, flop)])
-    name = result_name(f"tutorial_step_{hardware()}", parser, options, {"wait", "threads"})
+    name = result_name(f"tutorial_step_{hardware()}", parser, options, {"wait"})
     finish(name, options, text, {"flop": flop, "rounds": rounds})
 
 

@@ -74,7 +74,8 @@ def test_a_recorded_result_is_kept_with_its_command_and_numbers(
         (["--set", "steps=60", "--set", "fade=0.25"], "seeds_fast_mnist_steps-60_fade-0.25"),
         (["--seeds", "2", "--n", "500"], "seeds_fast_mnist_seeds-2_n-500"),
         (["--set", "data.directory=/a/b c"], "seeds_fast_mnist_data.directory-a-b-c"),
-        (["--jobs", "2", "--out", "elsewhere"], "seeds_fast_mnist"),
+        (["--out", "elsewhere"], "seeds_fast_mnist"),
+        (["--jobs", "2", "--threads", "1"], "seeds_fast_mnist_jobs-2_threads-1"),
     ],
 )
 def test_the_name_holds_every_setting_that_differs(
@@ -83,6 +84,28 @@ def test_the_name_holds_every_setting_that_differs(
     _run(seeds, monkeypatch, *arguments, "--record")
     today = importlib.import_module("report").TODAY
     assert sorted(path.name for path in results.iterdir()) == [f"{stem}_{today}.json", f"{stem}_{today}.md"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        ([], "2-5-10-20-40-60-120-seconds"),
+        (["--marks", "60", "2.5", "--wait", "1"], "2.5-60-seconds"),
+        (["--marks", "2", "60", "--threads", "77"], "2-60-seconds_threads-77"),
+    ],
+)
+def test_the_name_of_a_board_holds_its_marks_and_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], end: str
+) -> None:
+    """The same quality after the same seconds is another result with other threads."""
+    board, report = importlib.import_module("time_to_quality"), importlib.import_module("report")
+    published: list[str] = []
+    monkeypatch.setattr(board, "Reference", lambda: argparse.Namespace(levels=lambda *_: {}))
+    monkeypatch.setattr(board, "runs", lambda _: [])
+    monkeypatch.setattr(board.torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(board, "publish", lambda *given: published.append(given[-1]))
+    _run(board, monkeypatch, *arguments, "--out", str(tmp_path))
+    assert published == [f"time_to_quality_{board.hardware()}_{end}_{report.TODAY}"]
 
 
 def test_every_variant_of_the_ablation_is_a_setting_and_differs_from_the_recipe() -> None:
