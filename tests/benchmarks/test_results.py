@@ -29,9 +29,10 @@ def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def seeds(monkeypatch: pytest.MonkeyPatch, results: Path) -> ModuleType:
-    """Import benchmarks/seeds.py, with training and measuring replaced."""
+def seeds(monkeypatch: pytest.MonkeyPatch, results: Path, tmp_path: Path) -> ModuleType:
+    """Import benchmarks/seeds.py, with training and measuring replaced, and with no runs of the user."""
     module = importlib.import_module("seeds")
+    monkeypatch.chdir(tmp_path)
     figures = {"frechet_digit_distance": 0.7, "classes_covered": 10, "floor frechet_digit_distance": 0.3}
     monkeypatch.setattr(module, "train", lambda folder, *_, **__: folder)
     monkeypatch.setattr(module, "measure", lambda *_: dict(figures))
