@@ -302,3 +302,9 @@ def test_what_a_benchmark_keeps_is_whole_or_absent(monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         stacked.stacked(tmp_path / "stacked.npz", 3)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_tf_gan_has_the_fused_adam() -> None:
+    """As TensorFlow has: one kernel for all of a parameter's update."""
+    peer = importlib.import_module("peers").TFGAN(0)
+    assert [optimizer.defaults["fused"] for optimizer in peer.optimizers] == [True, True]
