@@ -104,18 +104,19 @@ def test_drawings_that_nobody_waits_for_do_not_stop_the_others(saved: SavedModel
     """Each keeps its turn until its process is free, so none of them waits in the queue of a process that dies."""
     service = Service(saved, 1)
     (process,) = [one for one in multiprocessing.active_children() if one.is_alive()]
-    assert process.pid is not None
+    pid = process.pid
+    assert pid is not None
     asked = parameters.Write(text="1", height=24, legible=0)
 
     async def work() -> Any:
-        os.kill(process.pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
         for _ in range(4):
             drawing = asyncio.create_task(service.draw(responses.digit, "7", DIGIT))
             await asyncio.sleep(0.05)
             drawing.cancel()
         writing = asyncio.create_task(service.writer.ask(asked))
         await asyncio.sleep(0.05)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         return await writing
 
     try:
