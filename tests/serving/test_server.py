@@ -86,6 +86,7 @@ def running(*options: str, drain: float = 10 * SECONDS) -> Iterator[tuple[subpro
         "import signal\n"
         "from inkgan.serving import guard, server\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as a shell starts what ends with &
         f"guard.SECONDS_TO_ANSWER, server._SECONDS_TO_DRAIN = {10 * SECONDS}, {drain}\n"
         "from inkgan.__main__ import main\n"
         "main()"

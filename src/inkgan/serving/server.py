@@ -100,9 +100,10 @@ def _stop_on_signals(server: uvicorn.Server) -> None:
                 request.cancel()
         server.handle_exit(number, frame)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, stop)
 
 
 def _listening(host: str, port: int) -> socket.socket:
