@@ -91,7 +91,6 @@ fi
 """
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_if_the_python_of_the_environment_has_gone_all_is_installed_again(tmp_path: Path) -> None:
     """One command does both, and the next one does nothing, because there is a Python and nothing has changed."""
     for name in ("Makefile", "pyproject.toml"):

@@ -134,16 +134,24 @@ def pending(
             stack.enter_context(closing(one))
             one.request("GET", path)
         expected = f"inkgan_requests_in_progress {count + 1}.0"  # with the one that asks for this line
+        end = time.monotonic() + SECONDS
         while expected not in urllib.request.urlopen(address + "metrics", timeout=SECONDS).read().decode():
+            assert time.monotonic() < end, "the server never had all requests"
             time.sleep(0.01)
         yield asked
 
 
 def until_refused(address: str) -> None:
-    """Return as soon as nothing listens at an address any more."""
+    """Return as soon as nothing listens at an address any more.
+
+    Raises:
+        AssertionError: it takes too long.
+    """
+    end = time.monotonic() + SECONDS
     with suppress(ConnectionRefusedError):
         while True:
             socket.create_connection(place_of(address), SECONDS).close()
+            assert time.monotonic() < end, "the server never closed its address"
             time.sleep(0.01)
 
 
