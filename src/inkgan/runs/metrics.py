@@ -66,14 +66,15 @@ def read(path: Path) -> list[Line]:
         CheckpointError: the file cannot be read, or a line is damaged, or not where a run would log it.
     """
     try:
-        texts = _whole_lines(read_regular(path, _LARGEST))
+        content = read_regular(path, _LARGEST)
     except OSError as error:
         raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
-    lines = [_parse(text) for text in texts]
-    for number, reason in enumerate(_reasons(lines), 1):
-        if reason:
-            raise CheckpointError(f"{shown(path)} is damaged: line {number} {reason}. Remove such lines.")
-    return [line for line in lines if line is not None]
+    lines = []
+    for number, line in enumerate(_judged(_whole_lines(content)), 1):
+        if isinstance(line, str):
+            raise CheckpointError(f"{shown(path)} is damaged: line {number} {line}. Remove such lines.")
+        lines.append(line)
+    return lines
 
 
 def last(path: Path) -> Line | None:
@@ -110,11 +111,7 @@ def cut(path: Path, step: int, *, first_step: int, every: int) -> str | None:
             )
         content = read_regular(path, _LARGEST) if path.exists() else b""
         texts = _whole_lines(content)
-        lines = [_parse(text) for text in texts]
-        steps = [
-            None if reason or line is None else line["step"]
-            for line, reason in zip(lines, _reasons(lines), strict=True)
-        ]
+        steps = [None if isinstance(line, str) else line["step"] for line in _judged(texts)]
         wrong = []
         damaged = steps.count(None)
         if damaged:
@@ -136,14 +133,14 @@ def _whole_lines(content: bytes) -> list[bytes]:
     return [text + b"\n" for text in content.split(b"\n")[:-1]]
 
 
-def _reasons(lines: Iterable[Line | None]) -> Iterator[str]:
-    """Yield what is wrong with each line; empty if nothing is.
+def _judged(texts: Iterable[bytes]) -> Iterator[Line | str]:
+    """Yield the values of each line, or what is wrong with it.
 
     A run never goes back, and logs each value of a step once, so other lines are those of two runs, or the same twice.
     """
     newest = -math.inf
     logged: set[str] = set()  # the names of the values of that step
-    for line in lines:
+    for line in map(_parse, texts):
         if line is None:
             yield "does not hold the metrics of a step"
             continue
@@ -153,7 +150,7 @@ def _reasons(lines: Iterable[Line | None]) -> Iterator[str]:
             continue
         if step > newest:
             newest, logged = step, set()
-        yield f"has values of step {step} that were logged before" if logged & names else ""
+        yield f"has values of step {step} that were logged before" if logged & names else line
         logged |= names
 
 
