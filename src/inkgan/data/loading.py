@@ -12,7 +12,8 @@ import numpy as np
 
 from inkgan.data import idx, known_sets
 from inkgan.data.arrays import ARRAY_SUFFIXES, read_arrays, require_array_file
-from inkgan.data.folder import holds_pictures, read_image_folder
+from inkgan.data.folder import read_image_folder
+from inkgan.data.found_files import holds_pictures
 from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
