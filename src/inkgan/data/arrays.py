@@ -31,8 +31,8 @@ from inkgan.data.sets import (
     require_room,
 )
 from inkgan.data.splits import Split, split_from_name
-from inkgan.errors import DataError, in_bytes, printable, reason_of, shown
-from inkgan.files import is_file
+from inkgan.errors import DataError, in_bytes, printable, shown
+from inkgan.files import input_errors, is_file
 
 #: The endings of files that hold a data set.
 ARRAY_SUFFIXES = (".npz", ".npy")
@@ -74,7 +74,7 @@ def read_arrays(path: Path, name: str, reading: ReadingOptions) -> DataSet:
         DataError: the file is missing, damaged, too large, or holds something else.
     """
     source = shown(path)
-    with _opened(path) as members:
+    with input_errors(path, DataError), _opened(path) as members:
         roles, unused = _roles(members, source)
         images = {split: as_images(_read(members, keys["images"], source), source) for split, keys in roles.items()}
         labels = {
@@ -120,7 +120,7 @@ def require_array_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
-    """Yield the arrays of a file by name; errors in reading them become a :class:`DataError`."""
+    """Yield the arrays of a file by name; other errors than the system's become a :class:`DataError`."""
     require_array_file(path)
     size = path.stat().st_size
     try:
@@ -129,10 +129,8 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
         else:
             with zipfile.ZipFile(path) as archive:
                 yield _members(archive, path)
-    except (DataError, MemoryError):
+    except (DataError, MemoryError, OSError):
         raise
-    except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
     except Exception as error:  # a damaged zip or header can make their readers raise nearly anything
         raise DataError(f"{shown(path)} is damaged or not {_NEEDED}. Write it again.") from error
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, size_of
 from inkgan.data.splits import split_from_name, splits_among
-from inkgan.errors import DataError, as_given, listed, quantity, reason_of, shown
-from inkgan.files import is_run
+from inkgan.errors import DataError, as_given, listed, quantity, shown
+from inkgan.files import input_errors, is_run
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 #: Pictures that are not read. Beside one of the same name that is, such a file is its original and no loss.
@@ -97,7 +97,8 @@ def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
     """
 
     def unreadable(error: OSError) -> None:
-        raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its permissions.") from error
+        with input_errors(error.filename, DataError):
+            raise error
 
     seen: set[Path] = set()
     for at, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):

@@ -28,7 +28,8 @@ import numpy as np
 
 from inkgan.data.pixels import as_images, as_labels, size_text
 from inkgan.data.sets import most_unpacked, require_room
-from inkgan.errors import DataError, in_bytes, reason_of, shown
+from inkgan.errors import DataError, in_bytes, shown
+from inkgan.files import input_errors
 from inkgan.images import Images, Labels
 
 _UINT8 = b"\0\0\x08"
@@ -86,20 +87,16 @@ def sha256(path: Path, *, unpack: bool) -> str:
 @contextlib.contextmanager
 def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
     """Open a file, through gzip if its first bytes say so; errors in reading become a :class:`DataError`."""
-    try:
+    with input_errors(path, DataError):
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{shown(path)} {what}. An IDX file is needed there.")
         with path.open("rb") as raw:
-            if unpack and raw.peek(2).startswith(_GZIP):
-                with gzip.open(raw) as file:
-                    yield file
-            else:
-                yield raw
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{shown(path)} is a damaged or truncated gzip file. Copy or download it again.") from error
-    except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+            try:
+                yield gzip.GzipFile(fileobj=raw) if unpack and raw.peek(2).startswith(_GZIP) else raw
+            except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+                damage = "is a damaged or truncated gzip file"
+                raise DataError(f"{shown(path)} {damage}. Copy or download it again.") from error
 
 
 def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:

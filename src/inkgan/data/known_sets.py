@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from inkgan.data import idx
-from inkgan.errors import DataError, OutputError, as_given, did_you_mean, reason_of, shown
-from inkgan.files import cache_folder, expanded, is_folder
+from inkgan.errors import DataError, OutputError, as_given, did_you_mean, shown
+from inkgan.files import cache_folder, expanded, input_errors, is_folder
 
 #: The environment variable that names a data folder.
 VARIABLE = "INKGAN_DATA"
@@ -270,11 +270,9 @@ def find_file(folder: Path, name: str) -> Path | None:
         DataError: the folder cannot be read.
     """
     for candidate in (folder / name, folder / f"{name}.gz"):
-        try:
+        with input_errors(candidate, DataError):
             if candidate.exists():
                 return candidate
-        except OSError as error:
-            raise DataError(f"cannot read {shown(candidate)}: {reason_of(error)}. Check its permissions.") from error
     return None
 
 

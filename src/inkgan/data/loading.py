@@ -18,8 +18,8 @@ from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
-from inkgan.errors import DataError, listed, reason_of, require_function, shown, valid_path
-from inkgan.files import Progress, cache_folder, expanded, is_folder, no_progress
+from inkgan.errors import DataError, listed, require_function, shown, valid_path
+from inkgan.files import Progress, cache_folder, expanded, input_errors, is_folder, no_progress
 
 _NOT_NAMED_LIKE_MNIST = "not named like MNIST's files"
 _IDX_NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]images([-_.]idx\d[-_.]\w+)?(\.gz)?", re.IGNORECASE)
@@ -161,12 +161,13 @@ def _own_path(name: str, directory: Path | None) -> Path | None:
 
 def _is_there(path: Path) -> bool:
     """Whether there is such a file or folder; a :class:`DataError` if its folder may not be looked into."""
-    try:
-        path.stat()
-    except PermissionError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
-    except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
-        return False
+    with input_errors(path, DataError):
+        try:
+            path.stat()
+        except PermissionError:
+            raise
+        except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
+            return False
     return True
 
 
@@ -301,7 +302,5 @@ def entries(folder: Path) -> list[Path]:
     Raises:
         DataError: it cannot be read.
     """
-    try:
+    with input_errors(folder, DataError):
         return sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"cannot read {shown(folder)}: {reason_of(error)}. Check its permissions.") from error
