@@ -93,8 +93,7 @@ def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tup
     known = find_known(settings["name"])
     if known is None:
         return data, {}
-    directory = Path(settings["directory"]) if settings["directory"] else None
-    folder = locate_or_download(known, directory)
+    folder = locate_or_download(known, settings["directory"])
     verdicts = {}
     for path in known_files(known, folder):
         verdict = is_published(known, path)

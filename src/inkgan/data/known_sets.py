@@ -199,7 +199,7 @@ def unknown_set(given: str) -> DataError:
     return DataError(f"unknown data set {as_given(given)}.{hint} Give {allowed}.")
 
 
-def locate(known: KnownSet, directory: Path | None) -> Path | None:
+def locate(known: KnownSet, directory: str | Path | None) -> Path | None:
     """Find a known set on this machine: below a data folder, in this package, or among the downloads.
 
     A data folder counts if it holds any of the set's files. Three sets share their file names. For files that lie
@@ -276,7 +276,7 @@ def find_file(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _named_folders(directory: Path | None) -> Iterator[Path]:
+def _named_folders(directory: str | Path | None) -> Iterator[Path]:
     """Yield the data folders that the user named: the given one, and ``$INKGAN_DATA``.
 
     Raises:
@@ -285,10 +285,10 @@ def _named_folders(directory: Path | None) -> Iterator[Path]:
     if directory is not None:
         yield named_folder(directory, "--data-dir")
     if named := os.environ.get(VARIABLE):
-        yield named_folder(Path(named), f"${VARIABLE}")
+        yield named_folder(named, f"${VARIABLE}")
 
 
-def named_folder(path: Path, option: str) -> Path:
+def named_folder(path: str | Path, option: str) -> Path:
     """Return a folder that the user named with an option or an environment variable.
 
     Raises:

@@ -74,7 +74,7 @@ def load(
     return read_path(_required_path(str(name), directory), reading, progress)
 
 
-def locate_or_download(known: KnownSet, directory: Path | None, progress: Progress = no_progress) -> Path:
+def locate_or_download(known: KnownSet, directory: str | Path | None, progress: Progress = no_progress) -> Path:
     """Return the folder of a known set; download it into the cache if it is not on this machine.
 
     Raises:
@@ -101,19 +101,18 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
         DataError: as for :func:`load`.
         OutputError: as for :func:`load`.
     """
-    if directory is None and settings["directory"] is not None:
-        directory = Path(str(settings["directory"]))
+    directory = settings["directory"] if directory is None else directory
     how = {"ink": "light", **{key: settings[key] for key in ("ink", "resize", "splits") if key in settings}}
     return load(str(settings["name"]), directory, **how, progress=progress)
 
 
-def absolute_name(name: str, directory: Path | None) -> str:
+def absolute_name(name: str, directory: str | Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
     path = None if find_known(name) else _own_path(name, directory)
     return name if path is None or path in _candidates(name, directory) else str(path.absolute())
 
 
-def require_exists(name: str, directory: Path | None) -> None:
+def require_exists(name: str, directory: str | Path | None) -> None:
     """Refuse the name of a data set that is neither a known one, nor a folder or file where it should be.
 
     Args:
@@ -137,13 +136,12 @@ def require_images(settings: Mapping[str, Any]) -> None:
     Raises:
         DataError: as for :func:`load`.
     """
-    name, directory = settings["name"], settings["directory"]
-    path = _own_path(name, None if directory is None else Path(directory)) if find_known(name) is None else None
+    path = None if find_known(settings["name"]) else _own_path(settings["name"], settings["directory"])
     if path is not None and is_folder(path) and not holds_pictures(path):
         load_saved(settings)
 
 
-def _required_path(name: str, directory: Path | None) -> Path:
+def _required_path(name: str, directory: str | Path | None) -> Path:
     """Return the path of a user's own set; raise a :class:`DataError` if there is none."""
     path = _own_path(name, directory)
     if path is not None:
@@ -153,7 +151,7 @@ def _required_path(name: str, directory: Path | None) -> Path:
     raise known_sets.unknown_set(name)
 
 
-def _own_path(name: str, directory: Path | None) -> Path | None:
+def _own_path(name: str, directory: str | Path | None) -> Path | None:
     """Return the path of a user's own set, or None if there is no such file or folder."""
     places = [*_candidates(name, directory), expanded(name)]
     return next((path for path in places if name and _is_there(path)), None)
@@ -171,7 +169,7 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _note_of_namesake(name: str, directory: Path | None) -> list[str]:
+def _note_of_namesake(name: str, directory: str | Path | None) -> list[str]:
     """Return a note if a user's own images have the name of a known set, which is read instead."""
     for path in (*_candidates(name, directory), Path(name)):
         if (path.suffix == ".npz" and path.is_file()) or holds_pictures(path):
@@ -180,7 +178,7 @@ def _note_of_namesake(name: str, directory: Path | None) -> list[str]:
     return []
 
 
-def _candidates(name: str, directory: Path | None) -> list[Path]:
+def _candidates(name: str, directory: str | Path | None) -> list[Path]:
     """Return the paths that a user's own set may have in a data folder; refuse one that is not a folder."""
     if directory is None:
         return []

@@ -128,7 +128,7 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
         require_same(folder, config)
     else:
         folder.require_free(force=given["force"])
-        require_exists(config.data.name, None if config.data.directory is None else Path(config.data.directory))
+        require_exists(config.data.name, config.data.directory)
     return config, folder
 
 
