@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,13 +201,13 @@ def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progr
     files = _idx_files(path)
     if not files:
         return read_image_folder(path, name, reading, progress)
-    folder = files[0].parent
-    known = known_sets.identified(folder) or known_sets.with_file(_unpacked_name(files[0]))
-    if known is not None and known_sets.find_file(folder, known.files[0]) == files[0] and reading.ink != "dark":
+    images, folder = files["train"], files["train"].parent
+    known = known_sets.identified(folder) or known_sets.with_file(_unpacked_name(images))
+    if known is not None and known_sets.find_file(folder, known.files[0]) == images and reading.ink != "dark":
         return read_known(known, folder, reading)
-    splits = dict(zip(("train", "test"), map(_read_split, files), strict=False))
+    splits = {split: _read_split(file) for split, file in files.items()}
     data = assemble(name, shown(folder), splits, None, reading)
-    unread = _unread(files)
+    unread = _unread(folder, files.values())
     if not unread:
         return data
     note = f"nothing is read from {listed(unread, 3)}, {_NOT_NAMED_LIKE_MNIST}, such as train-labels-idx1-ubyte"
@@ -246,10 +246,10 @@ def _name_of_labels(file: Path) -> str:
     return f"{prefix}labels{re.sub('idx[0-9]', 'idx1', form)}"
 
 
-def _unread(files: Sequence[Path]) -> list[str]:
+def _unread(folder: Path, files: Iterable[Path]) -> list[str]:
     """Return the names of what lies beside the IDX files of images and is neither one of them nor their labels."""
     read = {name for file in files for name in (_unpacked_name(file).lower(), _name_of_labels(file))}
-    beside = [path for path in entries(files[0].parent) if not path.name.startswith(".")]
+    beside = [path for path in entries(folder) if not path.name.startswith(".")]
     return [shown(path.name) for path in beside if is_folder(path) or _unpacked_name(path).lower() not in read]
 
 
@@ -257,34 +257,35 @@ def _unpacked_name(file: Path) -> str:
     return file.stem if file.suffix.lower() == ".gz" else file.name
 
 
-def _idx_files(folder: Path) -> list[Path]:
+def _idx_files(folder: Path) -> dict[str, Path]:
     """Find the train and test images of any IDX set in a folder or its subfolder ``raw``.
 
     They have names such as ``train-images-idx3-ubyte.gz``, with any prefix, in lower or upper case; ``t10k`` and
     ``test`` mean the same.
 
     Returns:
-        The files for train and, if there are any, for test; an empty list if there are no IDX files.
+        The file of train and, if there is one, of test, by split; an empty mapping if there are no IDX files.
 
     Raises:
         DataError: there are two sets in one folder, there is no train file, or the folder cannot be read.
     """
     for place in filter(is_folder, (folder, folder / "raw")):
         found: dict[str, Path] = {}
+        sets: dict[str, str] = {}  # the first file of each, by what its name begins with
         for path in entries(place):
             if (match := _IDX_NAME.fullmatch(path.name)) and not is_folder(path):
                 other = found.setdefault("train" if match[2].lower() == "train" else "test", path)
                 if _unpacked_name(other) != _unpacked_name(path):
                     raise _several_sets(place, other.name, path.name)
-        names = {match[1].lower(): path.name for path in found.values() if (match := _IDX_NAME.fullmatch(path.name))}
-        if len(names) > 1:
-            raise _several_sets(place, *names.values())
+                sets.setdefault(match[1].lower(), path.name)
+        if len(sets) > 1:
+            raise _several_sets(place, *sets.values())
         if found and "train" not in found:
             only = shown(found["test"].name)
             raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")
         if found:
-            return [found[split] for split in ("train", "test") if split in found]
-    return []
+            return found
+    return {}
 
 
 def _several_sets(folder: Path, one: str, other: str) -> DataError:
