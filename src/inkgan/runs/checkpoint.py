@@ -167,14 +167,9 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
         raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is incomplete.")
     if wanted is None:
         with _reading(folder):
-            others = sorted(path for path in _unlisted(folder, listed) if _FILE_NAME.fullmatch(path.name))
-        if others:
-            raise CheckpointError(f"{shown(others[0])} is not listed in {MANIFEST}, so the run did not save it.")
-
-
-def _unlisted(folder: Path, listed: Iterable[str]) -> list[Path]:
-    """Return what lies in a checkpoint beside the files that its manifest lists."""
-    return [path for path in folder.iterdir() if path.name not in {*listed, MANIFEST}]
+            names = {path.name for path in folder.iterdir()}
+        if other := min(filter(_FILE_NAME.fullmatch, names - {*listed, MANIFEST}), default=""):
+            raise CheckpointError(f"{shown(folder / other)} is not listed in {MANIFEST}, so the run did not save it.")
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
@@ -353,7 +348,7 @@ def remove(folder: Path, step: int) -> None:
     path = folder / checkpoint_name(step)
     with contextlib.suppress(OSError, CheckpointError):
         verify(path)
-        if not path.is_symlink() and not _unlisted(path, files_listed(path)):
+        if not path.is_symlink() and {entry.name for entry in path.iterdir()} <= {*files_listed(path)}:
             doomed = path.with_name(f".tmp-removed-{path.name}")
             _erase(doomed)
             _erase(path.rename(doomed))
