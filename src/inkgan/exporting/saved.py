@@ -89,15 +89,13 @@ def read(what: str | Path, which: str | SupportsIndex) -> SavedModel:
     return SavedModel(str(what), _without_folders(found.description), found.arrays, class_names, card)
 
 
-def _without_folders(description: Mapping[str, Any]) -> dict[str, Any]:
+def _without_folders(description: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a ``model.json`` that names the user's data without their folders, which stay private."""
-    described = dict(description)
-    config = described.get("config")
-    data = config.get("data") if isinstance(config, Mapping) else None
-    if isinstance(config, Mapping) and isinstance(data, Mapping):
-        where = {"name": Path(str(data.get("name"))).name, "directory": None}
-        described["config"] = {**config, "data": {**data, **where}}
-    return described
+    config = description.get("config")
+    if not isinstance(config, Mapping) or not isinstance(data := config.get("data"), Mapping):
+        return description
+    where = {"name": Path(str(data.get("name"))).name, "directory": None}
+    return {**description, "config": {**config, "data": {**data, **where}}}
 
 
 def _card_in(folder: Path) -> str | None:
