@@ -35,16 +35,18 @@ class RunLock:
         with contextlib.ExitStack() as stack:
             with output_errors(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context(open(self.file, "a", opener=_without_waiting))
-                self._lock(file.fileno())
-                opened = os.fstat(file.fileno())
+                # Where a pipe lies, the system would otherwise wait until somebody reads from it.
+                descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o666)
+                stack.callback(os.close, descriptor)
+                self._lock(descriptor)
+                opened = os.fstat(descriptor)
                 # A file system may make up another identity for each look at a file.
                 self._locked_file = opened if os.path.samestat(opened, self.file.stat()) else None
             try:
                 yield
             finally:
                 with contextlib.suppress(OSError):  # a child process may hold the file open, and the lock with it
-                    fcntl.flock(file, fcntl.LOCK_UN)
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _lock(self, descriptor: int) -> None:
         try:
@@ -76,8 +78,3 @@ class RunLock:
             f"{shown(self.folder)}, or the file lock in it, was removed, renamed or replaced, so the run stops; its "
             "checkpoints are kept. If the folder is elsewhere now, continue the run there with --resume."
         )
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file for writing; a pipe is an error, because the system would wait until somebody reads from it."""
-    return os.open(path, flags | os.O_NONBLOCK, 0o666)
