@@ -32,8 +32,8 @@ from inkgan.errors import DataError, in_bytes, shown
 from inkgan.files import input_errors
 from inkgan.images import Images, Labels
 
-_UINT8 = b"\0\0\x08"
-_DIMENSIONS = (1, 3, 4)
+#: What a file of labels begins with, and one of images: the type uint8, and the number of dimensions.
+_STARTS = (b"\0\0\x08\1", b"\0\0\x08\3", b"\0\0\x08\4")
 _GZIP = b"\x1f\x8b"
 
 
@@ -101,13 +101,13 @@ def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
 
 def _header(file: io.BufferedIOBase, path: Path) -> tuple[int, ...]:
     """Read the header of an open IDX file, and check that a file of this size can have this shape."""
-    magic = file.read(4)
-    if not magic:
+    start = file.read(4)
+    if not start:
         raise DataError(f"{shown(path)} is empty; an IDX file is needed. Copy or download it again.")
-    if len(magic) < 4 or magic[:3] != _UINT8 or magic[3] not in _DIMENSIONS:
-        given = ascii(magic + file.read(12))
+    if start not in _STARTS:
+        given = ascii(start + file.read(12))
         raise DataError(f"{shown(path)} is not an IDX file of uint8: it starts with {given}. Check what it is.")
-    dimensions = magic[3]
+    dimensions = start[3]
     sizes = file.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise DataError(f"{shown(path)} is truncated: it ends within its header. Copy or download it again.")

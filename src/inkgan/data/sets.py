@@ -347,8 +347,7 @@ def digest_of(splits: Iterable[Split]) -> str:
     """Return the SHA-256, in hexadecimal, of the shapes, pixels and labels (as little-endian int64) of splits."""
     digest = hashlib.sha256()
     for split in splits:
-        labelled = split.labels is not None
-        digest.update(f"uint8{split.images.shape} labels={labelled};".encode())
+        digest.update(f"uint8{split.images.shape} labels={split.labels is not None};".encode())
         digest.update(np.ascontiguousarray(split.images).data)
         if split.labels is not None:
             digest.update(np.ascontiguousarray(split.labels, dtype="<i8").data)

@@ -113,8 +113,7 @@ class _Patches(torch.autograd.Function):
         for tap in range(size * size):
             i, j = divmod(tap, size)
             patches[:, :, :, tap] = blocks[:, i : i + rows, j : j + columns]
-        # Maps of float64 were not viewed as another type (see _blocks), so their patches need no view back.
-        return (patches if patches.dtype == maps.dtype else patches.view(maps.dtype)).flatten(3)
+        return patches.view(maps.dtype).flatten(3)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

@@ -89,10 +89,9 @@ class RunFolder:
             OutputError: the folder holds something that no run wrote, or it holds a run and ``force`` is off.
         """
         with output_errors(self.path):
-            is_link_to_nothing = self.path.is_symlink() and not self.path.exists()
+            if self.path.is_symlink() and not self.path.exists():
+                raise OutputError(f"{shown(self.path)} is a link to nothing. Name another folder with --out.")
             found = contents.contents_of(self.path) if self.path.exists() else contents.Contents()
-        if is_link_to_nothing:
-            raise OutputError(f"{shown(self.path)} is a link to nothing. Name another folder with --out.")
         if found.foreign:
             self._refuse(found.foreign[0], "which no run wrote")
         if found.files and not holds_saved_settings(self.config_file):
