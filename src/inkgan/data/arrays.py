@@ -197,8 +197,7 @@ def _read(members: Mapping[str, _Member], key: str, source: str, allowed: str = 
             grown = f"unpacks from {in_bytes(member.packed)} to {in_bytes(member.size)}"
             raise DataError(f"{name} {grown}, which no images do. Check what it is.")
         file.seek(0)
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
-    return array
+        return np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER_LIMIT)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:

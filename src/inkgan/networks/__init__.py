@@ -205,13 +205,12 @@ def _build(function: str, description: Mapping[str, Any]) -> nn.Module:
             f"the module {where} of the network {name!r} has no function {function}. Write {function}(description)."
         )
     try:
-        network: nn.Module = make(description)
+        return make(description)
     except InkganError:
         raise
     except (Exception, SystemExit) as error:
         reason = reason_in(name, error)
         raise CheckpointError(f"the network {name!r} cannot be built from its description ({reason}).") from error
-    return network
 
 
 def _module_of(name: str) -> ModuleType:

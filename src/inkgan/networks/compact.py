@@ -118,8 +118,7 @@ class Generator(nn.Module):
         return torch.cat([latents, one_hot @ self.embedding], 1)
 
     def _scale(self, number: int, style: Tensor) -> Tensor:
-        scale: Tensor = 1 + self.scales[number](style)  # [N, C]
-        return scale[:, None, None]
+        return (1 + self.scales[number](style))[:, None, None]  # [N, 1, 1, C]
 
 
 class Discriminator(nn.Module):
