@@ -21,15 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.data.pixels import as_images, as_labels
-from inkgan.data.sets import (
-    DataSet,
-    ReadingOptions,
-    assemble,
-    distinct_names,
-    in_order,
-    most_unpacked,
-    require_room,
-)
+from inkgan.data.sets import DataSet, ReadingOptions, assemble, distinct_names, in_order, most_unpacked, require_room
 from inkgan.data.splits import Split, split_from_name
 from inkgan.errors import DataError, in_bytes, printable, shown
 from inkgan.files import input_errors, is_file
