@@ -163,7 +163,7 @@ def of_one_size(files: Sequence[Found], folder: Path, skipped: Skipped) -> tuple
 
 def require_most(found: Sequence[Found], used: Sequence[Found], skipped: Skipped, source: str) -> None:
     """Raise a :class:`DataError` if a tenth of the images is left out, or all images of a class or of a split."""
-    complaints = _note_of_left_out(len(used), skipped)
+    complaints = [*_note_of_left_out(len(used), skipped)]
     if not used:
         why = "; ".join([*complaints, *_notes_of_unread(used, skipped)]) or "it holds no such file"
         remedy = f"Put in {FORMATS_TEXT} files, each with one frame"
@@ -191,65 +191,61 @@ def notes_on(used: Sequence[Found], skipped: Skipped) -> list[str]:
     ]
 
 
-def _note_of_left_out(used: int, skipped: Skipped) -> list[str]:
-    """Describe how many images are left out and why; return an empty list if none is."""
+def _note_of_left_out(used: int, skipped: Skipped) -> Iterator[str]:
+    """Describe how many images are left out and why, if any is."""
     lost = sorted(skipped.lost_images().items(), key=lambda item: -len(item[1]))
-    if not lost:
-        return []
-    reasons = [f"{len(files):,} {reason}, such as {shown(files[0])}" for reason, files in lost]
-    total = used + sum(len(files) for _, files in lost)
-    are = "is" if used == 1 else "are"
-    return [f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"]
+    if lost:
+        reasons = [f"{len(files):,} {reason}, such as {shown(files[0])}" for reason, files in lost]
+        total = used + sum(len(files) for _, files in lost)
+        are = "is" if used == 1 else "are"
+        yield f"{used:,} of {quantity(total, 'image', ',')} {are} used: {listed(reasons, 3, '; ')}"
 
 
-def _notes_of_unread(used: Sequence[Found], skipped: Skipped) -> list[str]:
+def _notes_of_unread(used: Sequence[Found], skipped: Skipped) -> Iterator[str]:
     """Describe the folders from which nothing is read, which may be classes, and files that may be meant as images."""
     read = {Path(), *(place for file in used for place in file.path.parents)}
     others = skipped.get(_NOT_AN_IMAGE, ())
-    unread = [path for path in others if path.parent not in read]
-    notes = []
     for reason in (_EMPTY, _BROKEN_LINK, _RUN, _READ_ALREADY):
         if paths := skipped.get(reason):
-            places = listed([shown(path) for path in paths], 3)
-            notes.append(f"nothing is read from {places} ({reason})")
+            yield f"nothing is read from {listed([shown(path) for path in paths], 3)} ({reason})"
+    unread = [path for path in others if path.parent not in read]
     if unread:
         places = listed(list(dict.fromkeys(shown(path.parent) for path in unread)), 3)
         example = shown(unread[0].name)
-        notes.append(f"nothing is read from {places}, whose files are not images by their names, such as {example}")
+        yield f"nothing is read from {places}, whose files are not images by their names, such as {example}"
     beside = [path for path in others if path.parent in read]
     if len(beside) > _MANY * len(used):
-        notes.append(f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {shown(beside[0])}")
+        yield f"not images by their names: {quantity(len(beside), 'file', ',')}, such as {shown(beside[0])}"
     tables = [shown(path) for path in others if path.suffix.lower() in _TABLES]
     if tables and used and not any(file.class_name for file in used):
-        notes.append(f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder")
-    return notes
+        yield f"no labels are read from {listed(tables, 3)}: put the images of each class into its own folder"
 
 
-def _note_of_inner_folders(used: Sequence[Found]) -> list[str]:
-    """Return a note if class folders have several folders with images: perhaps those are the classes."""
+def _note_of_inner_folders(used: Sequence[Found]) -> Iterator[str]:
+    """Yield a note if class folders have several folders with images: perhaps those are the classes."""
     inside: dict[str, set[tuple[str, ...]]] = {}  # for each class, the paths in its folder that hold images
     for file in used:
         places = file.path.parent.parts
         if file.class_name in places:
             inside.setdefault(file.class_name, set()).add(places[places.index(file.class_name) + 1 :])
-    if len(inside) != 1:
+    if len(inside) == 1:
+        ((name, paths),) = inside.items()
+        # Folders that hold nothing but one folder are passed over.
+        depth = len(os.path.commonprefix([*paths])) + 1  # noqa: RUF071 - of tuples, not of strings
+        folders = sorted({"/".join(path[:depth]) for path in paths if len(path) >= depth})
+        if len(folders) > 1:
+            examples = shown(listed(folders, 3))
+            yield f"all images are of one class, {shown(name)}, though it has the folders {examples}"
+    else:
         several = [(name, path) for name, paths in inside.items() if len(paths) > 1 for path in paths if path]
         folders = sorted({f"{name}/{path[0]}" for name, path in several})
-        examples = shown(listed(folders, 3))
-        return [f"folders inside of class folders are not classes of their own: {examples}"] if folders else []
-    ((name, paths),) = inside.items()
-    # Folders that hold nothing but one folder are passed over.
-    depth = len(os.path.commonprefix([*paths])) + 1  # noqa: RUF071 - of tuples, not of strings
-    folders = sorted({"/".join(path[:depth]) for path in paths if len(path) >= depth})
-    if len(folders) < 2:
-        return []
-    return [f"all images are of one class, {shown(name)}, though it has the folders {shown(listed(folders, 3))}"]
+        if folders:
+            yield f"folders inside of class folders are not classes of their own: {shown(listed(folders, 3))}"
 
 
-def _note_of_other_layout(used: Sequence[Found]) -> list[str]:
-    """Return a note if the classes are folders of another layout, in which labels or masks have their own files."""
+def _note_of_other_layout(used: Sequence[Found]) -> Iterator[str]:
+    """Yield a note if the classes are folders of another layout, in which labels or masks have their own files."""
     names = sorted({file.class_name for file in used} - {""})
-    if not names or not {name.lower() for name in names} <= _OTHER_LAYOUT:
-        return []
-    taken = f"folders taken for classes: {shown(', '.join(names))}"
-    return [f"{taken}; labels are read from no file, so put the images of each class into its own folder"]
+    if names and {name.lower() for name in names} <= _OTHER_LAYOUT:
+        taken = f"folders taken for classes: {shown(', '.join(names))}"
+        yield f"{taken}; labels are read from no file, so put the images of each class into its own folder"
