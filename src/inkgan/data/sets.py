@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -180,8 +180,7 @@ def assemble(
     if reading.for_training:
         _require_every_class(train, names, source)
         _require_short(names, source)
-        notes += _note_of_large_images(train)
-        notes += _note_of_equal_channels(train)
+        notes += _notes_on_speed(train)
     digest = digest_of((train, validation, test))
     return DataSet(name, train, validation, test, names, source, digest=digest, notes=tuple(notes))
 
@@ -298,22 +297,16 @@ def _require_short(names: Sequence[str], source: str) -> None:
         raise DataError(f"{source}: {given}; a model keeps up to {in_bytes(_LARGEST_CLASS_NAMES)}. Give shorter ones.")
 
 
-def _note_of_large_images(train: Split) -> list[str]:
-    """Return a note that says how much longer training on large images takes; none for others."""
+def _notes_on_speed(train: Split) -> Iterator[str]:
+    """Yield notes on what makes training slow: large images, and grey images in colour, whose ink is not recognised."""
     height, width = train.images.shape[1:3]
     times = height * width / _MNIST_PIXELS
-    if max(height, width) <= _LARGE_SIDE or times < _MUCH_LONGER:
-        return []
-    longer = f"about {times:,.0f} times as long to train on as MNIST's 28×28"
-    return [f"images of {height}×{width} take {longer}; --set data.resize=64 makes them smaller"]
-
-
-def _note_of_equal_channels(train: Split) -> list[str]:
-    """Return a note if grey images are stored in colour: networks for colour are slower, and ink is not recognised."""
+    if max(height, width) > _LARGE_SIDE and times >= _MUCH_LONGER:
+        longer = f"about {times:,.0f} times as long to train on as MNIST's 28×28"
+        yield f"images of {height}×{width} take {longer}; --set data.resize=64 makes them smaller"
     first, *others = np.moveaxis(train.images, 3, 0)
-    if not others or not all(np.array_equal(first, other) for other in others):
-        return []
-    return ["red, green and blue are equal in every pixel: save one of the channels, so that inkgan sees grey images"]
+    if others and all(np.array_equal(first, other) for other in others):
+        yield "red, green and blue are equal in every pixel: save one of the channels, so that inkgan sees grey images"
 
 
 def in_order(names: Iterable[str]) -> list[str]:
