@@ -194,8 +194,8 @@ def hold_out(everything: Split, parts: int, source: str) -> list[Split]:
     order = shuffled(count)
     if everything.labels is not None:
         order = _with_every_class_in(order, parts * tenth, everything.labels)
-    cuts = [np.sort(order[number * tenth : (number + 1) * tenth]) for number in range(parts)]
-    return [everything[np.sort(order[parts * tenth :])], *(everything[cut] for cut in cuts)]
+    *tenths, rest = np.split(order, [tenth * (number + 1) for number in range(parts)])
+    return [everything[np.sort(part)] for part in (rest, *tenths)]
 
 
 def _with_every_class_in(order: NDArray[np.intp], held: int, labels: Labels) -> NDArray[np.intp]:
