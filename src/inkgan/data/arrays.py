@@ -205,10 +205,9 @@ def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str
     """Replace the words of labels by numbers; return these, and the words as the names of the classes."""
     words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
     ordered = in_order(words.tolist())  # an error if a word holds an invalid code point
-    number_of = {word: number for number, word in enumerate(ordered)}
-    numbers = np.array([number_of[word] for word in words.tolist()])
     names = distinct_names(ordered, f"{source}: `labels`")
-    return {split: numbers[np.searchsorted(words, array)] for split, array in labels.items()}, names
+    by_word = np.argsort(ordered)
+    return {split: by_word[np.searchsorted(ordered, array, sorter=by_word)] for split, array in labels.items()}, names
 
 
 def _class_names(members: Mapping[str, _Member], source: str) -> list[str] | None:
