@@ -245,19 +245,17 @@ def is_published(known: KnownSet, path: Path) -> bool | None:
     return None if as_downloaded is None else idx.sha256(path, unpack=False) == as_downloaded
 
 
-def known_files(known: KnownSet, folder: Path) -> list[Path]:
-    """Return the four files of a known set in a folder.
+def known_files(known: KnownSet, folder: Path) -> Iterator[Path]:
+    """Yield the four files of a known set in a folder.
 
     Raises:
         DataError: one is not there.
     """
-    paths = []
     for name in known.files:
         path = find_file(folder, name)
         if path is None:
             raise DataError(f"{shown(folder)} holds a part of {known.name}: {name}[.gz] is missing. Put it there.")
-        paths.append(path)
-    return paths
+        yield path
 
 
 def find_file(folder: Path, name: str) -> Path | None:

@@ -220,7 +220,7 @@ def read_known(known: KnownSet, folder: Path, reading: ReadingOptions) -> DataSe
     Raises:
         DataError: a file is missing, damaged, or not of this set's kind.
     """
-    paths = known_sets.known_files(known, folder)
+    paths = list(known_sets.known_files(known, folder))
     parts = []
     for images, labels in (paths[:2], paths[2:]):
         pixels = idx.read_images(images)
