@@ -120,25 +120,24 @@ def _opened(path: Path) -> Iterator[Mapping[str, _Member]]:
             yield {"images": _Member(lambda: path.open("rb"), size, size)}
         else:
             with zipfile.ZipFile(path) as archive:
-                yield _members(archive, path)
+                yield dict(_members(archive, path))
     except (DataError, MemoryError, OSError):
         raise
     except Exception as error:  # a damaged zip or header can make their readers raise nearly anything
         raise DataError(f"{shown(path)} is damaged or not {_NEEDED}. Write it again.") from error
 
 
-def _members(archive: zipfile.ZipFile, path: Path) -> Mapping[str, _Member]:
+def _members(archive: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, _Member]]:
+    """Yield the arrays of an archive with their names, after looking at what the archive says of each."""
     entries = archive.infolist()
     if len(entries) > _MOST_ARRAYS:
         raise DataError(f"{shown(path)} holds more than {_MOST_ARRAYS:,} arrays. Give {_NEEDED}.")
-    members = {}
     for info in entries:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{shown(path)}: {shown(info.filename)} is packed unusually. Write it with numpy.savez.")
         archive.open(info).close()  # an error if its own header and the archive's list name it differently
         name = info.filename.removesuffix(".npy")
-        members[name] = _Member(partial(archive.open, info), info.file_size, info.compress_size)
-    return members
+        yield name, _Member(partial(archive.open, info), info.file_size, info.compress_size)
 
 
 def _roles(members: Mapping[str, _Member], source: str) -> tuple[dict[str, dict[str, str]], list[str]]:
