@@ -219,11 +219,8 @@ def locate(known: KnownSet, directory: str | Path | None) -> Path | None:
 
 def identified(folder: Path) -> KnownSet | None:
     """Return the known set whose train labels lie in a folder, by their checksum, or None."""
-    for known in KNOWN.values():
-        path = find_file(folder, known.files[1])
-        if path is not None and is_published(known, path):
-            return known
-    return None
+    labels = ((known, find_file(folder, known.files[1])) for known in KNOWN.values())
+    return next((known for known, path in labels if path is not None and is_published(known, path)), None)
 
 
 def with_file(name: str) -> KnownSet | None:

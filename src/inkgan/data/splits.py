@@ -113,12 +113,8 @@ def read_as_splits(names: Sequence[str]) -> bool:
 
 def _named(folders: Sequence[str]) -> dict[str, str]:
     """Return the folders whose names say that they are a split, and nothing else; and which split each is."""
-    named = {}
-    for folder in folders:
-        split, words = split_from_name(folder)
-        if split is not None and words <= _BESIDE_A_SPLIT:
-            named[folder] = split
-    return named
+    read = {folder: split_from_name(folder) for folder in folders}
+    return {folder: split for folder, (split, words) in read.items() if split is not None and words <= _BESIDE_A_SPLIT}
 
 
 def _are_splits(folders: Sequence[str], named: Mapping[str, str]) -> bool:
