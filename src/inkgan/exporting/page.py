@@ -138,13 +138,12 @@ def to_eight_bits(arrays: Arrays) -> dict[str, NDArray[Any]]:
     """
     result: dict[str, NDArray[Any]] = {}
     for name, given in arrays.items():
-        array = np.ascontiguousarray(given, np.float32)  # safetensors writes the memory, in whatever order it is
-        if not name.endswith(".weight"):
-            result[name] = array
-            continue
-        rows = array.reshape(len(array), -1)
-        scale = np.abs(rows).max(1) / np.float32(_LARGEST_INTEGER)
-        scale[scale == 0] = 1  # a row of zeros stays one
-        result[name] = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
-        result[f"{name}.scale"] = scale
+        array: NDArray[Any] = np.ascontiguousarray(given, np.float32)  # safetensors writes memory, in whatever order
+        if name.endswith(".weight"):
+            rows = array.reshape(len(array), -1)
+            scale = np.abs(rows).max(1) / np.float32(_LARGEST_INTEGER)
+            scale[scale == 0] = 1  # a row of zeros stays one
+            result[f"{name}.scale"] = scale
+            array = np.rint(rows / scale[:, None]).astype(np.int8).reshape(array.shape)
+        result[name] = array
     return result
