@@ -38,12 +38,12 @@ def test_an_array_with_any_damage_is_computed_again(tmp_path: Path, monkeypatch:
     """A change of any byte is noticed; for some changes in the header, NumPy raises errors of the tokenizer."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     right, other = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
-    cached_array("kept.npy", (2, 3), lambda: right)
+    cached_array("kept", lambda: right)
     (file,) = tmp_path.rglob("kept.npy")
     content = file.read_bytes()
     for place in range(len(content)):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 7]) + content[place + 1 :])
-        np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), lambda: other), other)
+        np.testing.assert_array_equal(cached_array("kept", lambda: other), other)
 
 
 def test_two_evaluations_at_once_compute_an_array_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,14 +51,14 @@ def test_two_evaluations_at_once_compute_an_array_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     right, other = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
     found: list[Float32] = []
-    second = Thread(target=lambda: found.append(cached_array("kept.npy", (2, 3), lambda: other)))
+    second = Thread(target=lambda: found.append(cached_array("kept", lambda: other)))
 
     def compute() -> Float32:
         second.start()
         second.join(0.2)
         return right
 
-    np.testing.assert_array_equal(cached_array("kept.npy", (2, 3), compute), right)
+    np.testing.assert_array_equal(cached_array("kept", compute), right)
     second.join()
     np.testing.assert_array_equal(found, [right])
 
@@ -66,7 +66,7 @@ def test_two_evaluations_at_once_compute_an_array_once(tmp_path: Path, monkeypat
 def test_what_is_kept_is_read_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only who finds nothing waits for the one that computes it, and makes a file of a lock."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    read = partial(cached_array, "kept.npy", (2, 3), lambda: np.ones((2, 3), np.float32))
+    read = partial(cached_array, "kept", lambda: np.ones((2, 3), np.float32))
     read()
     (lock,) = tmp_path.rglob("kept.npy.lock")
     with files.one_at_a_time(lock):

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +21,10 @@ from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
-from inkgan.files import one_at_a_time, read_regular, write_bytes
+from inkgan.files import one_at_a_time, open_regular, write_bytes
 
-#: The bytes of the SHA-256 at the end of a file, and the most bytes of the header of an array.
-_SEAL, _MOST_HEADER = hashlib.sha256().digest_size, 2**10
-#: The most bytes of the estimates in a file.
-_MOST_ESTIMATES = 2**26
+#: The bytes of the SHA-256 at the end of a file.
+_SEAL = hashlib.sha256().digest_size
 
 
 def features_folder() -> Path:
@@ -54,43 +51,37 @@ def cached_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> d
         }
         return json.dumps(numbers).encode()
 
-    numbers = json.loads(_cached(name, _MOST_ESTIMATES, as_json))
+    numbers = json.loads(_cached(name, as_json))
     return {
         key: Estimate(value, error, Interval(low, high), n) for key, (value, error, low, high, n) in numbers.items()
     }
 
 
-def cached_array(name: str, shape: tuple[int, ...], compute: Callable[[], Float32]) -> Float32:
-    """Return an array of this shape: from a file in the cache, or computed now and kept there."""
+def cached_array(name: str, compute: Callable[[], Float32]) -> Float32:
+    """Return an array: from a file in the cache, or computed now and kept there."""
 
     def as_npy() -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, compute())
         return buffer.getvalue()
 
-    most = _MOST_HEADER + math.prod(shape) * np.dtype(np.float32).itemsize
-    array: Float32 = np.load(io.BytesIO(_cached(name, most, as_npy)), allow_pickle=False)
+    array: Float32 = np.load(io.BytesIO(_cached(f"{name}.npy", as_npy)), allow_pickle=False)
     return array
 
 
-def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
-    """Return bytes: from a file in the cache, or computed now and kept there.
+def _cached(name: str, compute: Callable[[], bytes]) -> bytes:
+    """Return the bytes of the file with this name in the cache, or bytes that are computed now and kept there.
 
     The file ends with the SHA-256 of what is before it, so that any damage is noticed. It is not an error if it cannot
     be written. Of two evaluations at once, one computes, and the other waits for its file.
-
-    Args:
-        name: the name of the file.
-        most: the most bytes that are plausible.
-        compute: computes the bytes.
     """
-    if (kept := _kept(name, most)) is not None:
+    if (kept := _kept(name)) is not None:
         return kept
     with contextlib.ExitStack() as locked:
         with contextlib.suppress(OutputError, OSError):
             features_folder().mkdir(parents=True, exist_ok=True)
             locked.enter_context(one_at_a_time(features_folder() / f"{name}.lock"))
-        if (kept := _kept(name, most)) is not None:  # another evaluation has just computed it
+        if (kept := _kept(name)) is not None:  # another evaluation has just computed it
             return kept
         content = compute()
         with contextlib.suppress(OutputError):
@@ -98,10 +89,10 @@ def _cached(name: str, most: int, compute: Callable[[], bytes]) -> bytes:
         return content
 
 
-def _kept(name: str, most: int) -> bytes | None:
+def _kept(name: str) -> bytes | None:
     """Return the bytes in a file of the cache; None if it is missing or damaged."""
-    with contextlib.suppress(OutputError, OSError):
-        kept = read_regular(features_folder() / name, most + _SEAL)
+    with contextlib.suppress(OutputError, OSError), open_regular(features_folder() / name) as file:
+        kept = file.read()
         content, seal = kept[:-_SEAL], kept[-_SEAL:]
         if hashlib.sha256(content).digest() == seal:
             return content

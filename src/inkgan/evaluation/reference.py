@@ -307,9 +307,5 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
 
 def training_features(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> Features:
     """Return the features of all training images, float32 [T, D]: from the cache, or extracted now and cached."""
-
-    def extracted() -> Features:
-        return network.extract(data.train.images, progress, "real images (train)")[0]
-
-    name = f"training-{cache_key(data, network)}.npy"
-    return cached_array(name, (len(data.train), network.card.num_features), extracted)
+    name = f"training-{cache_key(data, network)}"
+    return cached_array(name, lambda: network.extract(data.train.images, progress, "real images (train)")[0])
