@@ -22,7 +22,7 @@ def test_estimates_that_are_damaged_are_computed_again(tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     right = {"ceiling": Estimate(0.99, 0.001, Interval(0.98, 0.995), 700)}
     assert cached_estimates("kept", lambda: right) == right
-    (file,) = tmp_path.rglob("kept")
+    (file,) = tmp_path.rglob("kept.json")
     content = file.read_bytes()
     other = {"ceiling": Estimate(0.5, 0.5, Interval(0.0, 1.0), 700)}
     assert cached_estimates("kept", lambda: other) == right

@@ -9,22 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from inkgan import files
 from inkgan.data import DataSet
 from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
 from inkgan.evaluation.metrics import Float32
-from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.files import one_at_a_time, open_regular, write_bytes
 
 #: The bytes of the SHA-256 at the end of a file.
 _SEAL = hashlib.sha256().digest_size
+_ESTIMATES = TypeAdapter(dict[str, Estimate])
 
 
 def features_folder() -> Path:
@@ -43,18 +44,7 @@ def cache_key(data: DataSet, network: FeatureNetwork) -> str:
 
 def cached_estimates(name: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
     """Return estimates of real images by name: from a file in the cache, or computed now and kept there."""
-
-    def as_json() -> bytes:
-        numbers = {
-            key: (one.value, one.standard_error, one.interval.low, one.interval.high, one.n)
-            for key, one in compute().items()
-        }
-        return json.dumps(numbers).encode()
-
-    numbers = json.loads(_cached(name, as_json))
-    return {
-        key: Estimate(value, error, Interval(low, high), n) for key, (value, error, low, high, n) in numbers.items()
-    }
+    return _ESTIMATES.validate_json(_cached(f"{name}.json", lambda: _ESTIMATES.dump_json(compute())))
 
 
 def cached_array(name: str, compute: Callable[[], Float32]) -> Float32:
