@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from inkgan.errors import EvaluationError, did_you_mean
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
@@ -225,6 +226,8 @@ class Report:
     pictures: Pictures | None = field(default=None, compare=False, repr=False)
     feature_accuracy: float | None = None
     version: str = ""
+    #: For :meth:`from_json`: pydantic knows no arrays, and would pass over a key that it does not know.
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure with a name such as ``"coverage"``.
@@ -268,20 +271,7 @@ class Report:
             fields = from_json(text)
             if fields.pop("format") != FORMAT:
                 raise EvaluationError(f"the report is not of format {FORMAT}. Evaluate again with this version.")
-            fields["figures"] = tuple(_figure(one) for one in fields["figures"])
-            fields["classes"] = tuple(_class(one) for one in fields["classes"])
-            fields["notes"] = tuple(fields["notes"])
-            return cls(**fields)
-        except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+            return TypeAdapter(cls).validate_python(fields)
+        except (AttributeError, KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
             reason = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
             raise EvaluationError(f"not an evaluation report{reason}. Give what as_json or --json wrote.") from error
-
-
-def _figure(fields: dict[str, Any]) -> Figure:
-    intervals = {key: Interval(**fields[key]) for key in ("interval", "floor_interval")}
-    return Figure(**{**fields, **intervals})
-
-
-def _class(fields: dict[str, Any]) -> ClassFigures:
-    parts = {key: None if fields[key] is None else _figure(fields[key]) for key in ("diversity", "accuracy")}
-    return ClassFigures(**{**fields, **parts})
