@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -354,12 +354,10 @@ def _unequal_counts(class_names: Sequence[str], data: DataSet) -> NDArray[np.int
 
     It is also None if the model draws without labels, or draws a class that the data do not have.
     """
-    class_names = _spelled(class_names, data)
-    numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
-    if data.train.labels is None or not class_names or not numbers.keys() >= set(class_names):
+    numbers = _numbers_of(class_names, data)
+    if data.train.labels is None or not class_names or -1 in numbers:
         return None
-    every = np.bincount(data.train.labels, minlength=len(numbers))
-    counts = every[[numbers[class_name] for class_name in class_names]]
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))[numbers]
     return counts if are_unequal(counts) else None
 
 
@@ -369,32 +367,35 @@ def _renumbered(
     """Return labels in the numbering of the data, matched by the names of the classes; and notes."""
     if not data.class_names:
         return None, [f"the labels of {name} are not used: {data.name} has none."]
-    class_names = _spelled(class_names, data)
-    numbers = {class_name: number for number, class_name in enumerate(data.class_names)}
-    used = {class_names[label] for label in np.unique(labels)}
-    foreign = [class_name for class_name in class_names if class_name in used - numbers.keys()]
+    numbers = _numbers_of(class_names, data)
+    used = np.unique(labels)
+    foreign = [class_names[label] for label in used if numbers[label] == -1]
     if foreign:
         note = f"the labels of {name} are not used, so there is no accuracy: {data.name} has no class"
         return None, [f"{note} {_quoted(foreign)} (only {_quoted(data.class_names)})."]
-    renumbered = np.array([numbers.get(class_name, -1) for class_name in class_names], np.int64)[labels]
-    absent = [class_name for class_name in data.class_names if class_name not in class_names]
-    rare = [class_name for class_name in class_names if class_name in numbers.keys() - used]
+    absent = np.setdiff1d(np.arange(len(data.class_names)), numbers)
+    present = {-1, *numbers[used]}
+    rare = [number for number in numbers if number not in present]
     notes = []
-    if absent:
-        notes.append(f"{name} has no images of {_counted(absent, numbers)}.")
+    if len(absent):
+        notes.append(f"{name} has no images of {_counted(absent, data)}.")
     if rare:
-        notes.append(f"{len(labels):,} images are too few to have any of {_counted(rare, numbers)}.")
-    return renumbered, notes
+        notes.append(f"{len(labels):,} images are too few to have any of {_counted(rare, data)}.")
+    return numbers[labels], notes
 
 
-def _counted(names: Sequence[str], all_names: Collection[str]) -> str:
-    return f"{_quoted(names)}: {len(names)} of the {len(all_names)} classes"
+def _numbers_of(class_names: Sequence[str], data: DataSet) -> Labels:
+    """Return the data's number of each class, matched by its name; -1 for a class that the data do not have.
+
+    macOS writes an é in the name of a folder as two characters.
+    """
+    numbers = {folded(class_name): number for number, class_name in enumerate(data.class_names)}
+    return np.array([numbers.get(folded(class_name), -1) for class_name in class_names], np.int64)
 
 
-def _spelled(class_names: Sequence[str], data: DataSet) -> list[str]:
-    """Return names of classes as the data spell them: macOS writes an é in the name of a folder as two characters."""
-    spellings = {folded(class_name): class_name for class_name in data.class_names}
-    return [spellings.get(folded(class_name), class_name) for class_name in class_names]
+def _counted(numbers: Iterable[int], data: DataSet) -> str:
+    names = [data.class_names[number] for number in numbers]
+    return f"{_quoted(names)}: {len(names)} of the {len(data.class_names)} classes"
 
 
 def _quoted(names: Sequence[str]) -> str:
