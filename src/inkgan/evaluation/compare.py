@@ -214,7 +214,7 @@ def compare(
         data_digest=real.digest,
         features=reports[0][0].features,
         n=n,
-        seed=samples[0][0].seed,
+        seed=seed,
         subjects=tuple(tuple(subject.name for subject in group) for group in groups),
         pairs=pairs,
         notes=(*limits, *_notes(members, reports, pairs)),

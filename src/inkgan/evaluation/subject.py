@@ -35,7 +35,6 @@ from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.generation.loading import is_bundled
 from inkgan.generation.model import LARGEST_SAMPLE, Model, load
 from inkgan.images import Images, Labels, as_array
-from inkgan.seeds import valid_seed
 
 #: The number of images that are measured, unless another number is asked for.
 _DEFAULT_N = 10_000
@@ -281,11 +280,9 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
     """Draw n images of a model, or choose n of more images by the seed, and note what is odd about them.
 
     Raises:
-        ConfigError: the seed is out of range.
         EvaluationError: every image is constant.
     """
-    seed, notes = valid_seed(seed), [*subject.notes]
-    class_names = subject.class_names
+    notes, class_names = [*subject.notes], subject.class_names
     if isinstance(subject.source, Model):
         class_names = _class_names(subject.source, data)
         images, labels, more_notes = _drawn(subject.name, subject.source, class_names, n, seed, data, progress)
@@ -294,8 +291,7 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         total = len(subject.source)
         chosen = subject.source[np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])]
         images, labels = chosen.images, chosen.labels
-    lows, highs = images.min(axis=(1, 2)), images.max(axis=(1, 2))  # of each channel
-    blank = int((lows == highs).all(axis=1).sum())
+    blank = int((images == images[:, :1, :1]).all(axis=(1, 2, 3)).sum())
     if blank == len(images):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:
