@@ -85,12 +85,12 @@ def test_features_of_ones_own_must_be_of_one_space(data: DataSet) -> None:
 
 
 @pytest.mark.parametrize("class_names", [(), ("a",)])
-def test_data_without_labels_or_of_one_class_have_no_classes(data: DataSet, class_names: tuple[str, ...]) -> None:
+def test_without_several_classes_all_images_are_of_one(data: DataSet, class_names: tuple[str, ...]) -> None:
     labels = np.zeros(len(data.train), np.int64) if class_names else None
     bare = replace(data, train=Split(data.train.images, labels), class_names=class_names)
     real = reference_for(bare, rows)
     found = real.extract(noise(9, 0))
-    assert (found.probabilities.shape, found.predicted.tolist(), real.statistics) == ((9, 0), [0] * 9, None)
+    assert (found.probabilities.shape, found.predicted.tolist(), real.statistics) == ((9, 1), [0] * 9, None)
     np.testing.assert_array_equal(found.features, rows(noise(9, 0)))
     assert real.features_digest == "own extractor"
 

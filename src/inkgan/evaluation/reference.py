@@ -60,16 +60,14 @@ _DISTANCES = {"held_out_features": "held_out_distances", "held_out_pixels": "hel
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """Features of n images, [n, D], and the probabilities of their classes, [n, K]; K is 0 for data without labels."""
+    """Features of n images, [n, D], and the probabilities of their classes, [n, K]; K is 1 for data without labels."""
 
     features: Features
     probabilities: Probabilities
 
     @cached_property
     def predicted(self) -> Labels:
-        """The most probable class of each image, int64 [n]; 0 if there are no classes."""
-        if not self.probabilities.size:
-            return np.zeros(len(self.features), np.int64)
+        """The most probable class of each image, int64 [n]."""
         return self.probabilities.argmax(axis=1)
 
 
@@ -165,7 +163,7 @@ class Reference:
     def extract(self, images: Images, progress: Progress = no_progress, doing: str = "features") -> ImageFeatures:
         """Compute the features and predict the classes of images, uint8 [n, H, W, C]."""
         progress(doing, 0.0)
-        probabilities = np.empty((len(images), 0), np.float32)
+        probabilities = np.ones((len(images), 1), np.float32)
         if self.statistics is not None:
             features, probabilities = self.statistics.network.extract(images, progress, doing)
         if self.extractor is not None:
