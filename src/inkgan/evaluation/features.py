@@ -225,7 +225,7 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
     card = load_card(folder)
-    with _reading(folder):
+    with reading(folder, "is not a feature network", "Train it again"):
         if sha256_of(folder / WEIGHTS) != card.sha256:
             raise ValueError(f"{WEIGHTS} was damaged or replaced")
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
@@ -241,7 +241,7 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
     Raises:
         CheckpointError: it is missing, damaged or of another format.
     """
-    with _reading(folder):
+    with reading(folder, "is not a feature network", "Train it again"):
         fields = from_json(read_regular(folder / CARD))
         height, width, channels = fields["image_shape"]
         lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
@@ -252,10 +252,10 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
 
 
 @contextlib.contextmanager
-def _reading(folder: Path) -> Iterator[None]:
-    """Turn an error of reading a feature network, whose card may state any sizes, into a :class:`CheckpointError`."""
+def reading(folder: Path, what: str, remedy: str) -> Iterator[None]:
+    """Turn an error of reading a folder, whose card may state anything, into a :class:`CheckpointError`."""
     try:
         yield
-    except (OSError, RuntimeError, TypeError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, RuntimeError, TypeError, LookupError, ValueError, safetensors.SafetensorError) as error:
         reason = " ".join(str(error).split())
-        raise CheckpointError(f"{shown(folder)} is not a feature network: {reason}. Train it again.") from error
+        raise CheckpointError(f"{shown(folder)} {what}: {reason}. {remedy}.") from error

@@ -25,10 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
@@ -36,7 +34,7 @@ from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates, features_folder
 from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
-from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract
+from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract, reading
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
@@ -256,11 +254,11 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
         CheckpointError: a file is missing, damaged, of another format or of another network, or not the one that the
             card names.
     """
-    try:
-        card: dict[str, Any] = from_json(read_regular(folder / CARD))
+    with reading(folder, "holds no reference statistics", "Make them again"):
+        card = from_json(read_regular(folder / CARD))
         expected = (FORMAT, network.card.sha256, sha256_of(folder / ARRAYS))
         if (card["format"], card["features_sha256"], card["sha256"]) != expected:
-            raise ValueError(f"{ARRAYS} was damaged or replaced")  # noqa: TRY301 - the handler adds the folder
+            raise ValueError(f"{ARRAYS} was damaged or replaced")
         arrays = safetensors.numpy.load_file(folder / ARRAYS)
         return ReferenceStatistics(
             data_digest=card["data_digest"],
@@ -270,8 +268,6 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
             held_out_classes=arrays["held_out_classes"].astype(np.int64),
             **{attribute: arrays[name] for name, attribute in _DISTANCES.items()},
         )
-    except (OSError, LookupError, TypeError, ValueError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{folder} holds no reference statistics: {error}. Make them again.") from error
 
 
 def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progress = no_progress) -> ReferenceStatistics:
