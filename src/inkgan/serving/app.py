@@ -255,22 +255,20 @@ def _revalidated(request: Request, content: bytes, media_type: str, policy: str 
     headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if policy is not None:
         headers["Content-Security-Policy"] = policy
-    if _if_none_match_has(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
     return _answer(request, Content(content, media_type), headers)
 
 
 def _answer(request: Request, answer: Content, headers: Mapping[str, str]) -> Response:
-    """Answer with content, unless the client asked for it only if there is none (``If-None-Match: *``)."""
-    if _if_none_match_has(request, "*"):
+    """Answer with content, unless the client has it, or asked for it only if there is none (``If-None-Match: *``)."""
+    if _if_none_match_has(request, "*", headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(answer.content, media_type=answer.media_type, headers=headers)
 
 
-def _if_none_match_has(request: Request, tag: str) -> bool:
+def _if_none_match_has(request: Request, *tags: str) -> bool:
     """Whether ``If-None-Match``, a list that may be spread over several lines, has a tag, perhaps marked as weak."""
     given = ",".join(request.headers.getlist("If-None-Match")).split(",")
-    return tag in (one.strip().removeprefix("W/") for one in given)
+    return any(one.strip().removeprefix("W/") in tags for one in given)
 
 
 async def _wrong_parameters(request: Request, error: Exception) -> Response:
