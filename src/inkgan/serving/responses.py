@@ -85,7 +85,7 @@ def digit(model: Model, name: str, query: parameters.Digit) -> Content:
         ConfigError: the model has no class of this name.
         OutputError: there would be too many pixels.
     """
-    _require_at_most(query.scale**2 * _pixels(model), MOST_PIXELS)
+    _require_at_most(query.scale**2 * math.prod(model.image_shape[:2]), MOST_PIXELS)
     latent, _ = hands.hand_of(model.latent_dim, query.seed, query.writer)
     image = np.asarray(model.draw(latent[None], name))[0]
     return Content(png_bytes(ImageOps.scale(picture_of(image), query.scale, Image.Resampling.NEAREST)), PNG)
@@ -99,7 +99,7 @@ def sample(model: Model, query: parameters.Sample) -> Content:
         OutputError: a class has a name that no file in a .zip can have, or there would be too many pixels.
     """
     enlarged = _SHEET_SCALE**2 if query.format == "png" else 1
-    _require_at_most(query.n * enlarged * _pixels(model), MOST_PIXELS)
+    _require_at_most(query.n * enlarged * math.prod(model.image_shape[:2]), MOST_PIXELS)
     labels = model.labels_for(query.n, query.label)
     images = np.asarray(model.sample(query.n, seed=query.seed, labels=query.label))
     if query.format == "png":
@@ -112,11 +112,6 @@ def sample(model: Model, query: parameters.Sample) -> Content:
         for name, image in zip(names_in_folder(query.n, labels, model.class_names), images, strict=True):
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), png_bytes(picture_of(image)))
     return Content(file.getvalue(), "application/zip")
-
-
-def _pixels(model: Model) -> int:
-    height, width, _ = model.image_shape
-    return height * width
 
 
 def _require_at_most(pixels: int, most: int, what: str = "an answer") -> None:
