@@ -97,21 +97,11 @@ class Guard:
                 answer = _refusal_of_head(scope) or self._refusal(scope) or self.app
                 await answer(exchange.scope, receive, exchange.send)
         except TimeoutError:
-            if exchange.client_gone:
-                return
-            if exchange.status:
-                await exchange.cut()
-                return
-            late = unavailable(f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
-            await late(exchange.scope, receive, exchange.send)
+            if not exchange.client_gone:
+                await exchange.give_up(receive, f"this took longer than {SECONDS_TO_ANSWER:.0f} seconds.")
         except asyncio.CancelledError:
             # Only a server that stops cancels a request. Raised, the error would be a 500, and a traceback in the log.
-            if exchange.status:
-                await exchange.cut()
-            else:
-                exchange.limit = None  # it was cancelled, too, and cannot be moved any more
-                stopping = unavailable("this server is stopping; it had no time left for this.")
-                await stopping(exchange.scope, receive, exchange.send)
+            await exchange.give_up(receive, "this server is stopping; it had no time left for this.")
         finally:
             self._in_progress -= 1
             _requests_in_progress.dec()
@@ -218,13 +208,18 @@ class _Exchange:
             self.status = self.status or _CLIENT_GONE
             self._end_in(0)
 
-    async def cut(self) -> None:
-        """Cut the connection, because the client does not read the rest of its answer.
+    async def give_up(self, receive: Receive, line: str) -> None:
+        """Refuse the request, since its time is over; if its answer has begun, cut the connection.
 
-        Neither an error nor a return may tell uvicorn so: it would log either one, as often as clients like.
+        Neither an error nor a return may tell uvicorn that the answer ends here: it would log either one, as often as
+        clients like.
         """
-        self.scope["state"][CUT]()
-        await asyncio.sleep(0)  # until uvicorn has heard that the connection is lost
+        self.limit = None  # it cannot be moved any more
+        if self.status:
+            self.scope["state"][CUT]()
+            await asyncio.sleep(0)  # until uvicorn has heard that the connection is lost
+        else:
+            await unavailable(line)(self.scope, receive, self.send)
 
     def _end_in(self, seconds: float) -> None:
         """Give the answer this much time from now on, unless its time is already over."""
