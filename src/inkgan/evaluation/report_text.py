@@ -252,21 +252,16 @@ def _column(cells: Sequence[str]) -> list[str]:
     """Pad the title and the cells of a column to one width."""
     title, *rest = cells
     heads = [_before_point(cell) for cell in rest]
-    numeric = [head for head in heads if head is not None]
-    if not numeric:
-        width = max(map(len, cells))
-        return [cell.ljust(width) for cell in cells]
-    rest = [
-        cell if head is None else " " * (max(numeric) - head) + cell for cell, head in zip(rest, heads, strict=True)
-    ]
+    most = max(heads, default=0)
+    rest = [" " * (most - head) + cell if head else cell for cell, head in zip(rest, heads, strict=True)]
     width = max(map(len, [title, *rest]))
-    return [title.rjust(width), *(cell.ljust(width) for cell in rest)]
+    return [title.rjust(width) if most else title.ljust(width), *(cell.ljust(width) for cell in rest)]
 
 
-def _before_point(cell: str) -> int | None:
-    """Return the number of characters before a number's point; None if the cell is not a number."""
+def _before_point(cell: str) -> int:
+    """Return the number of characters before a number's point; 0 if the cell is not a number."""
     whole = re.match(r"-?\d+", cell)
-    return len(whole[0]) if whole else None
+    return len(whole[0]) if whole else 0
 
 
 def wrapped(paragraphs: Iterable[str], columns: int, indent: str = "") -> list[str]:
