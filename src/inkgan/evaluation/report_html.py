@@ -45,11 +45,11 @@ def report_fragment(report: Report) -> str:
     pictures = report.pictures
     rows = pairs = None
     if pictures is not None:
-        beside = _side_by_side(pictures.generated, pictures.training)
-        pairs = _embedded(beside, _PAIRS_IN_ROW, _scale_for(pictures.generated))
+        scale = max(1, 64 // pictures.generated.shape[2])  # small images are enlarged
+        pairs = _embedded(_side_by_side(pictures.generated, pictures.training), _PAIRS_IN_ROW, scale)
         if classes := report.classes[:_MOST_CLASSES]:
             images = by_class(pictures.images, pictures.predicted, len(classes), _COLUMNS)
-            sheets = [_embedded(row, _COLUMNS, _scale_for(row)) for row in np.split(images, len(classes))]
+            sheets = [_embedded(row, _COLUMNS, scale) for row in np.split(images, len(classes))]
             rows = [(one.name, sheet) for one, sheet in zip(classes, sheets, strict=True)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
@@ -101,11 +101,6 @@ def _side_by_side(left: Images, right: Images) -> Images:
     paper = 0 if left.shape[3] == 1 else 255
     gap = np.full_like(left[:, :, : -(-left.shape[2] // 4)], paper)
     return np.concatenate([gap, left, right, gap], axis=2)
-
-
-def _scale_for(images: Images) -> int:
-    """Return by how much to enlarge small images."""
-    return max(1, 64 // int(images.shape[2]))
 
 
 def _embedded(images: Images, columns: int, scale: int) -> str:
