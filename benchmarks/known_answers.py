@@ -25,11 +25,10 @@ from machine import say
 from report import finish, heading, parser_for, result_name, table
 
 from inkgan.data import Split, load
-from inkgan.evaluation.evaluate import figures_of, measure
-from inkgan.evaluation.features import Features
+from inkgan.evaluation.evaluate import distance_in_units, figures_of, measure, random_features_distance
+from inkgan.evaluation.features import Features, random_network
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distances
 from inkgan.evaluation.metrics.intervals import Estimate, jackknife
-from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_text import number

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split
+from inkgan.evaluation.evaluate import distance_in_units, random_features_distance
+from inkgan.evaluation.features import random_network
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
-from inkgan.evaluation.random_features import distance_in_units, random_features_distance, random_network
 from inkgan.evaluation.reference import reference_for
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample, Subject

@@ -16,17 +16,17 @@ from inkgan.config.sources import reading_settings
 from inkgan.data import DataSet
 from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
+from inkgan.evaluation.cache import cache_key, cached_estimates
 from inkgan.evaluation.classification_accuracy import accuracy_score
-from inkgan.evaluation.features import Extractor
+from inkgan.evaluation.features import Extractor, Features, random_network
 from inkgan.evaluation.metrics import Float32, Float64
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
-from inkgan.evaluation.metrics.frechet import frechet_estimate
+from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
 from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, student
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
-from inkgan.evaluation.random_features import random_features_distance
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for
+from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import (
     Measurable,
@@ -46,6 +46,7 @@ _LEAST_OF_CLASS = 20
 # Raise it when a figure changes, so that cached floors are computed again. A new figure changes the name of their file,
 # which contains the number of figures.
 _FLOORS_VERSION = 4
+_RANDOM_FLOORS_VERSION = 1
 _PAIRS = 32  # the HTML report shows this many or a few more, at most twice as many
 
 
@@ -283,6 +284,45 @@ def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Referen
     else:
         held_out = reference.statistics.held_out_pixel_distances
     return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
+
+
+def random_features_distance(sample: Sample, reference: Reference, progress: Progress = no_progress) -> Figure:
+    """Return the Fréchet distance in random features, with that of held-out images, which is kept in the cache.
+
+    The data's feature network learned from the training images, the very images that generators imitate. A network that
+    learned from no image cannot favour these. However, it knows less about digits: it sees where the ink is rather than
+    what it means. Naeem et al. (2020) use random features where features learned from photographs mislead.
+    """
+    data, n = reference.data, len(sample.images)
+    network = random_network(data.image_shape)
+    moments = GaussianStatistics.of(training_features(data, network, progress))
+
+    def distance(images: Images, seed: int, doing: str) -> Estimate:
+        features = network.extract(images, progress, doing)[0]
+        return distance_in_units(features, moments, np.random.default_rng(seed))
+
+    def floor() -> dict[str, Estimate]:
+        return {"distance": distance(reference.held_out(n).images, REAL_SEED, "held-out images, random features")}
+
+    found = distance(sample.images, sample.seed, "random features")
+    kept = cached_estimates(f"random-floor-n{n}-{cache_key(data, network)}-v{_RANDOM_FLOORS_VERSION}", floor)
+    return Figure.of("frechet_random_distance", found, kept["distance"])
+
+
+def distance_in_units(features: Features, moments: GaussianStatistics, rng: np.random.Generator) -> Estimate:
+    """Return the Fréchet distance of features [n, D] in units of the mean variance of the training images' features.
+
+    So features have a variance of 1 on average, as those of the trained network do.
+
+    Args:
+        features: the features of the images.
+        moments: mean and covariance of the features of all training images.
+        rng: assigns the images to the groups of the jackknife.
+    """
+    found = frechet_estimate(features, moments, rng)
+    unit = float(np.trace(moments.covariance)) / len(moments.mean)
+    interval = Interval(found.interval.low / unit, found.interval.high / unit)
+    return Estimate(found.value / unit, found.standard_error / unit, interval, found.n)
 
 
 def _title(title: str, reference: Reference) -> str:

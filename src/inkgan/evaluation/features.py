@@ -14,11 +14,12 @@ Shapes: N images, H rows, W columns, C channels (1 or 3), D features, K classes.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ _CHUNK = 64
 LARGEST_SIDE = 64  # larger pictures are averaged down first, because the network's receptive field is 30 pixels
 _HALVING = (1, 3)  # the convolutions of stride 2, counted from 0
 _GRID = 4  # the last feature map is pooled to 4x4, which preserves where the strokes are
+_RANDOM_SEED = 0  # another seed would give other random features, whose distances cannot be compared with these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +189,25 @@ class FeatureNetwork:
         card = {**asdict(self.card), "sha256": sha256_of(folder / WEIGHTS)}
         write_bytes(folder / CARD, (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
         return load_features(folder)
+
+
+def random_network(image_shape: tuple[int, int, int]) -> FeatureNetwork:
+    """Return the network of random weights for images [H, W, C], always the same one for a shape.
+
+    Weights are drawn from N(0, 2 / inputs), which keeps the scale through ReLUs (He et al. 2015, eq. 10); biases are 0.
+    """
+    card = FeatureCard(name="random features", image_shape=image_shape, class_names=("none",), widths=HALF_WIDTHS)
+    with building():
+        layers = FeatureLayers(card)
+    rng = np.random.default_rng(_RANDOM_SEED)
+    digest = hashlib.sha256()
+    with torch.no_grad():
+        for name, parameter in layers.named_parameters():
+            scale = 0.0 if name.endswith("bias") else (2 / parameter[0].numel()) ** 0.5
+            drawn = (scale * rng.standard_normal(tuple(parameter.shape))).astype(np.float32)
+            parameter.copy_(torch.from_numpy(drawn))
+            digest.update(drawn.tobytes())
+    return FeatureNetwork(replace(card, sha256=digest.hexdigest()), layers)
 
 
 def extract(extractor: Extractor, images: Images, num_features: int | None = None) -> Features:
