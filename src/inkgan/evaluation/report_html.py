@@ -30,8 +30,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["number"] = report_text.number
-_TEMPLATES.filters["interval"] = report_text.interval_text
+_TEMPLATES.globals["text"] = report_text  # words and numbers are those of the text
 
 
 def report_page(report: Report) -> str:
@@ -53,8 +52,6 @@ def report_fragment(report: Report) -> str:
             rows = [(one.name, sheet) for one, sheet in zip(classes, sheets, strict=True)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
-        summary=report_text.summary(report),
-        explanations=report_text.explanations(report),
         figures=[(figure, _chart(figure)) for figure in report.figures],
         most=max([1.0, *(max(one.count, one.expected) for one in report.classes)]),
         by_class=rows,
@@ -64,14 +61,7 @@ def report_fragment(report: Report) -> str:
 
 def comparison_fragment(comparison: Comparison) -> str:
     """Return a comparison as HTML for use within another page."""
-    return _TEMPLATES.get_template("comparison.html").render(
-        comparison=comparison,
-        subjects=report_text.subject_lines(comparison),
-        explanations=report_text.comparison_explanations(comparison),
-        verdict_line=report_text.verdict_line,
-        titles=report_text.difference_titles,
-        cells=report_text.difference_cells,
-    )
+    return _TEMPLATES.get_template("comparison.html").render(comparison=comparison)
 
 
 def _chart(figure: Figure) -> dict[str, float]:
