@@ -139,7 +139,7 @@ class FeatureNetwork:
     ) -> tuple[Features, Probabilities]:
         """Compute features and class probabilities in one pass.
 
-        Each thread works alone on its slices: PyTorch's own threads wait for one another by spinning, which is slow
+        Each thread works alone on its images: PyTorch's own threads wait for one another by spinning, which is slow
         on shared cores.
 
         Args:
@@ -156,31 +156,23 @@ class FeatureNetwork:
         if images.dtype != np.uint8 or images.shape[1:] != self.card.image_shape or not len(images):
             reads = f"this feature network reads uint8 [N > 0, H, W, C] of {size_text(self.card.image_shape)}"
             raise EvaluationError(f"images are {images.dtype} {list(images.shape)}; {reads}. Convert them first.")
-        workers = min(8, cores())
-        chunks = -(-len(images) // (_CHUNK * workers))  # in a share, if each worker has one
-        shares = [images[part] for part in slices(len(images), _CHUNK * min(chunks, 32))]
+        chunks = [images[part] for part in slices(len(images), _CHUNK)]
         threads = torch.get_num_threads()
         parts = []
         try:
-            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for part in pool.map(self._forward, shares):
+            with ThreadPoolExecutor(min(8, cores()), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                for part in pool.map(self._forward, chunks):
                     parts.append(part)
-                    progress(doing, len(parts) / len(shares))
+                    progress(doing, len(parts) / len(chunks))
         finally:
             torch.set_num_threads(threads)
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
-    def _forward(self, images: Images) -> tuple[Features, Probabilities]:
-        features = np.empty((len(images), self.card.num_features), np.float32)
-        probabilities = np.empty((len(images), len(self.card.class_names)), np.float32)
-        with torch.inference_mode():
-            for part in slices(len(images), _CHUNK):
-                ink = to_ink(images[part])
-                count = len(ink)
-                hidden, logits = self.layers(F.pad(ink, (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
-                features[part] = hidden[:count].numpy()
-                probabilities[part] = logits.softmax(1)[:count].numpy()
-        return features, probabilities
+    @torch.inference_mode()
+    def _forward(self, chunk: Images) -> tuple[Features, Probabilities]:
+        count = len(chunk)
+        features, logits = self.layers(F.pad(to_ink(chunk), (0, 0, 0, 0, 0, 0, 0, _CHUNK - count)))
+        return features[:count].numpy(), logits.softmax(1)[:count].numpy()
 
     def save(self, folder: Path) -> FeatureNetwork:
         """Write weights (float16 safetensors) and card to ``folder``; return the network as it was stored."""
