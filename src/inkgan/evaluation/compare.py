@@ -289,7 +289,7 @@ def _difference(first: list[Figure], second: list[Figure], level: float, num_cla
     else:
         interval_at = partial(difference_of_figures, (a, a_interval), (b, b_interval))
     sizes = len(first), len(second)
-    interval, simultaneous = (_unless_by_chance(interval_at(level=one), sizes, one) for one in (LEVEL, level))
+    interval, simultaneous = (_unless_by_chance(interval_at(level=one), sizes) for one in (LEVEL, level))
     return Difference(
         figure=first[0].name,
         title=first[0].title,
@@ -308,16 +308,16 @@ def _difference(first: list[Figure], second: list[Figure], level: float, num_cla
     )
 
 
-def _unless_by_chance(interval: Interval, sizes: tuple[int, int], level: float) -> Interval:
+def _unless_by_chance(interval: Interval, sizes: tuple[int, int]) -> Interval:
     """Extend an interval without width to 0, unless groups of these sizes are hardly ever so different by chance.
 
     Every run of a group has one value here, and no sampling error. If both recipes were alike, two values would divide
     the m + n runs in just this way with a probability of 2 / (m + n choose m): the permutation test.
     """
     m, n = sizes
-    if interval.low < interval.high or m == n == 1 or 2 / math.comb(m + n, m) <= 1 - level:
+    if interval.low < interval.high or m == n == 1 or 2 / math.comb(m + n, m) <= 1 - interval.level:
         return interval
-    return Interval(min(0.0, interval.low), max(0.0, interval.high))
+    return replace(interval, low=min(0.0, interval.low), high=max(0.0, interval.high))
 
 
 def _summary(figures: list[Figure], num_classes: int) -> tuple[float, Interval]:
