@@ -10,8 +10,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -90,10 +90,11 @@ class Guard:
         """Answer a request."""
         scope = _in_origin_form(scope)
         exchange = _Exchange(scope, send)
+        watch = asyncio.create_task(exchange.watch(receive))
         self._in_progress += 1
         _requests_in_progress.inc()
         try:
-            async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit, exchange.watched(receive):
+            async with asyncio.timeout(SECONDS_TO_ANSWER) as exchange.limit:
                 answer = _refusal_of_head(scope) or self._refusal(scope) or self.app
                 await answer(exchange.scope, receive, exchange.send)
         except TimeoutError:
@@ -103,6 +104,7 @@ class Guard:
             # Only a server that stops cancels a request. Raised, the error would be a 500, and a traceback in the log.
             await exchange.give_up(receive, "this server is stopping; it had no time left for this.")
         finally:
+            watch.cancel()
             self._in_progress -= 1
             _requests_in_progress.dec()
             exchange.count(self._address(scope))
@@ -186,16 +188,7 @@ class _Exchange:
         self._bytes = 0
         self._began = time.perf_counter()
 
-    @asynccontextmanager
-    async def watched(self, receive: Receive) -> AsyncIterator[None]:
-        """Cancel the answer that is made in this context as soon as the client is gone."""
-        watch = asyncio.create_task(self._watch(receive))
-        try:
-            yield
-        finally:
-            watch.cancel()
-
-    async def _watch(self, receive: Receive) -> None:
+    async def watch(self, receive: Receive) -> None:
         """End the time for the answer when the client is gone.
 
         A request without a body is one message. The next message means that the client is gone or has its answer.
