@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inkgan.evaluation.metrics import Float64, Int64, require_images
+from inkgan.evaluation.metrics import Float64, require_images
 from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife
 
 
@@ -39,7 +39,17 @@ class GaussianStatistics:
                 distance would be far too large.
         """
         require_images(features, "features", at_least=features.shape[1] + 1)
-        return _GroupSums.of(features.astype(np.float64), np.zeros(len(features), np.int64), 1).statistics()
+        x = features.astype(np.float64)
+        origin = x.mean(axis=0)
+        x -= origin  # so that the sums of squares do not cancel
+        return _from_sums(len(x), x.sum(axis=0), x.T @ x, origin)
+
+
+def _from_sums(n: int, total: Float64, product: Float64, origin: Float64) -> GaussianStatistics:
+    """Return the statistics of n images from sums of x, their features less ``origin``: sum x [D], sum x x^T [D, D]."""
+    mean = total / n
+    covariance = (product - n * np.outer(mean, mean)) / (n - 1)  # (sum x x^T - n m m^T) / (n - 1)
+    return GaussianStatistics(origin + mean, covariance, n)
 
 
 def frechet_distance(first: GaussianStatistics, second: GaussianStatistics) -> float:
@@ -93,42 +103,20 @@ def frechet_distances(
     """Return the Fréchet distance of all images, and those without each group, [G]; see :func:`frechet_estimate`."""
     require_images(features, "features", at_least=2 * max(num_groups, features.shape[1]))
     x = features.astype(np.float64)
-    sums = _GroupSums.of(x, groups(len(x), num_groups, rng), num_groups)
+    origin = x.mean(axis=0)
+    group = groups(len(x), num_groups, rng)
+    parts = [x[group == g] - origin for g in range(num_groups)]
+    totals = np.stack([part.sum(axis=0) for part in parts])  # [G, D]
+    products = np.stack([part.T @ part for part in parts])  # [G, D, D]
+    product = products.sum(axis=0)
     root = _square_root(reference.covariance)
-    value = _distance(sums.statistics(), reference, root)
-    left_out = np.array([_distance(sums.statistics(g), reference, root) for g in range(num_groups)])
-    return value, left_out
 
+    def distance(n: int, total: Float64, product: Float64) -> float:
+        return _distance(_from_sums(n, total, product, origin), reference, root)
 
-@dataclass(frozen=True)
-class _GroupSums:
-    """Sums over each of G groups, from which the statistics without any one group are cheap to compute."""
-
-    count: Int64  # [G]
-    total: Float64  # [G, D]
-    product: Float64  # [G, D, D]
-    origin: Float64  # [D]; subtracted first, so that the sums of squares do not cancel
-
-    @classmethod
-    def of(cls, features: Float64, group: Int64, num_groups: int) -> _GroupSums:
-        """Return the sums of features [N, D], where image i is in group ``group[i]``."""
-        origin = features.mean(axis=0)
-        parts = [features[group == g] - origin for g in range(num_groups)]
-        return cls(
-            np.array([len(part) for part in parts], dtype=np.int64),
-            np.stack([part.sum(axis=0) for part in parts]),
-            np.stack([part.T @ part for part in parts]),
-            origin,
-        )
-
-    def statistics(self, without: int | None = None) -> GaussianStatistics:
-        """Return the statistics of all images, or of all but one group."""
-        keep = np.ones(len(self.count), np.bool_)
-        product = self.product.sum(axis=0)
-        if without is not None:
-            keep[without] = False
-            product -= self.product[without]
-        n = int(self.count[keep].sum())
-        mean = self.total[keep].sum(axis=0) / n
-        covariance = (product - n * np.outer(mean, mean)) / (n - 1)  # (sum x x^T - n m m^T) / (n - 1)
-        return GaussianStatistics(self.origin + mean, covariance, n)
+    value = distance(len(x), totals.sum(axis=0), product)
+    left_out = [
+        distance(len(x) - len(part), np.delete(totals, g, axis=0).sum(axis=0), product - products[g])
+        for g, part in enumerate(parts)
+    ]
+    return value, np.array(left_out)
