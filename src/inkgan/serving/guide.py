@@ -64,17 +64,11 @@ def _address(path: str, described: Mapping[str, Any], class_names: Sequence[str]
 
 def example_of(path: str, parameters: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> str:
     """Return an address with the example of every parameter that has one, and with one of the model's classes."""
-    query = {}
-    for one in parameters:
-        examples = one["schema"].get("examples")
-        if not examples:
-            continue
-        if one["in"] == "path":
-            name = examples[0] if examples[0] in class_names else class_names[0]
-            path = path.replace(f"{{{one['name']}}}", quote(name, safe=""))
-        else:
-            query[one["name"]] = examples[0]
-    return f"{path}?{urlencode(query)}" if query else path
+    examples = {one["name"]: one["schema"]["examples"][0] for one in parameters if "examples" in one["schema"]}
+    if "{name}" in path:
+        name = examples.pop("name")
+        path = path.replace("{name}", quote(name if name in class_names else class_names[0], safe=""))
+    return f"{path}?{urlencode(examples)}" if examples else path
 
 
 def _row(parameter: Mapping[str, Any]) -> str:
