@@ -11,7 +11,7 @@ from inkgan.data import DataSet, Split
 from inkgan.errors import quantity
 from inkgan.evaluation.feature_training import FeatureRecipe, train_features
 from inkgan.evaluation.features import HALF_WIDTHS, FeatureCard
-from inkgan.evaluation.metrics.intervals import Estimate, binomial
+from inkgan.evaluation.metrics.intervals import Estimate, rate
 from inkgan.evaluation.reference import ImageFeatures, Reference
 from inkgan.evaluation.report import Figure
 from inkgan.evaluation.subject import Sample, draw
@@ -85,5 +85,4 @@ def classification_accuracy(
     """
     card = FeatureCard(name="probe", image_shape=real.image_shape, class_names=real.class_names, widths=HALF_WIDTHS)
     network = train_features(examples, card, replace(SCORE_RECIPE, seed=seed), progress, doing)
-    right = network.probabilities(real.test.images).argmax(1) == real.test.labels
-    return replace(binomial(int(right.sum()), len(right)), n=len(examples))
+    return replace(rate(network.probabilities(real.test.images).argmax(1) == real.test.labels), n=len(examples))

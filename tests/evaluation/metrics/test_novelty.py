@@ -133,7 +133,7 @@ def test_without_a_cell_of_enough_images_all_are_compared_at_once() -> None:
 
 def test_z_is_standard_normal_without_copying(monkeypatch: pytest.MonkeyPatch) -> None:
     share = binomial(1, 120, "exact")
-    monkeypatch.setattr("inkgan.evaluation.metrics.novelty.binomial", lambda *_: share)  # its interval takes long
+    monkeypatch.setattr("inkgan.evaluation.metrics.novelty.rate", lambda *_: share)  # its interval takes long
     source = np.random.default_rng(0)
     cells = np.arange(120) % 3
     z = [

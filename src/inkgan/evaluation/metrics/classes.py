@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inkgan.errors import EvaluationError, quantity
 from inkgan.evaluation.metrics import Float64, Int64
-from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, jackknife, jackknife_of_sums
+from inkgan.evaluation.metrics.intervals import LEVEL, Estimate, Interval, binomial, jackknife, jackknife_of_sums, rate
 
 
 def classifier_score(probabilities: NDArray[Any], rng: np.random.Generator, num_groups: int = 50) -> Estimate:
@@ -126,11 +126,8 @@ def conditional_accuracy(asked: NDArray[Any], predicted: NDArray[Any]) -> tuple[
         intervals.
     """
     right = asked == predicted
-    by_class = {}
-    for c in np.unique(asked).tolist():
-        right_of_class = right[asked == c]
-        by_class[c] = binomial(int(right_of_class.sum()), len(right_of_class))
-    return binomial(int(right.sum()), len(right)), by_class
+    by_class = {c: rate(right[asked == c]) for c in np.unique(asked).tolist()}
+    return rate(right), by_class
 
 
 def diversity(features: NDArray[Any], rng: np.random.Generator, num_groups: int = 10) -> Estimate:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.errors import EvaluationError
@@ -66,6 +67,11 @@ def binomial(successes: int, n: int, method: Literal["wilson", "exact"] = "wilso
     ends = stats.binomtest(successes, n).proportion_ci(LEVEL, method)
     p = successes / n
     return Estimate(p, math.sqrt(p * (1 - p) / n), Interval(float(ends.low), float(ends.high)), n)
+
+
+def rate(hits: NDArray[np.bool_], method: Literal["wilson", "exact"] = "wilson") -> Estimate:
+    """Estimate the share of n independent images, bool [n], that are hits; see :func:`binomial`."""
+    return binomial(int(hits.sum()), len(hits), method)
 
 
 def student(value: float, standard_error: float, freedom: float, n: int) -> Estimate:

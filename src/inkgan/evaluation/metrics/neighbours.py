@@ -26,10 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, require_images
-from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife
+from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife, rate
 from inkgan.images import slices
-
-Booleans = NDArray[np.bool_]
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
 
@@ -131,7 +129,7 @@ def manifold_estimates(
         np.subtract(squared, radii_of_y, out=squared)
         held_by_y[block] = np.minimum.reduceat(squared, starts, axis=1) <= 0  # |x_i - y_j| <= r_k(y_j)
     return {
-        "precision": binomial(int((balls_around > 0).sum()), len(y)),  # 1/m sum_j 1[y_j in some ball of X]
+        "precision": rate(balls_around > 0),  # 1/m sum_j 1[y_j in some ball of X]
         "recall": _share_of_real(held_by_y, len(y)),  # 1/n sum_i 1[x_i in some ball of Y]
         "density": _mean_over_generated(balls_around / k, group),  # 1/(k m) sum_j sum_i 1[y_j in ball of x_i]
         "coverage": _share_of_real(holds_y, len(y)),  # 1/n sum_i 1[some y_j in ball of x_i]
@@ -147,7 +145,7 @@ def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
     return mean
 
 
-def _share_of_real(by_group: Booleans, generated: int) -> Estimate:
+def _share_of_real(by_group: NDArray[np.bool_], generated: int) -> Estimate:
     """Estimate the share of real images that are True for any group of generated ones; ``by_group`` is [n, G]."""
     count = len(by_group)
     found = int(by_group.any(axis=1).sum())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from inkgan.evaluation.metrics import Float32, Float64
-from inkgan.evaluation.metrics.intervals import Estimate, binomial
+from inkgan.evaluation.metrics.intervals import Estimate, rate
 
 _SMALLEST_CELL = 20  # images of each kind, for the copying test within a class
 
@@ -66,8 +66,7 @@ def novelty(
     g, h = (distances.astype(np.float32).astype(np.float64) for distances in (generated, held_out))
     threshold = float(np.quantile(h, expected, method="inverted_cdf"))
     z = copying_z(g, h) if cells is None else _copying_z_by_cell(g, h, *cells)
-    near_copies = binomial(int((g <= threshold).sum()), len(g), "exact")
-    return Novelty(near_copies, binomial(int((h <= threshold).sum()), len(h)), z)
+    return Novelty(rate(g <= threshold, "exact"), rate(h <= threshold), z)
 
 
 def copying_z(generated: Float64, held_out: Float64) -> float:
