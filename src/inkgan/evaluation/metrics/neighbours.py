@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.evaluation.metrics import Float32, Float64, Int64, require_images
-from inkgan.evaluation.metrics.intervals import Estimate, binomial, groups, jackknife, rate
+from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, rate
 from inkgan.images import slices
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
@@ -141,17 +141,16 @@ def _mean_over_generated(values: Float64, group: Int64) -> Estimate:
     total, size = np.bincount(group, values), np.bincount(group)
     mean = jackknife(float(values.mean()), (total.sum() - total) / (len(group) - size), len(values))
     if not values.any():  # the share of images in balls may be above 0; a real one there adds about 1 to the density
-        return replace(mean, interval=binomial(0, len(values), "exact").interval)
+        return replace(mean, interval=rate(values > 0, "exact").interval)
     return mean
 
 
 def _share_of_real(by_group: NDArray[np.bool_], generated: int) -> Estimate:
     """Estimate the share of real images that are True for any group of generated ones; ``by_group`` is [n, G]."""
-    count = len(by_group)
-    found = int(by_group.any(axis=1).sum())
+    share = rate(np.logical_or.reduce(by_group, axis=1), "exact")
     by_other_groups = by_group.sum(axis=1, keepdims=True) - by_group
     left_out = (by_other_groups > 0).mean(axis=0)
-    share = jackknife(found / count, left_out, generated)
+    estimate = jackknife(share.value, left_out, generated)
     if np.ptp(left_out) == 0:  # other samples would not all give exactly this
-        return replace(share, interval=binomial(found, count, "exact").interval)
-    return share
+        return replace(estimate, interval=share.interval)
+    return estimate
