@@ -213,18 +213,16 @@ def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Es
         progress("floor", 0.0)
         found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
         if reference.statistics is not None:
-            found["class_total_variation"] = _with_chance(
-                found["class_total_variation"], images.predicted, reference.statistics.proportions
-            )
+            found["class_total_variation"] = _variation_with_chance(images.predicted, reference.statistics.proportions)
         return found
 
     return reference.cached(f"floors-n{n}-of{len(FIGURE_KINDS)}", _FLOORS_VERSION, compute)
 
 
-def _with_chance(variation: Estimate, predicted: Labels, proportions: Float64) -> Estimate:
-    """Return a total variation, which is mostly chance, with the interval of samples with the data's proportions."""
-    rng = np.random.default_rng(REAL_SEED)
-    chance = class_balance(predicted, proportions, rng).chance_total_variation
+def _variation_with_chance(predicted: Labels, proportions: Float64) -> Estimate:
+    """Return the total variation, which is mostly chance, with the interval of samples with the data's proportions."""
+    balance = class_balance(predicted, proportions, np.random.default_rng(REAL_SEED))
+    variation, chance = balance.total_variation, balance.chance_total_variation
     low, high = min(chance.low, variation.value), max(chance.high, variation.value)
     return replace(variation, interval=replace(chance, low=low, high=high))
 
