@@ -96,14 +96,10 @@ def class_balance(labels: NDArray[Any], p: Float64, rng: np.random.Generator, re
 def _covered(counts: Int64, p: Float64) -> Estimate:
     """Return the number of classes with at least a tenth of their share; its interval uses Wilson's for each share."""
     n = int(counts.sum())
-    shares = [binomial(int(count), n).interval for count in counts]
-
-    def reach_a_tenth(q: Float64) -> float:
-        return float((q >= 0.1 * p).sum())
-
-    surely = reach_a_tenth(np.array([share.low for share in shares]))
-    possibly = reach_a_tenth(np.array([share.high for share in shares]))
-    return Estimate(reach_a_tenth(counts / n), 0.0, Interval(surely, possibly), n)
+    estimates = [binomial(int(count), n) for count in counts]
+    shares = np.array([(one.interval.low, one.value, one.interval.high) for one in estimates])  # [K, 3]
+    surely, covered, possibly = (shares >= 0.1 * p[:, None]).sum(axis=0, dtype=np.float64).tolist()
+    return Estimate(covered, 0.0, Interval(surely, possibly), n)
 
 
 def _total_variation(q: Float64, p: Float64) -> Float64:
