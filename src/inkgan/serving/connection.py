@@ -39,7 +39,7 @@ CUT = "cut"
 class Connection(H11Protocol):
     """A uvicorn connection with limits."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    _deadline: asyncio.TimerHandle  # of a request's head; cancelled while a request is answered
     _end_of_sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -48,17 +48,20 @@ class Connection(H11Protocol):
         self.app_state = {**self.app_state, CUT: transport.abort}
         if len(self.connections) > MOST_CONNECTIONS:
             self._end(unavailable("too many connections."))
-        self._watch()
+        self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Receive a part of a request; the clock runs until its head is complete."""
+        """Receive a part of a request; the clock runs only while a request is awaited."""
         super().data_received(data)
-        self._watch()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._deadline.cancel()
+        elif self._deadline.cancelled():
+            self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
         super().connection_lost(exc)
-        self._stop_clock()
+        self._deadline.cancel()
         if self._end_of_sending is not None:
             self._end_of_sending.cancel()
 
@@ -78,21 +81,9 @@ class Connection(H11Protocol):
             line = f"this is not a valid HTTP request: {shown(str(error or msg))}."
         self._end(error_response(400, line))
 
-    def _watch(self) -> None:
-        """Run the clock only while a request is awaited."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_clock()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.abort)
-
     def _give_up_sending(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
-
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     def _end(self, answer: Response) -> None:
         """Answer in place of the application, and close the connection."""
