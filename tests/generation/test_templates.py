@@ -125,7 +125,7 @@ def test_around_fields(codes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert texts("2026-d", 1) == ["2026-d"]
     assert Templates(["2026", "{choice: codes.txt}"]).files == [Path("codes.txt")]
     monkeypatch.chdir("/")
-    assert read_template("{choice:codes.txt}-{choice:codes.txt}", codes.parent).files == [codes, codes]
+    assert read_template("{choice:codes.txt}-{choice:codes.txt}", codes.parent).files == (codes, codes)
 
 
 def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:

@@ -39,17 +39,17 @@ _AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",",
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a template.
+    """A part of a template, or a whole one.
 
     Attributes:
-        draw: draws its text.
+        text: draws its text.
         longest: the most characters that the text can have.
-        file: the file that the text comes from, if there is one.
+        files: the files that the text comes from.
     """
 
-    draw: Callable[[np.random.Generator], str]
+    text: Callable[[np.random.Generator], str]
     longest: int
-    file: Path | None = None
+    files: tuple[Path, ...] = ()
 
 
 def field(name: str, argument: str, source: str, folder: Path) -> Piece:
@@ -179,7 +179,7 @@ def _choice(argument: str, folder: Path) -> Piece:
     lines = TextFile(file)
     longest = max(map(len, lines))
     texts = np.fromiter(lines, f"S{longest}", lines.count)  # a list of strings would be many times as large
-    return Piece(lambda draws: str(texts[draws.integers(len(texts))], "ascii"), longest, file)
+    return Piece(lambda draws: str(texts[draws.integers(len(texts))], "ascii"), longest, (file,))
 
 
 def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +69,11 @@ class Mixture:
         self.files = [path, *(file for template in self._templates for file in template.files)]
         cumulative = np.cumsum([text.weight for text in file.texts])
         self._cumulative = cumulative / cumulative[-1]
-        for template in self._templates:
+        for one, template in zip(file.texts, self._templates, strict=True):
             draws = rng(0, Stream.TEXT, 0)
             if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
                 length = f"{self._shortest} to {self._longest} characters"
-                raise ConfigError(f"{as_given(template.source)} makes no text of {length}. Change it, or `lengths`.")
+                raise ConfigError(f"{as_given(one.template)} makes no text of {length}. Change it, or `lengths`.")
 
     def text(self, seed: int, index: int) -> str:
         """Return the text of an image; it depends on the seed and the image's number."""
@@ -115,35 +114,8 @@ def read_texts(source: str | Path) -> TextFile | Mixture:
         raise ConfigError(f"{shown(path)}: {error}") from None
 
 
-@dataclass(frozen=True)
-class Template:
-    """A parsed template.
-
-    Attributes:
-        source: the text that was parsed.
-        pieces: its parts, from left to right.
-    """
-
-    source: str
-    pieces: tuple[Piece, ...]
-
-    @property
-    def longest(self) -> int:
-        """The most characters that a text of this template can have."""
-        return sum(piece.longest for piece in self.pieces)
-
-    @property
-    def files(self) -> list[Path]:
-        """The files that its choices come from."""
-        return [piece.file for piece in self.pieces if piece.file is not None]
-
-    def text(self, draws: np.random.Generator) -> str:
-        """Fill the fields from left to right."""
-        return "".join(piece.draw(draws) for piece in self.pieces)
-
-
-def read_template(source: str, folder: Path = Path()) -> Template:
-    """Parse a template.
+def read_template(source: str, folder: Path = Path()) -> Piece:
+    """Parse a template: a piece that fills the fields from left to right.
 
     Args:
         source: characters that can be written, ``d`` for any digit, and fields (see ``inkgan help writing``).
@@ -154,21 +126,19 @@ def read_template(source: str, folder: Path = Path()) -> Template:
             could be longer than 64 characters. The message says what is allowed.
     """
     if not isinstance(source, str) or not {"{", "}"} & set(source):
-        return Template(source, (_literal(valid_text(source), source),))
+        return _literal(valid_text(source), source)
     if {"{", "}"} & set(_FIELD.sub("", source)):
         raise ConfigError(f"{as_given(source)} has an unmatched brace. A field looks like {{int:1..9999}}.")
-    pieces = []
-    end = 0
-    for match in _FIELD.finditer(source):
-        pieces.append(_literal(source[end : match.start()], source))
-        pieces.append(field(match[1].strip(), match[2] or "", source, folder))
-        end = match.end()
-    pieces.append(_literal(source[end:], source))
-    template = Template(source, tuple(piece for piece in pieces if piece.longest))
-    if template.longest > LONGEST_TEXT:
-        count = f"{template.longest} characters"
+    literal, *rest = _FIELD.split(source)  # a text, and then by turns a field's name, its argument and a text
+    pieces = [_literal(literal, source)]
+    for name, argument, literal in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        pieces += [field(name.strip(), argument or "", source, folder), _literal(literal, source)]
+    longest = sum(piece.longest for piece in pieces)
+    if longest > LONGEST_TEXT:
+        count = f"{longest} characters"
         raise ConfigError(f"{as_given(source)} can make texts of {count}. A text has at most {LONGEST_TEXT}.")
-    return template
+    files = tuple(file for piece in pieces for file in piece.files)
+    return Piece(lambda draws: "".join(piece.text(draws) for piece in pieces), longest, files)
 
 
 def _literal(text: str, source: str) -> Piece:
