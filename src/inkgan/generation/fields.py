@@ -217,10 +217,9 @@ def _day(text: str) -> datetime:
 
 
 def _second(text: str) -> datetime:
-    if _MOMENT.fullmatch(text):
-        with suppress(ValueError):
-            return datetime.combine(date.min, time.fromisoformat(text))
-    raise ConfigError(f"{as_given(text)} is not a time. Write times of the range like 08:00 or 23:59:59.")
+    if not _MOMENT.fullmatch(text):
+        raise ConfigError(f"{as_given(text)} is not a time. Write times of the range like 08:00 or 23:59:59.")
+    return datetime.combine(date.min, time.fromisoformat(text))
 
 
 def _cents(text: str) -> int:
