@@ -19,7 +19,7 @@ from inkgan.files import (
     Progress,
     atomic_write,
     fsync,
-    is_file,
+    is_regular,
     no_progress,
     one_at_a_time,
     output_errors,
@@ -308,10 +308,9 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
     """Whether the file ``beside`` holds the labels of the picture at ``path``, going by the digest in the picture."""
     from PIL import Image
 
-    # Path.is_symlink raises an error for a name that is too long, as that of the labels may be.
-    if os.path.islink(beside) or not is_file(beside) or not path.is_file():  # noqa: PTH114
-        return False
-    try:
+    try:  # the name of the labels may be too long for the disk
+        if not is_regular(beside):
+            return False
         with Image.open(path, formats=["PNG"]) as picture:
             digest = picture.info.get(_LABELS_DIGEST)
         return bool(hashlib.sha256(beside.read_bytes()).hexdigest() == digest)
