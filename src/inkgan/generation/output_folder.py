@@ -39,8 +39,8 @@ _LARGEST_MANIFEST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
 
-#: A file's name in the folder, with / after a subfolder, and its SHA-256.
-Entry = tuple[str, str]
+#: The SHA-256 of files by their names in the folder, with / after a subfolder.
+Digests = dict[str, str]
 
 
 class OutputFolder:
@@ -102,32 +102,31 @@ class OutputFolder:
                 "inkgan wrote there, or name another folder."
             )
 
-    def _earlier_files(self) -> tuple[list[Entry], list[str]]:
+    def _earlier_files(self) -> tuple[Digests, set[str]]:
         """Return the files of earlier writes that are unchanged, and the names of those that were changed."""
-        same: dict[Entry, None] = {}  # after a write that was killed, the list can name a file twice
-        changed: list[str] = []
+        unchanged: Digests = {}
+        changed: set[str] = set()
         for name, digest in _read_manifest(self._path):
             file = self._path / name
             subfolder_is_link = file.parent != self._path and file.parent.is_symlink()
             if subfolder_is_link or file.is_symlink() or not file.is_file():
                 continue
             if sha256_of(file) == digest:
-                same[name, digest] = None
+                unchanged[name] = digest
             else:
-                changed.append(name)
-        return list(same), sorted(set(changed) - {name for name, _ in same})
+                changed.add(name)
+        return unchanged, changed - unchanged.keys()  # after a write that was killed, the list can name a file twice
 
-    def _refuse_to_replace_others(self, unchanged: Sequence[Entry]) -> None:
+    def _refuse_to_replace_others(self, unchanged: Digests) -> None:
         """Refuse if a new file or its subfolder would replace anything but unchanged files of earlier writes."""
         if not _holds_files(self._path):  # to look for a million names would take seconds
             return
-        ours = {name for name, _ in unchanged}
         for folder in sorted({name.rpartition("/")[0] for name in self._names} - {""}):
             place = self._path / folder
             if place.is_symlink() or (place.exists() and not place.is_dir()):
                 raise OutputError(f"{shown(place)} is a link or a file, not a folder of images. Name another folder.")
         for name in self._names:
-            if name not in ours and os.path.lexists(self._path / name):
+            if name not in unchanged and os.path.lexists(self._path / name):
                 file = shown(self._path / name)
                 raise OutputError(f"{file} was not written by inkgan, or was changed since. Name another folder.")
 
@@ -135,34 +134,30 @@ class OutputFolder:
         """Put the new files in the place of those of earlier writes; on any error, put everything back."""
         old, changed = self._earlier_files()
         self._refuse_to_replace_others(old)
-        entries = _entries(new)
-        _write_manifest(self._path, [*old, *entries])  # if this process is killed now, the next write knows them all
-        moves = [(self._path / name, aside / name) for name, _ in old]
-        moves += [(new / name, self._path / name) for name, _ in entries]
+        made = _digests_in(new)
+        _write_manifest(self._path, old, made)  # if this process is killed now, the next write knows them all
+        moves = [(self._path / name, aside / name) for name in old]
+        moves += [(new / name, self._path / name) for name in made]
         try:
             with output_errors(self._path):
                 for source, target in moves:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     source.replace(target)
-                _write_manifest(self._path, entries)
+                _write_manifest(self._path, made)
         except BaseException as error:
             self._move_back(moves, aside, old, error)
             raise
         shutil.rmtree(aside, ignore_errors=True)
-        for folder in {(self._path / name).parent for name, _ in old} - {self._path}:
-            with contextlib.suppress(OSError):  # the user's files are in it
-                folder.rmdir()
+        _remove_if_empty({(self._path / name).parent for name in old} - {self._path})
         if changed:
             warnings.warn(
-                f"what inkgan wrote in {shown(self._path)} and was changed since is kept: {listed(changed, 3)} "
+                f"what inkgan wrote in {shown(self._path)} and was changed since is kept: {listed(sorted(changed), 3)} "
                 f"({len(changed)} in all).",
                 InkganWarning,
                 stacklevel=4,
             )
 
-    def _move_back(
-        self, moves: Sequence[tuple[Path, Path]], aside: Path, old: Sequence[Entry], error: BaseException
-    ) -> None:
+    def _move_back(self, moves: Sequence[tuple[Path, Path]], aside: Path, old: Digests, error: BaseException) -> None:
         """Undo those of the moves that were made.
 
         Raises:
@@ -179,9 +174,7 @@ class OutputFolder:
                 f"{first} Putting the old files back failed, too: {reason_of(second)}. They are in {printable(aside)} "
                 "until the next write."
             ) from second
-        for folder in {(self._path / name).parent for name in self._names} - {self._path}:
-            with contextlib.suppress(OSError):  # it was there before, with files
-                folder.rmdir()
+        _remove_if_empty({(self._path / name).parent for name in self._names} - {self._path})
         with contextlib.suppress(OSError, OutputError):  # a list does no harm if it names files that are gone
             if old:
                 _write_manifest(self._path, old)
@@ -227,10 +220,15 @@ def _remove_empty_on_error(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_if_empty(missing)
         raise
+
+
+def _remove_if_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that are empty; the others have files in them that were there before, or the user's."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _remove_unless_it_holds_old_files(temporary: Path) -> None:
@@ -242,7 +240,7 @@ def _remove_unless_it_holds_old_files(temporary: Path) -> None:
 
 def _appears(new: Path, path: Path) -> bool:
     """Give a new folder its place, with a manifest; False if another process made a folder there at this moment."""
-    _write_manifest(new, _entries(new))
+    _write_manifest(new, _digests_in(new))
     try:
         new.rename(path)
     except OSError:
@@ -260,18 +258,19 @@ def _holds_files(folder: Path) -> bool:
     )
 
 
-def _entries(folder: Path) -> list[Entry]:
-    """Return the name and SHA-256 of every file below a folder."""
+def _digests_in(folder: Path) -> Digests:
+    """Return the SHA-256 of every file below a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path.relative_to(folder).as_posix(), sha256_of(path)) for path in files]
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def _write_manifest(folder: Path, entries: Sequence[Entry]) -> None:
-    write_bytes(folder / MANIFEST, (json.dumps({"what": _WHAT, "files": entries}) + "\n").encode())
+def _write_manifest(folder: Path, *digests: Digests) -> None:
+    files = [entry for some in digests for entry in some.items()]
+    write_bytes(folder / MANIFEST, (json.dumps({"what": _WHAT, "files": files}) + "\n").encode())
 
 
-def _read_manifest(folder: Path) -> list[Entry]:
-    """Return the entries of a folder's manifest; none if it has no manifest.
+def _read_manifest(folder: Path) -> list[tuple[str, str]]:
+    """Return the names and digests in a folder's manifest; none if it has no manifest.
 
     Raises:
         OutputError: inkgan cannot have written it.
