@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack
 
@@ -44,8 +44,8 @@ from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 Background = Literal["white", "transparent"]
 BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
-#: A text, the seed, and the number of the writer.
-_Line = tuple[str, SupportsIndex, SupportsIndex]
+#: A line, which is a text and the number of its writer, and its seed.
+_SeededLine = tuple[tuple[str, SupportsIndex], SupportsIndex]
 
 HEIGHTS = (24, 512)
 STEEPEST = 45.0
@@ -203,7 +203,7 @@ def write(
         InkganWarning: a digit is less legible than was asked for, although it was drawn again.
     """
     checked = CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
-    written = _written([(text, seed, writer)], load_for_writing(model), checked)
+    written = _written([((text, writer), seed)], load_for_writing(model), checked)
     _warn_of_illegible(written, checked.legible)
     return written[0]
 
@@ -241,8 +241,7 @@ def write_batch(
     if len(seeds) != len(lines):
         given = f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}"
         raise ConfigError(f"{given}: give one for all, or one for each.")
-    seeded = [_seeded(line, line_seed) for line, line_seed in zip(lines, seeds, strict=True)]
-    written = _written(seeded, generator, checked) if seeded else []
+    written = _written(list(zip(lines, seeds, strict=True)), generator, checked) if seeds else []
     _warn_of_illegible(written, checked.legible)
     return written
 
@@ -267,7 +266,7 @@ def in_batches(
         CheckpointError: as in :func:`write`, at once.
     """
     checked = _checked(options)
-    return _in_batches((_seeded(line, seed) for line in lines), load_for_writing(model), checked)
+    return _in_batches(zip(lines, repeat(seed)), load_for_writing(model), checked)
 
 
 def _checked(options: WritingOptions) -> CheckedOptions:
@@ -278,28 +277,18 @@ def _checked(options: WritingOptions) -> CheckedOptions:
     return CheckedOptions(**options)  # type: ignore[arg-type]  # checked inside
 
 
-def _seeded(line: tuple[str, SupportsIndex], seed: SupportsIndex) -> _Line:
-    try:
-        text, writer = line
-    except (TypeError, ValueError):
-        needed = "Give a text and the number of its writer, such as ('2026', 0)"
-        raise ConfigError(f"{as_given(line)} is not a line. {needed}.") from None
-    return text, seed, writer
-
-
-def _in_batches(lines: Iterator[_Line], generator: Generator, options: CheckedOptions) -> Iterator[Writing]:
+def _in_batches(lines: Iterator[_SeededLine], generator: Generator, options: CheckedOptions) -> Iterator[Writing]:
     warned = False
     while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
         written = _written(batch, generator, options)
-        if not warned:
-            warned = _warn_of_illegible(written, options.legible)
+        warned = warned or _warn_of_illegible(written, options.legible)
         yield from written
 
 
 @np.errstate(under="ignore")  # a notebook may have made it an error
-def _written(lines: Sequence[_Line], generator: Generator, options: CheckedOptions) -> list[Writing]:
+def _written(lines: Sequence[_SeededLine], generator: Generator, options: CheckedOptions) -> list[Writing]:
     """Check one line or more and write them; see :func:`write_batch`."""
-    plans = [_planned(*line, generator.latent_dim, options.style) for line in lines]
+    plans = [_planned(line, seed, generator.latent_dim, options.style) for line, seed in lines]
     clean = _on_clean_paper(plans, generator, options)
     if options.look == LOOKS["clean"]:
         return clean
@@ -349,8 +338,13 @@ class _Plan:
     gaps: NDArray[np.float64]
 
 
-def _planned(text: str, seed: SupportsIndex, writer: SupportsIndex, latent_dim: int, style: float) -> _Plan:
+def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: int, style: float) -> _Plan:
     """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
+    try:
+        text, writer = line
+    except (TypeError, ValueError):
+        needed = "Give a text and the number of its writer, such as ('2026', 0)"
+        raise ConfigError(f"{as_given(line)} is not a line. {needed}.") from None
     valid_text(text)
     writer = whole_number(writer, "there is no writer {}. Writers are numbered from 0 to 2^63 - 1.", 0, LARGEST_SEED)
     seed = valid_seed(seed)
