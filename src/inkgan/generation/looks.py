@@ -187,10 +187,9 @@ def _is_colour(name: str) -> bool:
     return name in COLOURS or re.fullmatch("#[0-9a-fA-F]{6}", name) is not None
 
 
-def rgb(colour: str) -> tuple[int, int, int]:
+def rgb(colour: str) -> tuple[int, ...]:
     """Return red, green and blue of a colour, 0 to 255."""
-    number = int(COLOURS.get(colour, colour)[1:], 16)
-    return (number >> 16, number >> 8 & 255, number & 255)
+    return tuple(bytes.fromhex(COLOURS.get(colour, colour)[1:]))
 
 
 _SCAN = Look(
