@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, SupportsFloat, SupportsIndex
+from typing import Any, Literal, SupportsFloat, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,6 @@ from inkgan.seeds import Stream, latents, valid_seed
 #: The statistics of batch normalisation when sampling: ``standing`` ones make each image independent; ``batch`` takes
 #: those of all images drawn together, as the tutorial's own graph does.
 Statistics = Literal["standing", "batch"]
-STATISTICS: tuple[Statistics, ...] = ("standing", "batch")
 
 #: The most images in one call, about 800 MB.
 LARGEST_SAMPLE = 1_000_000
@@ -178,7 +177,7 @@ class Model:
             ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
         """
         require_function(progress, "progress", "doing", "done")
-        statistics = one_of(statistics, "statistics", STATISTICS)
+        statistics = one_of(statistics, "statistics", get_args(Statistics))
         n = _valid_count(n)
         indices = self.labels_for(n, labels)
         seed = valid_seed(seed)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ from inkgan.images import Images, picture_of, png_bytes
 from inkgan.seeds import LARGEST_SEED, Stream, rng, valid_seed
 
 Background = Literal["white", "transparent"]
-BACKGROUNDS: tuple[Background, ...] = ("white", "transparent")
 
 #: A line, which is a text and the number of its writer, and its seed.
 _SeededLine = tuple[tuple[str, SupportsIndex], SupportsIndex]
@@ -91,7 +90,7 @@ class CheckedOptions:
         self.slant = number_between(self.slant, _SLANT_COMPLAINT, -STEEPEST, STEEPEST)
         self.height = whole_number(self.height, _HEIGHT_COMPLAINT, *HEIGHTS)
         self.legible = valid_legible(self.legible)
-        self.background = one_of(self.background, "background", BACKGROUNDS)
+        self.background = one_of(self.background, "background", get_args(Background))
         self.look = look_of(self.look, background=self.background)
 
 
