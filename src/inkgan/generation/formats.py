@@ -120,10 +120,7 @@ def lmdb(stem: str, writings: Iterable[Writing]) -> Files:
         folder = temporary_folder(place)
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
-            with (
-                library.open(str(folder), map_size=size, sync=False) as database,
-                database.begin(write=True) as transaction,
-            ):
+            with library.open(str(folder), map_size=size, sync=False) as env, env.begin(write=True) as transaction:
                 for key, value in sorted(entries.items()):
                     transaction.put(key, value)
         except library.Error as error:  # of its own kind, also for those of the system
