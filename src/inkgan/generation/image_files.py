@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -308,14 +308,13 @@ def _wrote_beside(path: Path, beside: Path) -> bool:
     """Whether the file ``beside`` holds the labels of the picture at ``path``, going by the digest in the picture."""
     from PIL import Image
 
-    try:  # the name of the labels may be too long for the disk
-        if not is_regular(beside):
-            return False
-        with Image.open(path, formats=["PNG"]) as picture:
-            digest = picture.info.get(_LABELS_DIGEST)
-        return bool(hashlib.sha256(beside.read_bytes()).hexdigest() == digest)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
+    # The name of the labels may be too long for the disk, and any other file may be at the place of the picture.
+    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        if is_regular(beside):
+            with Image.open(path, formats=["PNG"]) as picture:
+                digest = picture.info.get(_LABELS_DIGEST)
+            return bool(hashlib.sha256(beside.read_bytes()).hexdigest() == digest)
+    return False
 
 
 def _writing_arrays(writings: Iterable[Writing], count: int, out: Path, *, labels: bool) -> dict[str, NDArray[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -174,13 +175,11 @@ def _range(given: Any) -> Range:
     ends = given if isinstance(given, list | tuple) else [given]
     if isinstance(given, str):
         ends = given.split("..")
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         numbers = [math.nan if isinstance(end, bool) else float(end) for end in ends]
-    except (TypeError, ValueError, OverflowError):
-        numbers = []
-    if len(numbers) not in {1, 2}:
-        return (math.nan, math.nan)
-    return (numbers[0], numbers[-1])
+        if len(numbers) in {1, 2}:
+            return (numbers[0], numbers[-1])
+    return (math.nan, math.nan)
 
 
 def _is_colour(name: str) -> bool:

@@ -278,15 +278,12 @@ def _read_manifest(folder: Path) -> list[tuple[str, str]]:
     path = folder / MANIFEST
     if not os.path.lexists(path):
         return []
-    try:
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         files = from_json(read_regular(path, _LARGEST_MANIFEST))["files"]
         entries = [(str(name), str(digest)) for name, digest in files]
-        is_ours = not path.is_symlink() and all(_stays_inside(name) for name, _ in entries)
-    except (OSError, ValueError, LookupError, TypeError):
-        is_ours = False
-    if not is_ours:
-        raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
-    return entries
+        if not path.is_symlink() and all(_stays_inside(name) for name, _ in entries):
+            return entries
+    raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
 
 
 def _stays_inside(name: str) -> bool:

@@ -306,10 +306,8 @@ def _write_missing(files: Files, out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read the manifest of a data set."""
-    manifest: Any = None
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it cannot be read, is no JSON, or is no table
         manifest = from_json(read_regular(path, _LARGEST_MANIFEST))
-    if isinstance(manifest, dict):
         tables = [manifest.get("look", {}), *map(manifest.get, ("spec", "digests", "versions"))]
         if all(isinstance(table, dict) for table in tables):
             return manifest
