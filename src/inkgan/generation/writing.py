@@ -21,17 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import (
-    ConfigError,
-    InkganWarning,
-    as_given,
-    number_between,
-    one_of,
-    quantity,
-    shown,
-    unknown,
-    whole_number,
-)
+from inkgan.errors import ConfigError, InkganWarning, as_given, number_between, one_of, quantity, unknown, whole_number
 from inkgan.generation import ink
 from inkgan.generation.hands import DEFAULT_MODEL, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
 from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
@@ -302,7 +292,7 @@ def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
         for character, probability in zip(writing.text, writing.probabilities, strict=False):
             if probability is not None and probability < legible:
                 warnings.warn(
-                    f"the {character} in {shown(writing.text)} is read with a probability of {probability:.4f} only, "
+                    f"the {character} in {writing.text} is read with a probability of {probability:.4f} only, "
                     "the best of all that were drawn. Labels have the probability of each digit; a lower --legible "
                     "(legible=) accepts more digits.",
                     InkganWarning,
