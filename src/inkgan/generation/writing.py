@@ -277,7 +277,7 @@ def _in_batches(lines: Iterator[_SeededLine], generator: Generator, options: Che
 @np.errstate(under="ignore")  # a notebook may have made it an error
 def _written(lines: Sequence[_SeededLine], generator: Generator, options: CheckedOptions) -> list[Writing]:
     """Check one line or more and write them; see :func:`write_batch`."""
-    plans = [_planned(line, seed, generator.latent_dim, options.style) for line, seed in lines]
+    plans = [_planned(line, seed, generator.latent_dim, options.style, options.look) for line, seed in lines]
     clean = _on_clean_paper(plans, generator, options)
     if options.look == LOOKS["clean"]:
         return clean
@@ -312,9 +312,12 @@ class _Plan:
         writer: the number of the writer; the choices depend on it as well.
         hand: the writer's latent [D].
         others: a latent for each digit [N, D]; the digit's own latent lies between the hand's and this one.
+        variety: the factor of the latents.
+        moves: the elastic distortion of each digit [N, 2, 7, 7]; None if the look has none.
         jitter: the rotation, change of size and shift of each digit [N, 3].
         strokes: the strokes of each separator, in heights of a digit.
         gaps: the gap before each character [K], in heights of a digit.
+        places: the place of each character in the room that its cell leaves it [K]; None if the look has no cells.
     """
 
     text: str
@@ -322,12 +325,15 @@ class _Plan:
     writer: int
     hand: Latent
     others: Latent
+    variety: float
+    moves: NDArray[np.float64] | None
     jitter: NDArray[np.float64]
     strokes: list[NDArray[np.float64]]
     gaps: NDArray[np.float64]
+    places: NDArray[np.float64] | None
 
 
-def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: int, style: float) -> _Plan:
+def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: int, style: float, look: Look) -> _Plan:
     """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
     try:
         text, writer = line
@@ -350,17 +356,31 @@ def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: i
             straight = np.array(ink.STROKES[character])
             strokes.append(straight + 0.03 * loose * np.clip(draws.standard_normal(straight.shape), -2, 2))
     gaps = gap * np.exp(0.5 * style * draws.standard_normal(len(text)))
+    gaps += rng(seed, Stream.GAPS, writer).uniform(*look.gap)
     is_digit = [character in DIGITS for character in text]
-    return _Plan(text, seed, writer, hand, others[is_digit], jitter[is_digit], strokes, gaps)
+    # Most looks do without these, and generators of random numbers take time.
+    least, most = look.variety
+    variety = rng(seed, Stream.VARIETY, writer).uniform(least, most) if least < most else least
+    moves: NDArray[np.float64] | None = None
+    if look.elastic != (0, 0):
+        elastic = rng(seed, Stream.ELASTIC, writer)
+        moves = elastic.uniform(*look.elastic) * elastic.standard_normal((sum(is_digit), *ink.MOVES))
+    places = rng(seed, Stream.CELLS, writer).uniform(0.3, 0.7, len(text)) if look.form == "cells" else None
+    return _Plan(text, seed, writer, hand, others[is_digit], variety, moves, jitter[is_digit], strokes, gaps, places)
 
 
 def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: CheckedOptions) -> list[Writing]:
     """Draw, distort, space and compose the characters of planned lines."""
     line = ink.Line(options.height, baseline=0.78 * options.height, size=0.58 * options.height)
     digits, pens = _draw_digits(plans, generator, options)
-    images = _distorted(plans, digits.images, options.look)
+    moves = [plan.moves for plan in plans if plan.moves is not None]
+    images = ink.distorted(digits.images, np.concatenate(moves)) if moves else digits.images
     strips = _characters(plans, images, pens, line, float(np.tan(np.radians(options.slant))))
-    placements = _placed(plans, strips, line, options.look)
+    if places := [plan.places for plan in plans if plan.places is not None]:
+        placements = in_cells(strips, line, places)
+    else:
+        gaps = [plan.gaps * line.size for plan in plans]
+        placements = side_by_side([plan.text for plan in plans], strips, line, gaps)
     unread: list[tuple[float | None, ...]] = [()] * len(plans)
     probabilities = factors = unread
     if options.legible:
@@ -382,10 +402,7 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: CheckedO
         return ink.without_specks(np.asarray(generator.draw(latents, labels)))
 
     hands = np.array([plan.hand for plan in plans])
-    low, high = options.look.variety
-    varieties = np.full((len(plans), 1), low, np.float32)
-    if low < high:  # usually they are equal, and a generator of random numbers for each line takes time
-        varieties[:, 0] = [rng(plan.seed, Stream.VARIETY, plan.writer).uniform(low, high) for plan in plans]
+    varieties = np.array([[plan.variety] for plan in plans], np.float32)
     counts = [len(plan.others) for plan in plans]
     others = np.concatenate([plan.others for plan in plans])
     latents = slerp(np.repeat(hands, counts, 0), others, options.style) * np.repeat(varieties, counts, 0)
@@ -399,18 +416,6 @@ def _draw_digits(plans: Sequence[_Plan], generator: Generator, options: CheckedO
     images = draw(np.vstack([latents, pen_latents]), labels)
     own, pens = np.split(images, [len(digits)])
     return made_legible(draw, own, latents, labels[: len(digits)], digits, options.legible), pens
-
-
-def _distorted(plans: Sequence[_Plan], images: Images, look: Look) -> Images:
-    """Distort the digits of each line by the knob ``elastic`` of the look."""
-    if look.elastic == (0, 0):
-        return images
-    moves = []
-    for plan in plans:
-        draws = rng(plan.seed, Stream.ELASTIC, plan.writer)
-        amount = draws.uniform(*look.elastic)
-        moves.append(amount * draws.standard_normal((len(plan.others), *ink.MOVES)))
-    return ink.distorted(images, np.concatenate(moves))
 
 
 def _characters(
@@ -450,18 +455,6 @@ def _pens(images: Images) -> list[tuple[float, float]]:
         upright = min(max(ink.lean_of(one), -0.5), 0.5)  # a 1 with a flag seems to lean more than its writer does
         pens.append((width / _PEN_LINE.size, upright))
     return pens
-
-
-def _placed(
-    plans: Sequence[_Plan], strips: Sequence[Sequence[ink.Strip]], line: ink.Line, look: Look
-) -> list[Placement]:
-    """Place the characters of each line by its plan and the look."""
-    if look.form == "cells":
-        places = [rng(plan.seed, Stream.CELLS, plan.writer).uniform(0.3, 0.7, len(plan.text)) for plan in plans]
-        return in_cells(strips, line, places)
-    wider = [rng(plan.seed, Stream.GAPS, plan.writer).uniform(*look.gap) for plan in plans]
-    gaps = [(plan.gaps + more) * line.size for plan, more in zip(plans, wider, strict=True)]
-    return side_by_side([plan.text for plan in plans], strips, line, gaps)
 
 
 def _page(strips: Sequence[ink.Strip], placement: Placement) -> Images:
