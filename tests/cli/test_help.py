@@ -16,9 +16,9 @@ from documents import ROOT
 from inkgan.cli import app, run
 from inkgan.errors import ConfigError
 from inkgan.evaluation.report import FIGURE_KINDS
-from inkgan.generation.fields import field
 from inkgan.generation.formats import FORMATS
 from inkgan.generation.looks import FORMS, KNOBS, LIMITS, LOOKS
+from inkgan.generation.templates import field
 from inkgan.training.doctor.rules import RULES
 
 _TOPICS = Path(inkgan.cli.__file__).parent / "topics"

@@ -2,31 +2,66 @@
 
 Text i depends on its source, the seed and i alone. The fields of a template, such as ``{date:%d.%m.%Y}`` and
 ``{int:1..9999}``, are filled at random. A template is parsed once, into pieces. A piece is a fixed text, or a field
-(:mod:`inkgan.generation.fields`) that draws its text; the grammar is::
+that draws its text; the grammar of templates, and of most arguments of fields, is::
 
     template  =  (literal | "{" name [":" argument] "}")*
+    argument  =  [format] [" in "] [first ".." last]
 
 All errors are raised when the template is parsed, so that drawing cannot fail.
+
+To add a field, write a function from its argument to a :class:`Piece`, and name it in :func:`field`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from inkgan.errors import ConfigError, as_given, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.files import read_toml
-from inkgan.generation.fields import Piece, field
 from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 from inkgan.seeds import Stream, rng
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 #: How often a template of a mixture is filled to find out whether it can make a text of the lengths that are wanted.
 _ATTEMPTS = 1000
+
+_DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
+# ISO 8601 has other forms, too, which Python reads: 20261130, 0800, 08:00+02:00.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")  # Python 3.14 reads 24:00 as midnight
+_NUMBER = re.compile(r"[0-9]{1,64}")  # Python refuses to read a number of more than 4,300 digits
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
+_LARGEST_INTEGER = 10**15
+
+#: The directives of strftime for dates and for times; a minus leaves out the leading zero.
+_DATE_DIRECTIVES = ("%Y", "%y", "%m", "%-m", "%d", "%-d", "%j")
+_TIME_DIRECTIVES = ("%H", "%-H", "%I", "%-I", "%M", "%S")
+#: The formats of amounts: the separator of thousands, and the separator of cents.
+_AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a template, or a whole one.
+
+    Attributes:
+        text: draws its text.
+        longest: the most characters that the text can have.
+        files: the files that the text comes from.
+    """
+
+    text: Callable[[np.random.Generator], str]
+    longest: int
+    files: tuple[Path, ...] = ()
 
 
 class Templates:
@@ -149,3 +184,180 @@ def _literal(text: str, source: str) -> Piece:
         except ConfigError as error:
             raise ConfigError(f"in the template {as_given(source)}: {error}") from None
     return Piece(lambda _: text, len(text))
+
+
+def field(name: str, argument: str, source: str, folder: Path) -> Piece:
+    """Return the piece of a field.
+
+    Args:
+        name: its name, such as ``date``.
+        argument: the text after its colon; empty if there is none.
+        source: the template, for messages.
+        folder: where the file of a ``{choice:FILE}`` is.
+
+    Raises:
+        ConfigError: there is no such field, or its argument makes no sense.
+    """
+    makers: dict[str, Callable[[str], Piece]] = {
+        "date": _date,
+        "time": _time,
+        "int": _integer,
+        "digits": _digits,
+        "amount": _amount,
+        "choice": lambda name: _choice(name, folder),
+    }
+    given = f"{{{shown(name)}:{shown(argument)}}}" if argument else f"{{{shown(name)}}}"
+    if name not in makers:
+        if name.partition(" ")[0] in makers:
+            raise ConfigError(f"the field {given} has no colon behind its name. A field looks like {{int:1..9999}}.")
+        raise ConfigError(
+            f"the template {as_given(source)} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
+            f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
+        )
+    try:
+        return makers[name](argument)
+    except ConfigError as error:
+        raise ConfigError(f"the field {given}: {error}") from None
+
+
+def _date(argument: str) -> Piece:
+    """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%Y-%m-%d", "1970-01-01", "2029-12-31")
+    start, end = _day(first), _day(last)
+    _require_order(start <= end, first, last, "earlier date")
+    return _moments(form, _DATE_DIRECTIVES, start, (end - start).days + 1, timedelta(days=1))
+
+
+def _time(argument: str) -> Piece:
+    """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
+    form, first, last = _form_and_range(argument, "%H:%M", "00:00", "23:59")
+    start, end = _second(first), _second(last)
+    _require_order(start <= end, first, last, "earlier time")
+    if last.count(":") == 1:  # a minute has sixty seconds
+        end += timedelta(seconds=59)
+    return _moments(form, _TIME_DIRECTIVES, start, (end - start).seconds + 1, timedelta(seconds=1))
+
+
+def _moments(form: str, directives: Sequence[str], start: datetime, count: int, step: timedelta) -> Piece:
+    """Return the piece that draws one of ``count`` moments, ``step`` apart, and writes it in a format."""
+    for directive in _DIRECTIVE.findall(form):
+        if directive not in directives:
+            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {' '.join(directives)}.")
+
+    def write(moment: datetime) -> str:
+        with_year = form.replace("%Y", f"{moment.year:04d}")  # strftime may write the year 900 without a zero
+        return _DIRECTIVE.sub(lambda match: moment.strftime(match[0]), with_year)
+
+    sample = write(datetime(2000, 12, 31, 12))  # as long as any other moment's
+    try:
+        valid_text(sample.strip() or "-")  # the characters between the directives; a piece may be spaces alone
+    except ConfigError as error:
+        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
+    if "%" not in form:
+        raise ConfigError(
+            f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
+            "ends with .. between them."
+        )
+    return Piece(lambda draws: write(start + step * int(draws.integers(count))), len(sample))
+
+
+def _integer(argument: str) -> Piece:
+    """``{int:1..9999}``: all numbers are equally likely; ``{int:0001..9999}`` always has four digits."""
+    first, last = _range(argument or "0..9999", "1..9999")
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
+        raise ConfigError(f"its range takes whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
+    least, most = int(first), int(last)
+    _require_order(least <= most, first, last, "smaller number")
+    width = len(first) if first.startswith("0") else 1
+    return Piece(lambda draws: f"{draws.integers(least, most + 1):0{width}d}", max(len(str(most)), width))
+
+
+def _digits(argument: str) -> Piece:
+    """``{digits:6}`` or ``{digits:3..8}``: a number of digits, each equally likely to be 0 to 9."""
+    first, last = _range(argument, "3..8") if ".." in argument else (argument.strip() or "6",) * 2
+    if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and 1 <= int(first) <= int(last) <= LONGEST_TEXT):
+        raise ConfigError(f"it takes a number from 1 to {LONGEST_TEXT}, such as 6, or two, such as 3..8.")
+    least, most = int(first), int(last)
+
+    def draw(draws: np.random.Generator) -> str:
+        count = draws.integers(least, most + 1)
+        return "".join(map(str, draws.integers(10, size=count).tolist()))
+
+    return Piece(draw, most)
+
+
+def _amount(argument: str) -> Piece:
+    """``{amount:1,234.56 in 1..50000}``: all amounts are equally likely on a logarithmic scale."""
+    form, first, last = _form_and_range(argument, "1234.56", "1", "9999.99")
+    if form not in _AMOUNT_FORMATS:
+        raise ConfigError(f"it cannot be written like {as_given(form)}. Choose from {', '.join(_AMOUNT_FORMATS)}.")
+    thousands, point = _AMOUNT_FORMATS[form]
+    least, most = _cents(first), _cents(last)
+    _require_order(least <= most, first, last, "smaller amount")
+
+    def written(cents: int) -> str:
+        return f"{cents // 100:,}".replace(",", thousands) + f"{point}{cents % 100:02d}"
+
+    def draw(draws: np.random.Generator) -> str:
+        cents = round(math.exp(draws.uniform(math.log(least), math.log(most))))
+        return written(min(max(cents, least), most))
+
+    return Piece(draw, len(written(most)))
+
+
+def _choice(argument: str, folder: Path) -> Piece:
+    """``{choice:names.txt}``: all lines of a file are equally likely."""
+    if not argument.strip():
+        raise ConfigError("it needs a file with a text on each line. Write its name, as in {choice:codes.txt}.")
+    file = folder / argument.strip()
+    lines = TextFile(file)
+    longest = max(map(len, lines))
+    texts = np.fromiter(lines, f"S{longest}", lines.count)  # a list of strings would be many times as large
+    return Piece(lambda draws: str(texts[draws.integers(len(texts))], "ascii"), longest, (file,))
+
+
+def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[str, str, str]:
+    """Split an argument into a format and both ends of a range; defaults replace the parts that are missing."""
+    # With a blank in front, so that an argument that begins with "in" is a range without a format.
+    own_form, separator, limits = f" {argument}".partition(" in ")
+    own_form = own_form.removeprefix(" ")
+    own_form = own_form.strip() or own_form
+    if not separator and ".." in argument:  # a range alone
+        if " " in argument.partition("..")[0].strip():
+            raise ConfigError(f"it needs ' in ' before its range, such as {form} in {first}..{last}.")
+        own_form, limits = "", argument
+    if separator or limits:
+        first, last = _range(limits, f"{first}..{last}")
+    return own_form or form, first, last
+
+
+def _range(limits: str, example: str) -> tuple[str, str]:
+    first, separator, last = (part.strip() for part in limits.partition(".."))
+    if not (first and separator and last):
+        raise ConfigError(f"{as_given(limits)} is not a range. Write one like {example}.")
+    return first, last
+
+
+def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
+    if not is_in_order:
+        raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
+
+
+def _day(text: str) -> datetime:
+    if _DAY.fullmatch(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    raise ConfigError(f"{as_given(text)} is not a date. Write dates of the range like 2026-11-30.")
+
+
+def _second(text: str) -> datetime:
+    if not _MOMENT.fullmatch(text):
+        raise ConfigError(f"{as_given(text)} is not a time. Write times of the range like 08:00 or 23:59:59.")
+    return datetime.combine(date.min, time.fromisoformat(text))
+
+
+def _cents(text: str) -> int:
+    """Parse an amount, in cents."""
+    if not _AMOUNT.fullmatch(text) or not (cents := round(float(text) * 100)):
+        raise ConfigError(f"{as_given(text)} is not an amount. Write amounts of the range like 0.01 or 50000.")
+    return cents
