@@ -99,10 +99,10 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
             for worker in workers:
                 if worker.number is None and waiting:
                     worker.give(waiting.popleft())
-            busy = {worker.connection: worker for worker in workers if worker.number is not None}
+            busy = {worker.connection: (worker, worker.number) for worker in workers if worker.number is not None}
             for ready in connection.wait(list(busy)):
-                worker = busy[ready]  # type: ignore[index]  # all are connections
-                number, answer = worker.take()
+                worker, number = busy[ready]  # type: ignore[index]  # all are connections
+                answer = worker.take()
                 if isinstance(answer, float):
                     shares(number, answer)
                 elif answer is None:
@@ -143,11 +143,10 @@ class _Answer(NamedTuple):
 
 def _answer_of(task: Task[Any], number: int) -> _Answer:
     """Run a task for a number, in the process of an engine."""
-    result, error = None, None
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", InkganWarning)
         try:
-            result = task(number)
+            result, error = task(number), None
             ForkingPickler.dumps(result)  # as an engine will
         except Exception as caught:  # noqa: BLE001 - it is raised in the first process
             result, error = None, _to_send(caught)
@@ -206,16 +205,14 @@ class _Worker:
         with suppress(OSError):  # it was killed while it waited; receiving from it will show that
             self.connection.send(number)
 
-    def take(self) -> tuple[int, _Answer | float | None]:
-        """Return the number that it works on, and its answer; or the share that is done; None if it was killed."""
-        number = self.number
-        assert number is not None
+    def take(self) -> _Answer | float | None:
+        """Return its answer for the number that it works on, or the share that is done; None if it was killed."""
         message: _Answer | float | None = None
         with suppress(EOFError, OSError):
             message = self.connection.recv()
         if not isinstance(message, float):
             self.number = None
-        return number, message
+        return message
 
     def ask_to_end(self) -> None:
         """Ask it to end at once, without waiting for it."""
