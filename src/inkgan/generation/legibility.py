@@ -15,7 +15,6 @@ from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from inkgan.errors import CheckpointError, number_between
@@ -211,5 +210,5 @@ def weights_of(reader: Reader) -> dict[str, Array]:
         if sha256_of(file) != card["sha256"]:
             raise CheckpointError(f"{file} is damaged or was replaced. Install inkgan again.")
         return {name: in_fast_layout(array.astype(np.float32)) for name, array in load_file(file).items()}
-    except (OSError, json.JSONDecodeError, LookupError, TypeError, SafetensorError) as error:
+    except (OSError, json.JSONDecodeError, LookupError, TypeError) as error:
         raise CheckpointError(f"{folder} holds no reader's weights: {error}. Install inkgan again.") from None
