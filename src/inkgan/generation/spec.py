@@ -108,9 +108,7 @@ class Spec(Document):
     @model_validator(mode="before")
     @classmethod
     def _look_is_read(cls, given: dict[str, Any]) -> dict[str, Any]:
-        if "look" not in given:
-            return given
-        return given | {"look": name_of(look_of(given["look"]))}
+        return given | {"look": name_of(look_of(given.get("look", "clean")))}
 
     @field_validator("texts", mode="before")
     @classmethod
