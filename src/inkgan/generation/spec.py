@@ -204,12 +204,8 @@ def sources_of(spec: Spec) -> Sources:
 def writings(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[Writing]:
     """Draw some images of a data set, on one thread: the number of threads affects the rounding of matrix products."""
     threads = ThreadpoolController()
-    drawn = in_batches(
-        ((sources.texts.text(spec.seed, number), number) for number in numbers),
-        model=sources.model,
-        seed=spec.seed,
-        **spec.options,
-    )
+    lines = ((sources.texts.text(spec.seed, number), number) for number in numbers)
+    drawn = in_batches(lines, model=sources.model, seed=spec.seed, **spec.options)
     for _ in numbers:
         with threads.limit(limits=1):
             written = next(drawn)
