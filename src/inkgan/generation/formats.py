@@ -79,14 +79,12 @@ def parquet(stem: str, writings: Iterable[Writing]) -> Files:
         for _ in range(depth):
             types[name], features[name] = arrow.list_(types[name]), {"feature": features[name], "_type": "List"}
     schema = arrow.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})})
-    rows = (
-        {"image": {"bytes": writing.png, "path": f"{key_of(writing)}.png"}, **writing.label}
-        for writing in chain([first], writings)
-    )
+    every = chain([first], writings)
     content = io.BytesIO()
     with ParquetWriter(content, schema) as file:
-        while group := list(islice(rows, _ROWS_IN_A_GROUP)):
-            file.write_table(arrow.Table.from_pylist(group, schema))
+        while group := list(islice(every, _ROWS_IN_A_GROUP)):
+            rows = [{"image": {"bytes": one.png, "path": f"{key_of(one)}.png"}, **one.label} for one in group]
+            file.write_table(arrow.Table.from_pylist(rows, schema))
     return {f"{stem}.parquet": content.getvalue()}
 
 
@@ -142,13 +140,10 @@ def npz(stem: str, writings: Iterable[Writing]) -> Files:
     from inkgan.generation.image_files import label_arrays, padded_to_widest
 
     kept = list(writings)
-    arrays = {
-        "images": padded_to_widest([writing.image for writing in kept]),
-        **label_arrays(kept),
-        "writers": np.array([writing.writer for writing in kept], np.int64),
-    }
+    images = padded_to_widest([writing.image for writing in kept])
+    writers = np.array([writing.writer for writing in kept], np.int64)
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]  # the stubs take any name for an option's
+    np.savez_compressed(content, images=images, **label_arrays(kept), writers=writers)  # type: ignore[arg-type]
     return {f"{stem}.npz": content.getvalue()}
 
 
