@@ -161,13 +161,12 @@ def probabilities(images: Images, reader: Reader = CLASSIFIER) -> Array:
 
 def _resized(images: Images) -> Images:
     """Resize images [N, H, W] to [N, 28, 28]."""
-    if images.shape[1:] == (_SIDE, _SIDE):
+    size = (_SIDE, _SIDE)
+    if images.shape[1:] == size:
         return images
     from PIL import Image
 
-    return np.stack(
-        [np.asarray(Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)) for image in images]
-    )
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)) for image in images])
 
 
 def _logits(weights: dict[str, Array], halving: tuple[int, ...], maps: Array) -> Array:

@@ -253,9 +253,7 @@ def _appears(new: Path, path: Path) -> bool:
 
 def _holds_files(folder: Path) -> bool:
     """Whether a folder holds anything besides its manifest and what processes are writing at this moment."""
-    return folder.exists() and any(
-        entry.name != MANIFEST and not is_temporary(entry.name) for entry in folder.iterdir()
-    )
+    return folder.exists() and any(path.name != MANIFEST and not is_temporary(path.name) for path in folder.iterdir())
 
 
 def _digests_in(folder: Path) -> Digests:
