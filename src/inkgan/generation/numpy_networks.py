@@ -262,11 +262,9 @@ def _taps(maps: Array, axis: int) -> list[Array]:
     """
     rest = np.take(maps, np.arange(1, maps.shape[axis]), axis)
     last = np.take(maps, [-1], axis)
-    return [
-        maps,
-        (maps + np.concatenate([rest, last], axis)) / 2,
-        np.concatenate([rest, np.zeros_like(last)], axis),
-    ]
+    between = (maps + np.concatenate([rest, last], axis)) / 2
+    following = np.concatenate([rest, np.zeros_like(last)], axis)
+    return [maps, between, following]
 
 
 class NumpyNetwork(NamedTuple):
