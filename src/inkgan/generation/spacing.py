@@ -62,8 +62,7 @@ def side_by_side(
     margin = round(_MARGIN * line.size)
     end = np.full(lines, margin)  # the column where the characters so far end
     outline = np.full((lines, height), -np.inf)  # the column where their ink ends, by row
-    left = np.zeros((lines, longest), np.int64)
-    left[:, 0] = end
+    left = np.full((lines, longest), margin)
     for k in range(longest):
         if k > 0:
             # A gap above 0 dilates the ink so far; one below 0 moves the character back over it.
