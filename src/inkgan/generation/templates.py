@@ -96,9 +96,10 @@ class Mixture:
         from inkgan.generation.tables import MixtureFile
 
         file = MixtureFile(**given)
-        self._shortest, self._longest = file.lengths
-        if self._longest < self._shortest:
+        shortest, longest = file.lengths
+        if longest < shortest:
             raise ConfigError(f"lengths = {list(file.lengths)} runs backwards. Give the smaller length first.")
+        self._lengths = range(shortest, longest + 1)
         self._templates = [read_template(text.template, path.parent) for text in file.texts]
         self.count = None
         self.files = [path, *(file for template in self._templates for file in template.files)]
@@ -106,8 +107,8 @@ class Mixture:
         self._cumulative = cumulative / cumulative[-1]
         for one, template in zip(file.texts, self._templates, strict=True):
             draws = rng(0, Stream.TEXT, 0)
-            if not any(self._fits(template.text(draws)) for _ in range(_ATTEMPTS)):
-                length = f"{self._shortest} to {self._longest} characters"
+            if not any(len(template.text(draws)) in self._lengths for _ in range(_ATTEMPTS)):
+                length = f"{shortest} to {longest} characters"
                 raise ConfigError(f"{as_given(one.template)} makes no text of {length}. Change it, or `lengths`.")
 
     def text(self, seed: int, index: int) -> str:
@@ -116,11 +117,8 @@ class Mixture:
         template = self._templates[int(np.searchsorted(self._cumulative, draws.random(), side="right"))]
         while True:  # it ends, because the template has made a text that fits
             text = template.text(draws)
-            if self._fits(text):
+            if len(text) in self._lengths:
                 return text
-
-    def _fits(self, text: str) -> bool:
-        return self._shortest <= len(text) <= self._longest
 
 
 #: Texts by number: a ``text`` for each seed and number, their ``count`` before they repeat (None if they never do), and
