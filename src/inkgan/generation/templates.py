@@ -43,8 +43,8 @@ _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _LARGEST_INTEGER = 10**15
 
 #: The directives of strftime for dates and for times; a minus leaves out the leading zero.
-_DATE_DIRECTIVES = ("%Y", "%y", "%m", "%-m", "%d", "%-d", "%j")
-_TIME_DIRECTIVES = ("%H", "%-H", "%I", "%-I", "%M", "%S")
+_DATE_DIRECTIVES = "%Y %y %m %-m %d %-d %j"
+_TIME_DIRECTIVES = "%H %-H %I %-I %M %S"
 #: The formats of amounts: the separator of thousands, and the separator of cents.
 _AMOUNT_FORMATS = {"1234.56": ("", "."), "1234,56": ("", ","), "1,234.56": (",", "."), "1.234,56": (".", ",")}
 
@@ -236,11 +236,11 @@ def _time(argument: str) -> Piece:
     return _moments(form, _TIME_DIRECTIVES, start, (end - start).seconds + 1, timedelta(seconds=1))
 
 
-def _moments(form: str, directives: Sequence[str], start: datetime, count: int, step: timedelta) -> Piece:
+def _moments(form: str, directives: str, start: datetime, count: int, step: timedelta) -> Piece:
     """Return the piece that draws one of ``count`` moments, ``step`` apart, and writes it in a format."""
     for directive in _DIRECTIVE.findall(form):
-        if directive not in directives:
-            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {' '.join(directives)}.")
+        if directive not in directives.split():
+            raise ConfigError(f"there is no {as_given(directive)} in its format. Use {directives}.")
 
     def write(moment: datetime) -> str:
         with_year = form.replace("%Y", f"{moment.year:04d}")  # strftime may write the year 900 without a zero
@@ -250,10 +250,10 @@ def _moments(form: str, directives: Sequence[str], start: datetime, count: int, 
     try:
         valid_text(sample.strip() or "-")  # the characters between the directives; a piece may be spaces alone
     except ConfigError as error:
-        raise ConfigError(f"{error} Use {' '.join(directives)} in its format.") from None
+        raise ConfigError(f"{error} Use {directives} in its format.") from None
     if "%" not in form:
         raise ConfigError(
-            f"its format {as_given(form)} would always be the same. Use {' '.join(directives)} in it; a range has two "
+            f"its format {as_given(form)} would always be the same. Use {directives} in it; a range has two "
             "ends with .. between them."
         )
     return Piece(lambda draws: write(start + step * int(draws.integers(count))), len(sample))
