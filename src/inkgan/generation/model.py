@@ -276,12 +276,10 @@ class Model:
             ConfigError: a label is not one of the model's classes, there are not ``n``, or the model has none.
         """
         n = _valid_count(n)
-        if not self.num_classes:
-            if labels is not None:
-                raise ConfigError(f"{self.name} draws without labels, so it knows no classes. Leave the label out.")
-            return None
         if labels is None:
-            return np.arange(n) % self.num_classes
+            return np.arange(n) % self.num_classes if self.num_classes else None
+        if not self.num_classes:
+            raise ConfigError(f"{self.name} draws without labels, so it knows no classes. Leave the label out.")
         return indices_of(labels, n, self.class_names, self.name)
 
     def _class_of_each(self, n: int, labels: Classes | None) -> Labels | None:
