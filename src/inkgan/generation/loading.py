@@ -149,9 +149,8 @@ def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
     if step is None and damages:
         raise CheckpointError(f"no checkpoint in {run.checkpoints} has an intact generator. {damages[0]}")
-    if step is None:
-        return run.checkpoint("latest"), []  # raises: the run has no checkpoint
-    return run.checkpoint(str(step)), [f"{damage} Taking step {step}." for damage in damages]
+    name = "latest" if step is None else str(step)  # if the run has no checkpoint, "latest" raises
+    return run.checkpoint(name), [f"{damage} Taking step {step}." for damage in damages]
 
 
 def _is_pickle(path: Path) -> bool:
