@@ -79,6 +79,5 @@ def _one_line(kind: type[Document], error: ValidationError) -> str:
     message = instead(first)
     if first["type"] in _OF_LISTS:
         message = f"write it like {(kind.model_fields[str(first['loc'][0])].examples or [])[0]}"
-    if not place:
-        return message if message.endswith(".") else f"{message}."
-    return f"{place} = {as_given(first['input'])} is not allowed: {message}."
+    wrong = f"{place} = {as_given(first['input'])} is not allowed: " if place else ""
+    return f"{wrong}{message.removesuffix('.')}."
