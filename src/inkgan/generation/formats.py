@@ -105,7 +105,6 @@ def lmdb(stem: str, writings: Iterable[Writing]) -> Files:
     import lmdb as library
 
     entries: dict[bytes, bytes] = {}
-    count = 0
     for count, writing in enumerate(writings, 1):
         entries[b"image-%09d" % count] = writing.png
         entries[b"label-%09d" % count] = writing.text.encode()
