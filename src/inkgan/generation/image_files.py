@@ -283,10 +283,8 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
         is_ours = _wrote_beside(path, beside)
         if labels:
             refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
-            if os.path.lexists(beside) and not is_ours:
-                raise OutputError(
-                    f"{shown(beside)} was not written by inkgan, or was changed since. Name another output."
-                )
+        if labels and os.path.lexists(beside) and not is_ours:
+            raise OutputError(f"{shown(beside)} was not written by inkgan, or was changed since. Name another output.")
         for place, content in contents.items():
             temporary = files.enter_context(atomic_write(place, force=force))
             temporary.write_bytes(content)

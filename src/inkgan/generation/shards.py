@@ -97,9 +97,8 @@ def write_shards(
     jobs = engines.checked_jobs(jobs, engine)
     numbers = numbers_of_part(spec, part)
     with output_errors(folder / MANIFEST):
-        is_new = not (folder / MANIFEST).exists()
-    if is_new:  # earlier versions allowed larger shards, and what they began can go on
-        require_moderate_shards(spec)
+        if not (folder / MANIFEST).exists():  # earlier versions allowed larger shards, and what they began can go on
+            require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
     if engine == "ray":
         import_extra("ray")  # likewise

@@ -47,9 +47,8 @@ def valid_text(text: str) -> str:
         raise ConfigError(f"cannot write {as_given(text)}. A text is a string, such as '2026'.")
     strange = [character for character in text if character not in CHARACTERS + WILDCARD]
     if not {"{", "}"}.isdisjoint(strange):
-        raise ConfigError(
-            f"cannot write {as_given(text)}: fields in braces are for commands, .toml files and inkgan.Spec."
-        )
+        places = "commands, .toml files and inkgan.Spec"
+        raise ConfigError(f"cannot write {as_given(text)}: fields in braces are for {places}.")
     if strange:
         allowed = f"digits, {' '.join(SEPARATORS)} and space; {WILDCARD} stands for any digit"
         raise ConfigError(f"cannot write {as_given(''.join(strange))}. Write {allowed}.")
