@@ -148,8 +148,7 @@ def image_saver(
     names = names_in_folder(count, labels, class_names)
     used = [] if labels is None else [class_names[label] for label in np.unique(labels).tolist()]
     if read_as_splits(used):
-        classes = ", ".join(used)
-        raise OutputError(f"the classes {classes} would be read as the splits of a data set. Ask for .npz.")
+        raise OutputError(f"the classes {', '.join(used)} would be read as the splits of a data set. Ask for .npz.")
     output = OutputFolder(path, names, force=force)
 
     def write(images: Images) -> None:
