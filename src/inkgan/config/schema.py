@@ -332,7 +332,7 @@ class Config(_Settings):
     def before(self, step: int) -> Config:
         """Return the same settings with only those changes that come before a step."""
         earlier = tuple(str(change) for change in self.parsed_changes() if change.step < step)
-        return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
+        return self.model_copy(update={"changes": earlier})
 
     def extended(self, steps: SupportsIndex) -> Config:
         """Return the settings of the same run, longer by ``steps``.
@@ -421,11 +421,7 @@ LOSS_PRESETS: Mapping[str, Mapping[str, Published]] = {
 @cache
 def known_settings() -> dict[str, FieldInfo]:
     """Return every setting by dotted key, as pydantic describes it."""
-    described: dict[str, FieldInfo] = {}
-    for name, field in Config.model_fields.items():
-        table = getattr(field.annotation, "model_fields", None)
-        described |= {name: field} if table is None else {f"{name}.{inner}": one for inner, one in table.items()}
-    return described
+    return flat({name: getattr(field.annotation, "model_fields", field) for name, field in Config.model_fields.items()})
 
 
 def about(key: str) -> dict[str, Any]:
