@@ -69,6 +69,8 @@ def _setting(
 
 #: A setting that the tutorial, whose networks are fixed, lacks.
 _compact_setting = partial(_setting, compact_only=True)
+#: A setting that counts steps.
+_in_steps = partial(_setting, unit="steps")
 
 
 class DataSettings(_Settings):
@@ -124,19 +126,15 @@ class PenaltySettings(_Settings):
 class WatchSettings(_Settings):
     """The intervals, in steps, at which a run logs, shows, measures and saves; 0 means never."""
 
-    log_every: CountOrNever = _setting(
-        10, "losses and images to TensorBoard, metrics.jsonl and the panel", unit="steps"
-    )
-    show_every: CountOrNever = _setting(
-        100, "a generated picture to notebooks, and terminals without a panel", unit="steps"
-    )
+    log_every: CountOrNever = _in_steps(10, "losses and images to TensorBoard, metrics.jsonl and the panel")
+    show_every: CountOrNever = _in_steps(100, "a generated picture to notebooks, and terminals without a panel")
     show_seconds: Annotated[float, Field(ge=0, le=10**8, strict=True)] = _setting(
         5.0, "the least time between two of these pictures", unit="seconds"
     )
-    grid_every: CountOrNever = _setting(50, "the picture of the fixed latents", unit="steps")
-    evaluate_every: CountOrNever = _setting(0, "measure the quality; the best checkpoint is kept", unit="steps")
-    doctor_every: CountOrNever = _setting(30, "the doctor checks the run's health", unit="steps")
-    save_every: Count = _setting(500, "a checkpoint", unit="steps")
+    grid_every: CountOrNever = _in_steps(50, "the picture of the fixed latents")
+    evaluate_every: CountOrNever = _in_steps(0, "measure the quality; the best checkpoint is kept")
+    doctor_every: CountOrNever = _in_steps(30, "the doctor checks the run's health")
+    save_every: Count = _in_steps(500, "a checkpoint")
     keep: Annotated[int, Field(ge=1, le=1000, strict=True)] = _setting(
         2, "the number of newest checkpoints to keep, besides step 0 and the best one", unit="checkpoints"
     )
@@ -195,12 +193,12 @@ class Config(_Settings):
 
     recipe: RecipeName = _setting("fast", "the recipe: networks, losses and update rules")
     seed: int = _setting(0, "the seed of all randomness of the run", ge=0, le=LARGEST_SEED, strict=True)
-    steps: Count | None = _setting(2500, "the run's total of joint steps", unit="steps")
+    steps: Count | None = _in_steps(2500, "the run's total of joint steps")
     seconds: Annotated[float, Field(gt=0, le=10**8, strict=True)] | None = _setting(
         None, "train for this long instead of a number of steps", unit="seconds"
     )
-    extended_from: tuple[Count, ...] = _setting(
-        (), "the totals of steps that the run had before `inkgan train --extend` made it longer", unit="steps"
+    extended_from: tuple[Count, ...] = _in_steps(
+        (), "the totals of steps that the run had before `inkgan train --extend` made it longer"
     )
     changes: tuple[Annotated[str, Field(max_length=500)], ...] = _compact_setting(
         (), "settings that change at a joint step: 'STEP KEY=VALUE ...'; `inkgan train --heal` adds some"
@@ -217,8 +215,8 @@ class Config(_Settings):
         "equal parts of a batch that processes can share; the result depends on it in rounding",
         unit="parts of a batch",
     )
-    pretraining_steps: CountOrNever = _setting(
-        0, "steps of the discriminator alone, before the joint ones", unit="steps", paper="the tutorial"
+    pretraining_steps: CountOrNever = _in_steps(
+        0, "steps of the discriminator alone, before the joint ones", paper="the tutorial"
     )
     network: str = _compact_setting(
         "compact",
