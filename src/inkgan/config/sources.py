@@ -260,10 +260,8 @@ def as_toml(config: Config) -> str:
         if parent != table:
             table = parent
             lines += ["", f"[{table}]"]
-        if value is None:
-            lines.append(f"# {name} =  # {meaning}")
-        else:
-            # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
-            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            lines.append(f"{name} = {written}  # {meaning}")
+        # JSON writes strings as TOML does, except for surrogate pairs and the delete character.
+        written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        setting = f"# {name} =" if value is None else f"{name} = {written}"
+        lines.append(f"{setting}  # {meaning}")
     return "\n".join(lines) + "\n"
