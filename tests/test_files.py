@@ -184,7 +184,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, monkeypatch: pytest
     link.symlink_to(mine.copy().pop())
     in_use = left_by(os.getppid(), tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(files, "machine", lambda: "another machine")
+        patch.setattr(files, "_machine_number", lambda: "0123456789")
         elsewhere = left_by(ended, tmp_path)
     write_bytes(tmp_path / "b.html", b"new")
     assert not any(left.exists() for left in (file, folder))

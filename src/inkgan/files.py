@@ -357,15 +357,11 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def _machine_number() -> str:
-    return f"{zlib.crc32(machine().encode()):010d}"
-
-
-def machine() -> str:
-    """Return a name of this machine and, on Linux, its container: every container has a process 7 of its own."""
+    """Return a number of this machine and, on Linux, its container: every container has a process 7 of its own."""
     name = os.uname().nodename
     with contextlib.suppress(OSError):
         name += f"-{Path('/proc/self/ns/pid').stat().st_ino}"
-    return name
+    return f"{zlib.crc32(name.encode()):010d}"
 
 
 def has_ended(pid: int) -> bool:
