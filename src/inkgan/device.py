@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: of the heap may be unused.
 _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_TRIM_THRESHOLD = -3, -4, -1
 _LARGEST_INT = 2**31 - 1
-#: PyTorch's default dtype before the first of the open :func:`usual_arithmetic` contexts, once for each of them.
+#: PyTorch's default dtype at the beginning of each open :func:`usual_arithmetic` context. In whatever order the
+#: contexts of several threads end, the first dtype is put back last.
 _DTYPES_BEFORE: list[torch.dtype] = []
 _LOCK = threading.Lock()
 
@@ -60,15 +61,13 @@ def _float32() -> Iterator[None]:
     import torch
 
     with _LOCK:
-        _DTYPES_BEFORE.append(_DTYPES_BEFORE[0] if _DTYPES_BEFORE else torch.get_default_dtype())
+        _DTYPES_BEFORE.append(torch.get_default_dtype())
         torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
         with _LOCK:
-            before = _DTYPES_BEFORE.pop()
-            if not _DTYPES_BEFORE:
-                torch.set_default_dtype(before)
+            torch.set_default_dtype(_DTYPES_BEFORE.pop())
 
 
 def cores() -> int:
