@@ -70,5 +70,4 @@ def _print(page: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    console = Console()
-    console.print(Markdown(page), width=min(console.width, WIDEST))
+    Console().print(Markdown(page), width=WIDEST)  # in a narrower window, its width
