@@ -142,11 +142,10 @@ def _normalised(word: str) -> str:
 
 def _message_and_code(error: Exception) -> tuple[str, int] | None:
     """Return the message for the user, which may be empty, and the exit code; None if the error is a defect."""
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_extra(error) or error
     if isinstance(error, InkganError):
         return str(error), error.exit_code
-    if isinstance(error, ModuleNotFoundError):
-        missing = missing_extra(error)
-        return None if missing is None else (str(missing), missing.exit_code)
     if isinstance(error, typer.TyperException):
         return _usage_error_message(error), 2
     if "Invalid log settings" in str(error):  # from the import of PyTorch
@@ -167,10 +166,9 @@ def _usage_error_message(error: typer.TyperException) -> str:
     sentence = message if message.endswith((".", "?")) else f"{message}."
     context = getattr(error, "ctx", None)
     command = "inkgan" if context is None else context.command_path
-    option: str = getattr(error, "option_name", "")
-    if not option[1:2].isdigit():
-        return f"{sentence} Type `{command} --help`."
-    return f"{sentence} Put -- before a text that begins with a minus."
+    is_number = getattr(error, "option_name", "")[1:2].isdigit()
+    remedy = "Put -- before a text that begins with a minus" if is_number else f"Type `{command} --help`"
+    return f"{sentence} {remedy}."
 
 
 def _shortage(error: Exception) -> str:
