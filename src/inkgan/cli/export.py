@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli.options import Checkpoint, Force, RunOrModel
+from inkgan.cli.options import Checkpoint, Force, RunOrModel, output
 
 
 def export(
     what: RunOrModel,
     out: Annotated[
-        str,  # not a Path, which would drop the slash at the end
-        typer.Option(
-            "--out",
-            "-o",
+        str,
+        output(
             metavar="FILE.html|FILE.onnx|DIR/",
             help="A page that needs no server; an ONNX file (needs the extra onnx); or a model folder (ends with /).",
         ),

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli.options import Force
+from inkgan.cli.options import Force, output
 
 
 def morph(
     seeds: Annotated[list[int], typer.Argument(metavar="SEED...", help="The writers, by their seeds.")],
     out: Annotated[
         str,
-        typer.Option(
-            "--out",
-            "-o",
+        output(
             metavar="FILE|DIR/",
             help="A sheet with a row for each hand (.png), an animation (.gif), or the digits (.npz, folder).",
         ),

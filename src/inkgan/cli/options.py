@@ -6,6 +6,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,8 @@ Settings = Annotated[
         help="How your own images are read, as for train: data.ink=dark, data.resize=32 or data.splits=no.",
     ),
 ]
-
+#: The output of a command. It is a text: a Path would drop the slash at the end, which names a folder.
+output = partial(typer.Option, "--out", "-o")
 
 #: In a narrower window, the tables of a help page would cut the names of options off.
 _NARROWEST_TABLE = 64

@@ -6,17 +6,15 @@ from typing import Annotated
 
 import typer
 
-from inkgan.cli.options import Checkpoint, Force, RunOrModel
+from inkgan.cli.options import Checkpoint, Force, RunOrModel, output
 from inkgan.cli.progress import progress_line
 
 
 def sample(
     what: RunOrModel,
     out: Annotated[
-        str,  # not a Path, which would drop the slash at the end
-        typer.Option(
-            "--out",
-            "-o",
+        str,
+        output(
             metavar="FILE.png|FILE.npz|DIR/",
             help="A sheet (.png); arrays (.npz: images uint8, 0 paper to 255 ink, labels, class_names); or a folder "
             "(ends with /) with a .png of each image, in a folder for each class.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkgan.cli.options import Force, each_once
+from inkgan.cli.options import Force, each_once, output
 from inkgan.cli.progress import counted, progress_line
 from inkgan.errors import ConfigError, printable, quantity, shown
 from inkgan.generation.formats import FORMATS, packer
@@ -39,10 +39,8 @@ def write(
         ),
     ] = None,
     out: Annotated[
-        str | None,  # not a Path, which would drop the slash at the end
-        typer.Option(
-            "--out",
-            "-o",
+        str | None,
+        output(
             metavar="FILE.png|FILE.npz|DIR/",
             help="One picture (.png); arrays (.npz: images uint8, 0 paper to 255 ink); or a folder (ends with /) with "
             "a .png of each text. (default: TEXT.png here, for one text)",
