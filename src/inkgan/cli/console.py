@@ -115,17 +115,13 @@ class _Live(_Plain):
         super().__init__()
         self._scrolls = scrolls
         self._console = _Terminal(highlight=False)
+        self._has_blocks = self._console.encoding.startswith("utf")  # Unicode has them
         self._panel = Panel()
         self._live: Live | None = None
         self._is_over = False
         self._suspension = Suspension(self._close, self._return)
         self._size = self._console.size
         self._due = -math.inf
-
-    @property
-    def _has_blocks(self) -> bool:
-        """Whether the terminal can show blocks, which Unicode has."""
-        return self._console.encoding.startswith("utf")
 
     def __enter__(self) -> _Live:
         self._suspension.__enter__()
