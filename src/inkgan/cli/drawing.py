@@ -16,7 +16,7 @@ from rich.style import Style
 
 from inkgan.images import Images, arrange
 
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = np.array(list("▁▂▃▄▅▆▇█"))
 #: The characters that fill some quarters of their cell. The index is the sum of 1 (upper left), 2 (upper right),
 #: 4 (lower left) and 8 (lower right) for the filled ones.
 _QUARTERS = np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"))
@@ -65,10 +65,8 @@ def sparkline(values: Sequence[float], width: int) -> str:
         return " " * len(means)
     low, high = np.percentile(finite, [2, 98])
     scaled = np.full(len(means), 0.5) if high <= low else (means - low) / (high - low)
-    return "".join(
-        _BARS[min(max(int(share * len(_BARS)), 0), len(_BARS) - 1)] if math.isfinite(mean) else " "
-        for share, mean in zip(np.nan_to_num(scaled), means, strict=True)
-    )
+    levels = np.minimum(np.clip(np.nan_to_num(scaled), 0, 1) * len(_BARS), len(_BARS) - 1).astype(int)
+    return "".join(np.where(np.isfinite(means), _BARS[levels], " "))
 
 
 def in_characters(image: Images) -> str:
