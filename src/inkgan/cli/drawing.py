@@ -101,8 +101,8 @@ def arrangement(count: int, size: tuple[int, int], columns: int, rows: int) -> A
     divisors = [lines for lines in range(1, count + 1) if count % lines == 0]
     for lines in divisors:
         per_line = count // lines
-        wide = min(enough, (columns + 1) // per_line - 1)  # one empty column between neighbours
-        wide = min(wide, int(2 * (rows // lines) * width / height))
+        # One column between neighbours stays empty.
+        wide = min(enough, (columns + 1) // per_line - 1, int(2 * (rows // lines) * width / height))
         if wide >= _FEWEST_COLUMNS and (best is None or wide > best.columns):
             best = Arrangement(per_line, wide, math.ceil(wide * height / width / 2))
     return best
