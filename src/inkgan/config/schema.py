@@ -263,7 +263,8 @@ class Config(_Settings):
     watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
-    def _length_is_valid(self) -> Config:
+    def _settings_go_together(self) -> Config:
+        """Refuse settings that contradict each other; each message says which."""
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds, not both" if self.steps else "give steps or seconds")
         totals = [*self.extended_from, self.steps or math.inf]
@@ -272,10 +273,6 @@ class Config(_Settings):
                 f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone; "
                 "a new run needs extended_from=[]"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _changes_are_in_order(self) -> Config:
         steps = [change.step for change in self.parsed_changes()]
         if steps != sorted(set(steps)):
             raise ValueError("changes are in the order of their steps, one for each step")
@@ -284,26 +281,14 @@ class Config(_Settings):
                 self.at(step)
         except ValidationError as error:
             raise ValueError(_one_line(error).removesuffix(".")) from None
-        return self
-
-    @model_validator(mode="after")
-    def _slices_are_equal(self) -> Config:
         if self.batch_size % self.slices:
             size = -(-self.batch_size // self.slices) * self.slices
             raise ValueError(f"slices={self.slices} must divide batch_size={self.batch_size}. Give batch_size={size}")
-        return self
-
-    @model_validator(mode="after")
-    def _tutorial_is_fixed(self) -> Config:
         if self.recipe == "tutorial":
             own = flat(self.model_dump())
             for key in compact_only():
                 if own[key] != known_settings()[key].default:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
-        return self
-
-    @model_validator(mode="after")
-    def _penalty_is_that_of_the_loss(self) -> Config:
         if self.loss == "wgan-gp" and self.penalty.on != "both":
             raise ValueError("penalty.on=real has no effect with loss=wgan-gp. Give penalty.on=both, or another loss")
         return self
