@@ -18,8 +18,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from inkgan.cli.drawing import in_characters
-from inkgan.cli.panel import Panel, Picture, has_colours
+from inkgan.cli.drawing import in_characters, side_by_side
+from inkgan.cli.panel import Panel, has_colours
 from inkgan.cli.progress import ProgressLine, optional_output
 from inkgan.cli.window import Suspension, in_foreground
 from inkgan.config import Config
@@ -175,7 +175,7 @@ class _Live(_Plain):
         image = np.pad(image, [(0, len(image) % 2), (0, 0), (0, 0)])  # a character shows two rows
         drawing: RenderableType = Text(in_characters(image))
         if has_colours(self._console) and self._has_blocks:
-            drawing = Picture(image[None], image.shape[1], len(image) // 2)
+            drawing = side_by_side(image[None], image.shape[1], len(image) // 2, colour=True)
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
         with self.printing():
@@ -198,9 +198,10 @@ class _Live(_Plain):
         self._is_over = True
         self._close()
         if self._panel.is_whole and result.complete and self._panel.images is not None:
-            size = self._console.size
+            columns, rows = self._console.size
+            colour = has_colours(self._console)
             with self.printing():
-                self._console.print(Picture(self._panel.images, size.width, size.height - _LINES_AFTER))
+                self._console.print(side_by_side(self._panel.images, columns, rows - _LINES_AFTER, colour=colour))
         super().ended(result)
 
     @property

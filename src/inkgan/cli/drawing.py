@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.color import Color
-from rich.segment import Segment
+from rich.segment import Segment, SegmentLines
 from rich.style import Style
 
 from inkgan.images import Images, arrange
@@ -127,6 +127,19 @@ def drawn(images: Images, layout: Arrangement, *, colour: bool) -> list[list[Seg
     shown = sheet if sheet.shape[2] == 3 else np.repeat(255 - sheet, 3, axis=2)
     characters, ink, paper = _as_quarters(shown)
     return [_coloured(*line) for line in zip(characters, _rounded(ink), _rounded(paper), strict=True)]
+
+
+def side_by_side(images: Images, columns: int, rows: int, *, colour: bool) -> SegmentLines:
+    """Draw images in the available columns and rows of characters, as large as they fit; nothing if there is no room.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        columns: the available width in characters.
+        rows: the available height in lines.
+        colour: as for :func:`drawn`.
+    """
+    layout = arrangement(len(images), images.shape[1:3], columns, rows)
+    return SegmentLines([] if layout is None else drawn(images, layout, colour=colour), new_lines=True)
 
 
 def _resized(image: Images, height: int, width: int) -> Images:

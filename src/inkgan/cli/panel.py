@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from inkgan.cli.drawing import arrangement, drawn, sparkline
+from inkgan.cli.drawing import side_by_side, sparkline
 from inkgan.images import Images
 from inkgan.training.watching import SHORT_NAMES, StepProgress, as_figure
 
@@ -64,7 +62,7 @@ class Panel:
         # One line is for the bar, and one stays empty for the cursor.
         room = console.height - len(lines) - 2
         if self.images is not None and console.height >= _LOWEST_WITH_PICTURES:
-            yield Picture(self.images, options.max_width, room)
+            yield side_by_side(self.images, options.max_width, room, colour=has_colours(console))
         yield from lines
 
     def _bar(self, width: int) -> Table:
@@ -104,28 +102,6 @@ class Panel:
         text = Text(f"doctor: {found or otherwise}", style="yellow" if found else "", no_wrap=True, overflow="ellipsis")
         text.truncate(width, overflow="ellipsis")
         return text
-
-
-class Picture(NamedTuple):
-    """Images side by side, as large as they fit.
-
-    Attributes:
-        images: uint8 [N, H, W, C].
-        columns: the available width in characters.
-        rows: the available height in lines.
-    """
-
-    images: Images
-    columns: int
-    rows: int
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        layout = arrangement(len(self.images), self.images.shape[1:3], self.columns, self.rows)
-        if layout is None:
-            return
-        for line in drawn(self.images, layout, colour=has_colours(console)):
-            yield from line
-            yield Segment.line()
 
 
 def has_colours(console: Console) -> bool:
