@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
@@ -56,8 +55,7 @@ class Suspension:
         self._is_due = False
 
     def __enter__(self) -> Suspension:
-        is_main = threading.current_thread() is threading.main_thread()  # only there, Python allows handlers
-        if is_main and signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
             signal.signal(signal.SIGTSTP, self._suspend)
         return self
 
