@@ -45,13 +45,11 @@ def loading_pytorch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def optional_output() -> Iterator[None]:
-    """Let work go on if its terminal or reader goes away, the disk is full, or text cannot be encoded."""
+    """Let work go on if its terminal or reader goes away, or the disk is full."""
     try:
         yield
     except OSError:
         sys.stdout = None  # print nothing more, not even at exit
-    except ValueError:
-        pass
 
 
 class ProgressLine:
