@@ -30,7 +30,6 @@ app = typer.Typer(
         "class if they have classes, or of an .npz file with arrays `images` and `labels`. "
         "`inkgan help data` says more."
     ),
-    no_args_is_help=False,
 )
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
