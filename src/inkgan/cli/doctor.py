@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkgan.cli.window import WIDEST, columns
+from inkgan.cli.window import columns
 from inkgan.errors import CheckpointError, printable
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
     return judged(config, lines, folder.class_names()).diagnoses(), last
 
 
-def report(diagnoses: list[Diagnosis], *, ill_only: bool = False, width: int = WIDEST) -> list[str]:
+def report(diagnoses: list[Diagnosis], *, ill_only: bool, width: int) -> list[str]:
     """Return a line for each rule, followed by the sentence and the remedy if there is a finding.
 
     Args:
