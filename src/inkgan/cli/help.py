@@ -28,21 +28,20 @@ def show(
         inkgan help
         inkgan help training
     """
-    titles = topics()
+    pages = {page.stem: page.read_text("utf-8") for page in sorted(_TOPICS.glob("*.md"))}
     if topic is None:
-        width = max(map(len, titles))
-        lines = [f"  {name:{width}}  {title}" for name, title in titles.items()]
+        width = max(map(len, pages))
+        lines = [f"  {name:{width}}  {page.splitlines()[0].removeprefix('# ')}" for name, page in pages.items()]
         typer.echo("\n".join(["Topics:", *lines, "", "Type `inkgan help TOPIC`, or `inkgan COMMAND --help`."]))
-    elif topic in titles:
-        _print(_TOPICS.joinpath(f"{topic}.md").read_text("utf-8"))
+    elif topic not in pages:
+        _print_help_of_command(context, topic, list(pages))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(pages[topic]), width=WIDEST)  # in a narrower window, its width
     else:
-        _print_help_of_command(context, topic, list(titles))
-
-
-def topics() -> dict[str, str]:
-    """Return the title of each topic by its name."""
-    pages = sorted(_TOPICS.glob("*.md"))
-    return {page.stem: page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages}
+        typer.echo(pages[topic], nl=False)
 
 
 def _print_help_of_command(context: typer.Context, name: str, names: list[str]) -> None:
@@ -60,14 +59,3 @@ def _print_help_of_command(context: typer.Context, name: str, names: list[str]) 
         raise ConfigError(f"no help topic {as_given(name)}.{hint} Topics are: {', '.join(names)}.")
     command = commands[name]
     typer.echo(command.get_help(typer.Context(command, info_name=name, parent=root)), nl=False)
-
-
-def _print(page: str) -> None:
-    """Print a page: formatted on a terminal, as it was written elsewhere."""
-    if not sys.stdout.isatty():
-        typer.echo(page, nl=False)
-        return
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    Console().print(Markdown(page), width=WIDEST)  # in a narrower window, its width
