@@ -147,9 +147,13 @@ class _Live(_Plain):
             except ValueError:  # text that cannot be encoded
                 pass
 
-    def say(self, line: str) -> None:
+    def _print(self, *parts: RenderableType) -> None:
         with self.printing():
-            self._console.print(Text(line))
+            for part in parts:
+                self._console.print(part)
+
+    def say(self, line: str) -> None:
+        self._print(Text(line))
 
     def preparing(self, doing: str, done: float) -> None:
         self._panel.preparing = (doing, done)
@@ -164,8 +168,7 @@ class _Live(_Plain):
         self._due = -math.inf
 
     def warn(self, message: str) -> None:
-        with self.printing():
-            self._console.print(Text(f"warning: {message}", style="yellow"))
+        self._print(Text(f"warning: {message}", style="yellow"))
 
     def picture(self, progress: StepProgress | None, image: Images, opinion: Opinion) -> None:
         if self._panel.is_whole:
@@ -178,9 +181,7 @@ class _Live(_Plain):
             drawing = side_by_side(image[None], image.shape[1], len(image) // 2, colour=True)
         title = "the untrained generator" if progress is None else progress.position
         now = datetime.datetime.now().astimezone().strftime("%H:%M:%S")
-        with self.printing():
-            self._console.print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"))
-            self._console.print(drawing)
+        self._print(Text(f"{title} at {now}; {opinion.sentence}", style="bold"), drawing)
 
     def fixed(self, images: Images) -> None:
         self._panel.images = images
@@ -200,8 +201,7 @@ class _Live(_Plain):
         if self._panel.is_whole and result.complete and self._panel.images is not None:
             columns, rows = self._console.size
             colour = has_colours(self._console)
-            with self.printing():
-                self._console.print(side_by_side(self._panel.images, columns, rows - _LINES_AFTER, colour=colour))
+            self._print(side_by_side(self._panel.images, columns, rows - _LINES_AFTER, colour=colour))
         super().ended(result)
 
     @property
