@@ -212,8 +212,8 @@ class _Live(_Plain):
         self._size = self._console.size
         # auto_refresh=False, because rich's own thread would fail noisily when the terminal goes away.
         self._live = Live(
+            self._panel,
             console=self._console,
-            get_renderable=lambda: self._panel,
             auto_refresh=False,
             transient=True,
             redirect_stderr=sys.stderr.isatty(),  # what goes to a file goes there
