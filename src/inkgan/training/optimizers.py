@@ -128,11 +128,8 @@ class MixedPrecision:
             name: master.detach().to(dtype).requires_grad_(master.requires_grad)
             for name, master in self._masters.items()
         }
-        self._learning = [name for name, master in self._masters.items() if master.requires_grad]
+        self._learning = {name: weight for name, weight in self._weights.items() if weight.requires_grad}
         self._detached = {name: weight.detach() for name, weight in self._weights.items()}
-        self._copied = [
-            name for name, own in self._detached.items() if own.data_ptr() != self._masters[name].data_ptr()
-        ]
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
         """Return the network's output, which :meth:`gradients` can differentiate. None is not passed on as labels."""
@@ -152,21 +149,24 @@ class MixedPrecision:
         Convolutions return gradients that are channels last in memory whatever their weights are, while the fused Adam
         kernel walks memory in order.
         """
-        gradients = torch.autograd.grad(loss, [self._weights[name] for name in self._learning])
+        gradients = torch.autograd.grad(loss, list(self._learning.values()))
         return [_laid_out_like(self._masters[name], g) for name, g in zip(self._learning, gradients, strict=True)]
 
     def unused(self, loss: Tensor) -> list[str]:
         """Return the names of the parameters that should learn, but that a loss does not depend on."""
         if not loss.requires_grad:
-            return self._learning
-        gradients = torch.autograd.grad(loss, [self._weights[name] for name in self._learning], allow_unused=True)
+            return list(self._learning)
+        gradients = torch.autograd.grad(loss, list(self._learning.values()), allow_unused=True)
         return [name for name, gradient in zip(self._learning, gradients, strict=True) if gradient is None]
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Copy the master weights again, after an update; in place, because writing to fresh memory is slower."""
-        for name in self._copied:
-            self._detached[name].copy_(self._masters[name])
+        """Copy the master weights again, after an update; in place, because writing to fresh memory is slower.
+
+        For weights that share the master's memory, PyTorch does nothing.
+        """
+        for name, weight in self._detached.items():
+            weight.copy_(self._masters[name])
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
