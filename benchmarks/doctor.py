@@ -35,7 +35,7 @@ from inkgan.evaluation.metrics.intervals import binomial
 from inkgan.files import write_bytes
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
-from inkgan.training.doctor import Doctor
+from inkgan.training.doctor import Diagnosis, Doctor
 from inkgan.training.doctor.judgement import THRESHOLDS
 from inkgan.training.doctor.rules import RULES, Rule
 
@@ -156,8 +156,9 @@ def worst(rule: Rule, run: Run) -> float | None:
             values.append(value)
         return value
 
-    doctor = Doctor(run.config, thresholds={rule.name: math.inf if rule.above else -math.inf})  # no value is ill
-    doctor._rules = [dataclasses.replace(rule, value=noted)]
+    doctor = Doctor(run.config)
+    beyond_all = math.inf if rule.above else -math.inf  # no value is ill
+    doctor.diagnoses = [Diagnosis(dataclasses.replace(rule, value=noted), beyond_all, applies=True)]
     for line in run.lines:
         doctor.judge(int(line["step"]), line)
     lasting, extreme = (min, max) if rule.above else (max, min)

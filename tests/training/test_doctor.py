@@ -119,7 +119,7 @@ def test_a_healthy_series_is_healthy() -> None:
     """No rule finds anything, although every rule has judged."""
     doctor = judged(_CONFIG, series(*[{}] * 10))
     assert doctor.findings == []
-    assert {one.rule.name: one.reason for one in doctor.diagnoses() if one.state != "healthy"} == {}
+    assert {one.rule.name: one.reason for one in doctor.diagnoses if one.state != "healthy"} == {}
     assert doctor.verdict is None
 
 
@@ -135,7 +135,7 @@ def test_each_rule_finds_its_illness(name: str) -> None:
     assert doctor.verdict == rule.title
     recovered = judged(_CONFIG, [*lines, {"step": 999, **HEALTHY}])
     assert recovered.findings == []
-    assert {one.rule.name for one in recovered.diagnoses() if one.state == "was ill"} == {name}
+    assert {one.rule.name for one in recovered.diagnoses if one.state == "was ill"} == {name}
 
 
 def test_an_illness_that_comes_and_goes_is_told_once() -> None:
@@ -165,7 +165,7 @@ def test_the_beginning_is_not_judged(name: str) -> None:
     rule = _BY_NAME[name]
     early = series(*sick(name, 10), every=rule.grace // 11)
     assert found(early) == []
-    state = next(one for one in judged(_CONFIG, early).diagnoses() if one.rule is rule)
+    state = next(one for one in judged(_CONFIG, early).diagnoses if one.rule is rule)
     assert (state.state, bool(state.reason)) == ("not judged", True)
 
 
@@ -362,7 +362,7 @@ def test_a_loss_that_is_not_finite_in_the_log_of_another_program(name: str, valu
 def test_a_signal_that_is_not_a_number_is_not_judged() -> None:
     """NaN lies on neither side of a threshold."""
     doctor = judged(_CONFIG, series(*[{"doctor/separation": math.nan, "doctor/memory": math.nan}] * 10))
-    states = {one.rule.name: one.state for one in doctor.diagnoses()}
+    states = {one.rule.name: one.state for one in doctor.diagnoses}
     assert states["memorising"] == "not judged"
     assert states["collapsed"] == "healthy"
 
@@ -440,7 +440,7 @@ def test_what_is_proposed(
 def test_what_a_diagnosis_says() -> None:
     """It has a state, the last value, the threshold, when the illness began, and why a rule did not judge."""
     doctor = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4)))
-    of = {one.rule.name: one for one in doctor.diagnoses()}
+    of = {one.rule.name: one for one in doctor.diagnoses}
     threshold = read_thresholds()["collapsed"]
     ill = of["collapsed"]
     assert (ill.state, ill.value, ill.threshold) == ("ill", 1e-4, threshold)
@@ -448,13 +448,13 @@ def test_what_a_diagnosis_says() -> None:
     assert (ill.finding.step, ill.finding.healthy_at) == (180, 60)
     assert (of["identical"].state, of["identical"].value, of["identical"].finding) == ("healthy", 0.0, None)
     recovered = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4), {}))
-    assert next(one.state for one in recovered.diagnoses() if one.rule is ill.rule) == "was ill"
-    short = {one.rule.name: one for one in judged(_CONFIG, series(*[{}] * 4)).diagnoses()}
+    assert next(one.state for one in recovered.diagnoses if one.rule is ill.rule) == "was ill"
+    short = {one.rule.name: one for one in judged(_CONFIG, series(*[{}] * 4)).diagnoses}
     assert short["collapsed"].state == "not judged"
     assert (short["collapsed"].value, short["collapsed"].threshold) == (0.6, threshold)
     assert short["collapsed"].reason == "it needs 3 values, and the run logged 2 from step 50 on"
     assert short["blown-up"].reason == "it needs 5 values, and the run logged 4"
-    none = judged(_CONFIG, [{"step": 60, "seconds": 1.0}]).diagnoses()
+    none = judged(_CONFIG, [{"step": 60, "seconds": 1.0}]).diagnoses
     reasons = {one.rule.name: one.reason for one in none}
     assert reasons["collapsed"] == "the run logged no signal from step 50 on that this rule needs"
     assert reasons["blown-up"] == "the run logged no signal that this rule needs"
@@ -502,7 +502,7 @@ def test_until_when_a_run_that_diverged_was_healthy() -> None:
     for line in series({}, {}, *sick("blown-up", 2)):
         doctor.judge(int(line["step"]), line)
     assert doctor.not_finite(91, "the loss is nan").healthy_at == 30
-    assert judged(_CONFIG, series(*sick("blown-up", 2))).not_finite(31, "the loss is nan").healthy_at is None
+    assert judged(_CONFIG, series(*sick("blown-up", 2))).not_finite(31, "the loss is nan").healthy_at == -math.inf
 
 
 def test_settings_hold_from_the_step_on_that_they_are_changed_at() -> None:
@@ -609,5 +609,5 @@ def test_a_run_warns(
     assert told == warnings[:1]
     log = RunFolder(tmp_path / "run")
     doctor = judged(log.saved_config(), metrics.read(log.metrics_file))
-    states = {one.rule.name: one.state for one in doctor.diagnoses()}
+    states = {one.rule.name: one.state for one in doctor.diagnoses}
     assert states["blown-up"] == ("ill" if times else "healthy")

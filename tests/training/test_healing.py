@@ -257,7 +257,7 @@ LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
     [
         (6, (), 6, ("6 {} # {}",)),
         (5, (), 4, ("4 {} # {}",)),
-        (None, (), 0, ("0 {} # {}",)),
+        (-math.inf, (), 0, ("0 {} # {}",)),
         (8, ("6 penalty.weight=1.0 # mine",), 8, ("6 penalty.weight=1.0 # mine", "8 {} # {}")),
         (8, ("4 penalty.weight=1.0 # healing 1: x",), 2, ("2 penalty.weight=1.0 {} # {}",)),
         (4, ("2 penalty.weight=1.0", LATER), 4, ("2 penalty.weight=1.0", "4 penalty.weight=2.0 {} # {}")),
@@ -272,7 +272,7 @@ LATER = "8 penalty.weight=2.0 generator.learning_rate=0.5"
     ],
 )
 def test_where_it_goes_back_to_and_what_it_keeps(
-    tmp_path: Path, healthy_at: int | None, before: tuple[str, ...], step: int, after: tuple[str, ...]
+    tmp_path: Path, healthy_at: float, before: tuple[str, ...], step: int, after: tuple[str, ...]
 ) -> None:
     """It goes to the last healthy checkpoint before the last healing, and keeps all changes but those it overrides.
 

@@ -64,7 +64,7 @@ def _examine(run: Path) -> tuple[list[Diagnosis], int | None]:
     config = folder.saved_config()
     lines = metrics.read(folder.metrics_file)
     last = max((line["step"] for line in lines), default=None)
-    return judged(config, lines, folder.class_names()).diagnoses(), last
+    return judged(config, lines, folder.class_names()).diagnoses, last
 
 
 def report(diagnoses: list[Diagnosis], *, ill_only: bool, width: int) -> list[str]:

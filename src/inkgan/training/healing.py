@@ -40,13 +40,12 @@ def to_keep(run: PreparedRun, doctor: Doctor) -> set[int]:
     return {step for step in newest if step is not None}
 
 
-def _newest_healthy(run: PreparedRun, healthy_at: int | None, ill_steps: Collection[int]) -> int | None:
+def _newest_healthy(run: PreparedRun, healthy_at: float, ill_steps: Collection[int]) -> int | None:
     """Return the newest checkpoint that a healing may go back to: healthy, and before those of earlier healings."""
     saved = checkpoint.list_steps(run.folder.checkpoints)
-    if healthy_at is None:  # only step 0 is left, which is always allowed
-        return 0 if 0 in saved else None
     tried = [change.step for change in run.config.parsed_changes() if change.healing]
     limit = min([healthy_at, *(step - 1 for step in tried)])
+    # Step 0 is always allowed.
     return max((step for step in saved if step == 0 or (step <= limit and step not in ill_steps)), default=None)
 
 

@@ -46,14 +46,14 @@ class Finding:
         step: the step.
         sentence: a description in one sentence, without a full stop.
         remedy: the settings or the advice to try.
-        healthy_at: the last step at which the rule found nothing wrong; None if there was none.
+        healthy_at: the last step at which the rule found nothing wrong; minus infinity if there was none.
     """
 
     rule: Rule
     step: int
     sentence: str
     remedy: Remedy
-    healthy_at: int | None = None
+    healthy_at: float = -math.inf
 
     def __str__(self) -> str:
         """Return the sentence, the remedy and the topic to read, in one line."""
@@ -62,45 +62,56 @@ class Finding:
 
 
 @dataclass
-class _Course:
-    """The course of one rule's values so far.
+class Diagnosis:
+    """The verdict of one rule on a run, as far as the run has logged.
 
     Attributes:
+        rule: the rule.
+        threshold: the rule's threshold.
+        applies: whether the rule judges runs with these settings.
+        judged: the number of values that were judged.
+        value: the last of them.
         ill_in_a_row: the number of ill values since the last healthy one.
-        healthy_at: the step of the last healthy value; None if there was none.
-        judged: the number of values.
-        value: the last value.
+        healthy_at: the step of the last healthy value; minus infinity if there was none.
         found: the present illness; None if there is none.
         first: the illness when it was found for the first time; None if it never was.
     """
 
-    ill_in_a_row: int = 0
-    healthy_at: int | None = None
+    rule: Rule
+    threshold: float
+    applies: bool
     judged: int = 0
     value: float | None = None
+    ill_in_a_row: int = 0
+    healthy_at: float = -math.inf
     found: Finding | None = None
     first: Finding | None = None
 
+    @property
+    def finding(self) -> Finding | None:
+        """The present illness, or else the first one; None if there was none."""
+        return self.found or self.first
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """The verdict of one rule on a run.
+    @property
+    def reason(self) -> str:
+        """Why the run was not judged; empty if it was."""
+        since = f" from step {self.rule.grace} on" if self.rule.grace > 0 else ""
+        if self.judged >= self.rule.patience:
+            return ""
+        if not self.applies:
+            return "its threshold is for the recipes fast and best with the network compact"
+        if self.judged:
+            return f"it needs {self.rule.patience} values, and the run logged {self.judged}{since}"
+        return f"the run logged no signal{since} that this rule needs"
 
-    Attributes:
-        rule: the rule.
-        state: ``healthy``, ``ill``, ``was ill`` or ``not judged``.
-        value: the last value that was judged.
-        threshold: the rule's threshold.
-        finding: the present illness, or else the first one; None if there was none.
-        reason: why the run was not judged; empty if it was.
-    """
-
-    rule: Rule
-    state: str
-    value: float | None
-    threshold: float
-    finding: Finding | None
-    reason: str
+    @property
+    def state(self) -> str:
+        """``healthy``, ``ill``, ``was ill`` or ``not judged``."""
+        if self.reason:
+            return "not judged"
+        if self.found:
+            return "ill"
+        return "was ill" if self.first else "healthy"
 
 
 @dataclass
@@ -111,6 +122,7 @@ class Doctor:
         config: the run's settings.
         class_names: the names of the classes, for sentences; without them, sentences give class numbers.
         thresholds: the threshold of each rule by its name; by default those of the package.
+        diagnoses: the verdict of each rule on all lines.
         ill_steps: the steps at which a value was ill, by a rule whose illness may be healed; it may have passed since.
     """
 
@@ -119,10 +131,9 @@ class Doctor:
     thresholds: Mapping[str, float] = field(default_factory=read_thresholds)
 
     def __post_init__(self) -> None:
+        self.diagnoses = [Diagnosis(rule, self.thresholds[rule.name], rule.applies_to(self.config)) for rule in RULES]
         self.ill_steps: set[int] = set()
         self._before: Line = {}
-        self._courses = {rule.name: _Course() for rule in RULES}
-        self._rules = [rule for rule in RULES if rule.applies_to(self.config)]
 
     def judge(self, step: int, line: Line) -> list[Finding]:
         """Judge a line that was logged at a step, and return the illnesses that appear for the first time.
@@ -136,72 +147,52 @@ class Doctor:
         if signals and step >= Rule.grace:  # until then, everything looks ill
             self._before = {f"{BEFORE}{name}": value for name, value in signals.items()}
         config = self.config.at(step)  # the settings that hold at the step
-        for rule in self._rules:
-            value = rule.value(line, config) if step >= rule.grace else None
+        for diagnosis in self.diagnoses:
+            rule = diagnosis.rule
+            value = rule.value(line, config) if diagnosis.applies and step >= rule.grace else None
             if value is None or math.isnan(value):
                 continue
-            course = self._courses[rule.name]
-            course.judged += 1
-            course.value = value
-            course.found = None
-            if not rule.is_ill(value, self.thresholds[rule.name]):
-                course.ill_in_a_row = 0
-                course.healthy_at = step
+            diagnosis.judged += 1
+            diagnosis.value = value
+            diagnosis.found = None
+            if not rule.is_ill(value, diagnosis.threshold):
+                diagnosis.ill_in_a_row = 0
+                diagnosis.healthy_at = step
                 continue
-            course.ill_in_a_row += 1
+            diagnosis.ill_in_a_row += 1
             if rule.healable:
                 self.ill_steps.add(step)
-            if course.ill_in_a_row >= rule.patience:
+            if diagnosis.ill_in_a_row >= rule.patience:
                 sentence = rule.sentence.format(value=value, **words(line, config, self.class_names))
-                course.found = Finding(rule, step, sentence, rule.remedy(line, config), course.healthy_at)
-                if course.first is None:
-                    course.first = course.found
-                    new.append(course.found)
+                diagnosis.found = Finding(rule, step, sentence, rule.remedy(line, config), diagnosis.healthy_at)
+                if diagnosis.first is None:
+                    diagnosis.first = diagnosis.found
+                    new.append(diagnosis.found)
         return new
 
     @property
     def findings(self) -> list[Finding]:
         """The present illnesses, in the order of the rules."""
-        return [course.found for course in self._courses.values() if course.found is not None]
+        return [one.found for one in self.diagnoses if one.found is not None]
 
     @property
-    def healthy_steps(self) -> set[int | None]:
-        """For each rule whose illness may be healed, the last step at which it found nothing wrong, or None."""
-        return {self._courses[rule.name].healthy_at for rule in self._rules if rule.healable}
+    def healthy_steps(self) -> set[float]:
+        """For each rule whose illness may be healed, the last step at which it found nothing wrong."""
+        return {one.healthy_at for one in self.diagnoses if one.applies and one.rule.healable}
 
     def not_finite(self, step: int, sentence: str) -> Finding:
         """Return the finding that a loss or a gradient of a step is not finite, as the training loop noticed.
 
         The run was healthy until the step before, or until any illness that may be healed began, even if not yet found.
         """
-        courses = [self._courses[rule.name] for rule in self._rules if rule.healable]
-        healthy_at = [course.healthy_at for course in courses if course.ill_in_a_row]
-        known = [one for one in healthy_at if one is not None]
-        well_until = None if None in healthy_at else min([step - 1, *known])
+        begun = [one.healthy_at for one in self.diagnoses if one.rule.healable and one.ill_in_a_row]
+        well_until = min([step - 1, *begun])
         return Finding(NOT_FINITE, step, sentence, NOT_FINITE.remedy({}, self.config.at(step)), well_until)
 
     @property
     def verdict(self) -> str | None:
         """The titles of the present illnesses, in one line; None if there are none."""
         return "; ".join(finding.rule.title for finding in self.findings) or None
-
-    def diagnoses(self) -> list[Diagnosis]:
-        """Return the verdict of each rule on all lines."""
-        return [self._diagnosis(rule, self._courses[rule.name]) for rule in RULES]
-
-    def _diagnosis(self, rule: Rule, course: _Course) -> Diagnosis:
-        since = f" from step {rule.grace} on" if rule.grace > 0 else ""
-        if course.judged >= rule.patience:
-            reason = ""
-        elif not rule.applies_to(self.config):
-            reason = "its threshold is for the recipes fast and best with the network compact"
-        elif course.judged:
-            reason = f"it needs {rule.patience} values, and the run logged {course.judged}{since}"
-        else:
-            reason = f"the run logged no signal{since} that this rule needs"
-        state = "not judged" if reason else "ill" if course.found else "was ill" if course.first else "healthy"
-        finding = course.found or course.first
-        return Diagnosis(rule, state, course.value, self.thresholds[rule.name], finding, reason)
 
 
 def judged(config: Config, lines: Iterable[Line], class_names: Sequence[str] = ()) -> Doctor:
