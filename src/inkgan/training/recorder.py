@@ -295,10 +295,9 @@ class Recorder:
     def _frames(self) -> list[Image.Image]:
         """Return the pictures of the fixed latents, evenly chosen, without those that cannot be read."""
         paths = list(self._run.folder.grids().values())
-        if len(paths) > _MOST_FRAMES:
-            paths = [paths[int(i)] for i in np.linspace(0, len(paths) - 1, _MOST_FRAMES)]
+        chosen = np.linspace(0, len(paths) - 1, min(len(paths), _MOST_FRAMES)).astype(int)
         frames = []
-        for path in paths:
+        for path in (paths[number] for number in chosen):
             with self._optional_output("a frame of the animation"), Image.open(path, formats=("PNG",)) as picture:
                 frames.append(picture.reduce(max(1, math.ceil(max(picture.size) / _LARGEST_FRAME))))
         return frames

@@ -305,14 +305,13 @@ def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, A
     def name_of(number: float) -> str:
         return repr(class_names[int(number)]) if 0 <= number < len(class_names) else f"number {number:.0f}"
 
-    found: dict[str, Any] = {"unusual_rate": _unusual_rate(config)}
+    losses = _losses(line)
+    largest = max(losses, key=losses.__getitem__, default=None)
+    found: dict[str, Any] = {"unusual_rate": _unusual_rate(config), "largest_loss": largest}
     for name, value in line.items():
         if name.startswith("doctor/"):
             is_class = name.endswith(("_class", "_as"))
             found[name.removeprefix("doctor/")] = name_of(value) if is_class else value
-    losses = _losses(line)
-    if losses:
-        found["largest_loss"] = max(losses, key=losses.__getitem__)
     now, before = most_drawn(line), most_drawn(line, BEFORE)
     if now is not None and before is not None:
         found |= {"now": name_of(now.number), "times": now.times, "before": name_of(before.number)}
