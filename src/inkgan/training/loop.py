@@ -25,7 +25,6 @@ from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.recorder import Recorder, is_due
 from inkgan.training.state import PreparedRun, RunState, learned_tensors, restore, save
 from inkgan.training.stopping import StopSignals
-from inkgan.training.team import DismissedError
 from inkgan.training.watching import Result, Watcher, at_step
 
 #: Processes that train together compare their weights every this many steps.
@@ -88,17 +87,14 @@ def follow(run: PreparedRun, signals: StopSignals) -> Result:
     """Train along with the first process of a team, and write nothing; see :func:`lead`.
 
     Raises:
-        DismissedError: the run failed; the first process prints the reason.
+        InkganError: the run failed; the first process prints the reason.
     """
     keep_freed_memory()
     state = RunState(run.first_step)
     _synchronise(run, state)
     clock = _Clock(state.seconds)
-    try:
-        for _ in _steps(run, state, clock, signals):
-            pass
-    except DivergenceError as error:
-        raise DismissedError(error.exit_code) from error
+    for _ in _steps(run, state, clock, signals):
+        pass
     return Result(run.folder.path, state.step, clock.seconds, state.is_complete, None)
 
 

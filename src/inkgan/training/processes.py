@@ -56,6 +56,9 @@ class ManyProcesses(Team):
         size: the number of processes.
         seconds_to_wait: the time that a process waits for the others before it gives up.
         started: the other processes, if this one starts them.
+
+    Attributes:
+        prints: whether this process prints the reason if the run fails.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class ManyProcesses(Team):
         self.size = size
         self._seconds_to_wait = seconds_to_wait
         self._limit = max(seconds_to_wait, _SECONDS_TO_MEET)  # of the present waits; meet() lowers it
+        self.prints = self.leads
         self._store = store
         self._started = started
         self._questions = 0
@@ -85,12 +89,11 @@ class ManyProcesses(Team):
         """
         try:
             self._answers({})
-        except InkganError as error:
+        except LostProcessError as error:
             if not place or not isinstance(error.__cause__, _SilenceError):
                 raise
             came = [rank for rank in range(self.size) if self._has_answered(rank)]
-            if self.rank != came[0]:
-                raise DismissedError(ConfigError.exit_code) from error
+            self.prints = self.rank == came[0]
             raise ConfigError(f"{len(came)} of {self.size} processes came to {place}. Start the others.") from error
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=self._seconds_to_wait)
@@ -159,7 +162,7 @@ class ManyProcesses(Team):
         answers = self._answers(answer)
         problem = disagreement(answers)
         if problem is not None:
-            raise ConfigError(problem) if self.leads else DismissedError(ConfigError.exit_code)
+            raise ConfigError(problem)
         return prepared
 
     def require_equal(self, digest: str, step: int) -> None:
@@ -167,8 +170,6 @@ class ManyProcesses(Team):
         digests = [answer["digest"] for answer in self._answers({"digest": digest})]
         other = next((rank for rank, one in enumerate(digests) if one != digests[0]), None)
         if other is not None:
-            if not self.leads:
-                raise DismissedError(LostProcessError.exit_code)
             raise LostProcessError(
                 f"at step {step} process {other} has other weights than process 0, so the run stops. The machines do "
                 "not compute the same: use one kind of machine, one version of PyTorch and one number of threads."
@@ -202,12 +203,10 @@ class ManyProcesses(Team):
 
     @contextlib.contextmanager
     def _lost_process_errors(self) -> Iterator[None]:
-        """Turn a communication error into one line, which only the first process prints."""
+        """Turn a communication error into one line."""
         try:
             yield
         except RuntimeError as error:  # gloo, NCCL and the store raise it whether a process has ended or hangs
-            if not self.leads:
-                raise DismissedError(LostProcessError.exit_code) from error
             raise LostProcessError(
                 f"another process of this run has ended, or did not answer within {self._limit:g} s. "
                 "--resume continues from the newest checkpoint."
@@ -383,13 +382,18 @@ def _end(processes: Sequence[_Process]) -> None:
 
 @contextlib.contextmanager
 def _leaving_at_the_end(team: ManyProcesses, place: str = "") -> Iterator[Team]:
-    """Join the team, dismiss the others if this process fails, and leave it; see :meth:`ManyProcesses.join`."""
+    """Join the team, and leave it at the end; see :meth:`ManyProcesses.join`.
+
+    If the first process fails, it dismisses the others. Whoever fails, only one process prints why.
+    """
     try:
         team.join(place)
         yield team
     except BaseException as error:
         if team.leads and not isinstance(error, LostProcessError):
             team.dismiss(error.exit_code if isinstance(error, InkganError) else 1)
+        if isinstance(error, InkganError) and not team.prints:
+            raise DismissedError(error.exit_code) from error
         raise
     finally:
         if dist.is_initialized():
