@@ -48,7 +48,6 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
         Interrupted: a signal came; the run was saved and can be resumed.
     """
     folder = run.folder
-    keep_freed_memory()
     with folder.lock.held():
         state = _begin(run, watcher)
         with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
@@ -89,7 +88,6 @@ def follow(run: PreparedRun, signals: StopSignals) -> Result:
     Raises:
         InkganError: the run failed; the first process prints the reason.
     """
-    keep_freed_memory()
     state = RunState(run.first_step)
     _synchronise(run, state)
     clock = _Clock(state.seconds)
@@ -104,9 +102,8 @@ def _synchronise(run: PreparedRun, state: RunState) -> None:
     step, seconds = run.team.broadcast_pair(float(state.step), state.seconds)
     state.step = int(step)
     state.seconds = seconds
-    if run.team.size > 1:
-        run.team.broadcast_tensors(learned_tensors(run.recipe))
-        run.recipe.after_load()
+    run.team.broadcast_tensors(learned_tensors(run.recipe))
+    run.recipe.after_load()
 
 
 def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
@@ -150,6 +147,7 @@ def _steps(
         The number of the step, its losses and figures, and the real images [N, H, W, C] that it learned from.
     """
     config = run.config
+    keep_freed_memory()
     batches = Batches(run.data, config, run.device)
     while True:
         # After a save, the saved time decides: if the clock ran out during the save, the run would end as complete,
