@@ -118,6 +118,9 @@ class MixedPrecision:
     Args:
         network: holds the master weights.
         dtype: the precision to compute in.
+
+    Attributes:
+        learning: the weights that it computes with by name, without frozen ones.
     """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
@@ -128,7 +131,7 @@ class MixedPrecision:
             name: master.detach().to(dtype).requires_grad_(master.requires_grad)
             for name, master in self._masters.items()
         }
-        self._learning = {name: weight for name, weight in self._weights.items() if weight.requires_grad}
+        self.learning = {name: weight for name, weight in self._weights.items() if weight.requires_grad}
         self._detached = {name: weight.detach() for name, weight in self._weights.items()}
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
@@ -149,15 +152,15 @@ class MixedPrecision:
         Convolutions return gradients that are channels last in memory whatever their weights are, while the fused Adam
         kernel walks memory in order.
         """
-        gradients = torch.autograd.grad(loss, list(self._learning.values()))
-        return [_laid_out_like(self._masters[name], g) for name, g in zip(self._learning, gradients, strict=True)]
+        gradients = torch.autograd.grad(loss, list(self.learning.values()))
+        return [_laid_out_like(self._masters[name], g) for name, g in zip(self.learning, gradients, strict=True)]
 
     def unused(self, loss: Tensor) -> list[str]:
         """Return the names of the parameters that should learn, but that a loss does not depend on."""
         if not loss.requires_grad:
-            return list(self._learning)
-        gradients = torch.autograd.grad(loss, list(self._learning.values()), allow_unused=True)
-        return [name for name, gradient in zip(self._learning, gradients, strict=True) if gradient is None]
+            return list(self.learning)
+        gradients = torch.autograd.grad(loss, list(self.learning.values()), allow_unused=True)
+        return [name for name, gradient in zip(self.learning, gradients, strict=True) if gradient is None]
 
     @torch.no_grad()
     def refresh(self) -> None:

@@ -78,7 +78,7 @@ def require_trainable(
                 f"{quantity(len(names), 'parameter')} of its {kind}, such as {names[0]}. Use each, and detach none."
             )
     if config["penalty"]["weight"] > 0 or any("penalty.weight=" in change for change in config["changes"]):
-        _require_second_gradient(name, tried["discriminator"], mixed["discriminator"], images.detach(), labels)
+        _require_second_gradient(name, mixed["discriminator"], images.detach(), labels)
 
 
 def _require_savable(name: str, kind: str, network: nn.Module) -> None:
@@ -121,9 +121,7 @@ def _require_shapes(
             )
 
 
-def _require_second_gradient(
-    name: str, discriminator: nn.Module, mixed: MixedPrecision, images: Tensor, labels: Tensor | None
-) -> None:
+def _require_second_gradient(name: str, mixed: MixedPrecision, images: Tensor, labels: Tensor | None) -> None:
     """Refuse a discriminator that a penalty cannot train: this needs the gradient of a gradient."""
     images.requires_grad_()
     try:
@@ -131,7 +129,7 @@ def _require_second_gradient(
         unused = mixed.unused(input_gradients(logits, images).square().sum())
     except Exception as error:
         raise _no_second_gradient(name, reason_in(name, error).rstrip(".")) from error
-    if len(unused) == sum(parameter.requires_grad for parameter in discriminator.parameters()):
+    if len(unused) == len(mixed.learning):
         raise _no_second_gradient(name, "none reaches a parameter")
 
 
