@@ -53,7 +53,7 @@ def test_spread_within_classes() -> None:
     images, labels = some(12, 3, 2, 1), np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2])
     pairs = np.concatenate([pdist(images[labels == k].reshape(-1, 6), "sqeuclidean") for k in range(3)])
     assert signals.spread_within_classes(images, labels) == pytest.approx(pairs.mean())
-    assert signals.spread_within_classes(images, None) == pytest.approx(
+    assert signals.spread_within_classes(images, np.zeros(12, int)) == pytest.approx(
         pdist(images.reshape(12, 6), "sqeuclidean").mean()
     )
     assert math.isnan(signals.spread_within_classes(images[:3], np.arange(3)))
@@ -150,15 +150,16 @@ def test_images_of_wanted_classes() -> None:
     assert found.tolist() == [0, 2, 0, 1]
     images = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
     for labels in (None, np.array([3, 3, 3])):
-        chosen, _ = signals._chosen(images, labels, np.array([0, 1]))
+        chosen, _ = signals._chosen(Split(images, labels), np.array([0, 1]))
         assert chosen.ravel().tolist() == pytest.approx([0, 0.2, 1])
 
 
 def test_images_from_all_over_the_data() -> None:
     """Without classes to choose by: a folder's images come class by class, and the first ones would all be of one."""
     labels = np.repeat(np.arange(10), 64)
-    chosen, classes = signals._chosen(labels.astype(np.uint8)[:, None, None, None], labels, None)
-    assert classes is None
+    chosen, classes = signals._chosen(Split(labels.astype(np.uint8)[:, None, None, None], labels), None)
+    assert set(classes) == {0}
+    assert len(classes) == len(chosen)
     assert set(np.rint(chosen * 255).ravel().tolist()) == set(range(10))
 
 
@@ -237,16 +238,16 @@ def test_what_a_look_says_of_the_training_images(
     recipe, probe, _ = probe_of(data, f"conditional={conditional}")
     images, labels = np.resize(probe._seen, (COUNT, *data.image_shape)), probe._labels
     drawn = torch.from_numpy(images)
-    assert (labels is not None) == (conditional == "true")
+    assert (len(set(labels)) > 1) == (conditional == "true")
     monkeypatch.setattr(recipe, "draw_learner", lambda *_: drawn)
     monkeypatch.setattr(recipe, "draw", lambda *_: drawn[:32] / 2)
     found = probe.look(drawn)
     alike = {"brightness": 0, "range": 0, "order": 0.5, "margin": 0}
     assert {name: found[name] for name in alike} == pytest.approx(alike, abs=1e-6)
     assert found["order_held_out"] == pytest.approx(1 - found["memory"])
-    spread = signals.spread_within_classes(probe._seen, labels)
+    spread = signals.spread_within_classes(probe._seen, labels[: len(probe._seen)])
     assert found["spread"] == pytest.approx(signals.spread_within_classes(images, labels) / spread)
-    spread_of_some = signals.spread_within_classes(images[:32] / 2, None if labels is None else labels[:32])
+    spread_of_some = signals.spread_within_classes(images[:32] / 2, labels[:32])
     assert found["spread_average"] == pytest.approx(spread_of_some / spread)
     assert found["from_average"] == pytest.approx(np.square(images[:32] / 2).sum((1, 2, 3)).mean() / spread)
     assert found["batches_in_an_epoch"] == 16 / 5

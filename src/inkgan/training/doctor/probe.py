@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inkgan.config import Config
-from inkgan.data import DataSet
+from inkgan.data import DataSet, Split
 from inkgan.data.pixels import dark_and_light
 from inkgan.device import to_device
 from inkgan.generation.numpy_networks import softmax
-from inkgan.images import Images, Labels, to_uint8
+from inkgan.images import Labels, to_uint8
 from inkgan.networks.compact import Convolution
 from inkgan.seeds import Stream, latents
 from inkgan.training.recipe import Recipe
@@ -58,20 +58,22 @@ class Probe:
     def __init__(self, recipe: Recipe, data: DataSet, config: Config, device: torch.device) -> None:
         self._recipe = recipe
         self._batches_in_an_epoch = len(data.train) / config.batch_size
-        self._labels = _labels(recipe.num_classes)
+        self._labels = _labels(max(1, recipe.num_classes))  # without labels, all images are of one class
+
+        def given(labels: Labels) -> Tensor | None:
+            return to_device(labels, device) if recipe.num_classes else None
+
         z = to_device(latents(config.seed, Stream.FIXED_LATENTS, 0, COUNT, recipe.latent_dim), device)
-        classes = None if self._labels is None else to_device(self._labels, device)
-        self._inputs_of_learner = z, classes
-        self._inputs_of_average = z[:_AVERAGED_COUNT], None if classes is None else classes[:_AVERAGED_COUNT]
+        self._inputs_of_learner = z, given(self._labels)
+        self._inputs_of_average = z[:_AVERAGED_COUNT], given(self._labels[:_AVERAGED_COUNT])
         held_out = data.validation if len(data.validation) else data.test
-        self._seen, seen_labels = _chosen(data.train.images, data.train.labels, self._labels)
-        self._unseen, self._unseen_labels = _chosen(held_out.images, held_out.labels, self._labels)
+        wanted = self._labels if recipe.num_classes else None
+        self._seen, seen_labels = _chosen(data.train, wanted)
+        self._unseen, self._unseen_labels = _chosen(held_out, wanted)
         # NaN if no class has two different images; look() leaves out signals that are not finite.
         self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
         self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
-        self._all_labels: Tensor | None = None
-        if self._labels is not None and seen_labels is not None and self._unseen_labels is not None:
-            self._all_labels = to_device(np.concatenate([self._labels, seen_labels, self._unseen_labels]), device)
+        self._all_labels = given(np.concatenate([self._labels, seen_labels, self._unseen_labels]))
 
     @torch.no_grad()
     @np.errstate(over="ignore", invalid="ignore")  # of a run that diverges; what is not finite is left out
@@ -99,11 +101,10 @@ class Probe:
     def _of_images(self, fake: Array, averaged: Array, batch: Array) -> dict[str, float]:
         """Return signals of the images of the learner and of its average, in units of the real images' spread."""
         spread = self._real_spread
-        some_labels = None if self._labels is None else self._labels[: len(averaged)]
         dark, light = dark_and_light(to_uint8(np.clip(batch, 0, 1)))
         found = {
             "spread": spread_within_classes(fake, self._labels) / spread,
-            "spread_average": spread_within_classes(averaged, some_labels) / spread,
+            "spread_average": spread_within_classes(averaged, self._labels[: len(averaged)]) / spread,
             "identical": share_of_identical(fake),
             "brightness": float(fake.mean()) - float(batch.mean()),
             "range": difference_of_ranges(batch, fake),
@@ -126,8 +127,6 @@ class Probe:
 
     def _of_classes(self, fake: Array, real: Array) -> dict[str, float]:
         """Return signals of the drawn classes, as the discriminator's own classifier sees them."""
-        assert self._labels is not None
-        assert self._unseen_labels is not None
         known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels)
         table = drawn_as(softmax(fake), self._labels)
         asked = np.unique(self._labels)
@@ -149,24 +148,22 @@ class Probe:
         }
 
 
-def _labels(classes: int) -> Labels | None:
+def _labels(classes: int) -> Labels:
     """Return the classes of the latents, in turn; if there are too many classes, evenly spaced ones."""
-    if not classes:
-        return None
     shown = np.unique(np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(np.int64))
     return shown[np.arange(COUNT) % len(shown)]
 
 
-def _chosen(images: Images, labels: Labels | None, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels | None]:
-    """Choose real images of the wanted classes, or from all over the data, and return them with their labels."""
+def _chosen(split: Split, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels]:
+    """Choose real images of the wanted classes, or from all over the data as of one class; return them with labels."""
     # Evenly spaced, because the images of a folder come class by class.
-    places = np.linspace(0, len(images) - 1, min(COUNT, len(images))).astype(np.int64)
-    classes = None
-    if labels is not None and wanted is not None:
+    places = np.linspace(0, len(split) - 1, min(COUNT, len(split))).astype(np.int64)
+    labels = np.zeros(len(split), np.int64)
+    if split.labels is not None and wanted is not None:
+        labels = split.labels
         found = in_turn(labels, wanted)
         places = found if len(found) else places  # a small held-out split may have none of these classes
-        classes = labels[places]
-    return np.asarray(images[places], np.float32) / np.float32(255), classes
+    return np.asarray(split.images[places], np.float32) / np.float32(255), labels[places]
 
 
 @contextlib.contextmanager
@@ -221,23 +218,22 @@ def separation(higher: Array, lower: Array) -> float:
     return margin(higher, lower) / float(np.sqrt(within)) if within > 0 else 0.0
 
 
-def spread_within_classes(images: Array, labels: Labels | None) -> float:
+def spread_within_classes(images: Array, labels: Labels) -> float:
     """Return the mean squared distance between two different images of one class, over all such pairs.
 
     For n images of a class it is twice their variance: ``2 (Σ|x|² - |Σx|²/n) / (n - 1)``.
 
     Args:
         images: [N, ...] in [0, 1].
-        labels: [N], or None for images of one kind.
+        labels: [N].
 
     Returns:
         NaN if no class has two images.
     """
     flat = images.reshape(len(images), -1).astype(np.float64)
-    groups = np.zeros(len(flat), np.int64) if labels is None else labels
     total, pairs = 0.0, 0
-    for label in np.unique(groups):
-        own = flat[groups == label]
+    for label in np.unique(labels):
+        own = flat[labels == label]
         count = len(own)
         distances = count * np.sum(own * own) - np.sum(own.sum(0) ** 2)  # Σ ‖xᵢ - xⱼ‖² over i < j = n Σ ‖xᵢ‖² - ‖Σ xᵢ‖²
         total += max(0.0, float(distances))
