@@ -72,8 +72,6 @@ class ManyProcesses(Team):
         self._store = store
         self._started = started
         self._questions = 0
-        self._until = 0.0  # when the present wait ends
-        self._signs_of_life = 0
         self._has_met = False
         store.set_timeout(datetime.timedelta(seconds=self._limit))
 
@@ -176,30 +174,32 @@ class ManyProcesses(Team):
             )
 
     def _answers(self, own: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Exchange answers to one question through the store, and return those of all processes in order of rank."""
+        """Exchange answers to one question through the store, and return those of all processes in order of rank.
+
+        The store itself would wait without handling signals.
+        """
         self._questions += 1
+        answers: list[dict[str, Any]] = []
+        signs_of_life = 0
         with self._lost_process_errors():
             self._store.set(f"answer-{self._questions}-{self.rank}", json.dumps(own))
-            self._until = time.monotonic() + self._limit
-            first = self._answer(0)
-            if "exit_code" in first and not self.leads:  # the first process has failed and dismisses the others
-                raise DismissedError(first["exit_code"])
-            return [first, *(self._answer(rank) for rank in range(1, self.size))]
+            until = time.monotonic() + self._limit
+            for rank in range(self.size):
+                while not self._has_answered(rank):
+                    seen = self._store.add(_SIGNS_OF_LIFE, 0)
+                    if seen != signs_of_life:
+                        signs_of_life = seen
+                        until = time.monotonic() + self._limit
+                    if time.monotonic() >= until or any(process.poll() is not None for process in self._started):
+                        raise _SilenceError
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+                answers.append(json.loads(self._store.get(f"answer-{self._questions}-{rank}")))
+                if "exit_code" in answers[0] and not self.leads:  # that one failed, and dismisses the others
+                    raise DismissedError(answers[0]["exit_code"])
+        return answers
 
     def _has_answered(self, rank: int) -> bool:
         return self._store.check([f"answer-{self._questions}-{rank}"])
-
-    def _answer(self, rank: int) -> dict[str, Any]:
-        """Wait for a process's answer. The store itself would wait without handling signals."""
-        while not self._has_answered(rank):
-            signs_of_life = self._store.add(_SIGNS_OF_LIFE, 0)
-            if signs_of_life != self._signs_of_life:
-                self._signs_of_life = signs_of_life
-                self._until = time.monotonic() + self._limit
-            if time.monotonic() >= self._until or any(process.poll() is not None for process in self._started):
-                raise _SilenceError
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-        return json.loads(self._store.get(f"answer-{self._questions}-{rank}"))
 
     @contextlib.contextmanager
     def _lost_process_errors(self) -> Iterator[None]:
