@@ -107,13 +107,12 @@ class Recorder:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
             if not self._is_tutorial:
                 self._events.add("layout", "", tensorboard.LAYOUT)
+        if step == run.first_step or is_due(max(step, 0), run.config.watch.grid_every):
+            self.grid(max(step, 0))  # of a resumed run again, for the same reason
         if step == run.first_step:
-            self.grid(0)
             self._show(None, number=0)
         with self._optional_output("a picture"):
             self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
-        if step > run.first_step and is_due(max(step, 0), run.config.watch.grid_every):
-            self.grid(max(step, 0))  # again, for the same reason
 
     def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
         """Log and show a step that was just done, as often as the settings say.

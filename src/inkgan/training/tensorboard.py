@@ -87,9 +87,8 @@ def tag_of(term: str, *, tutorial: bool) -> str:
         term: its name in metrics.jsonl.
         tutorial: whether to use the tutorial's name where it has one.
     """
-    if tutorial and term in _TUTORIAL_TAGS:
-        return _TUTORIAL_TAGS[term]
-    return _TAGS.get(term, term if "/" in term else f"other/{term}")
+    tags = {**_TAGS, **_TUTORIAL_TAGS} if tutorial else _TAGS
+    return tags.get(term, term if "/" in term else f"other/{term}")
 
 
 class EventFile:
