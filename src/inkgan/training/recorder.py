@@ -328,13 +328,11 @@ class ProgressImages:
         self._real = real
         self._seed = seed
         self._device = device
-        self._fixed_latents = to_device(latents(seed, Stream.FIXED_LATENTS, 0, FIXED_COUNT, recipe.latent_dim), device)
-        self._fixed_labels = self._labels(np.arange(FIXED_COUNT))
 
     def fixed(self, count: int = FIXED_COUNT) -> Images:
         """Draw images uint8 [count, H, W, C] of the first fixed latents; image i has class i modulo ``num_classes``."""
-        labels = None if self._fixed_labels is None else self._fixed_labels[:count]
-        return to_uint8(self._recipe.draw(self._fixed_latents[:count], labels).cpu().numpy())
+        z = self._latents(Stream.FIXED_LATENTS, 0, FIXED_COUNT)[:count]
+        return to_uint8(self._recipe.draw(z, self._labels(np.arange(count))).cpu().numpy())
 
     def single(self, number: int) -> tuple[Images, Opinion]:
         """Draw an image uint8 [H, W, C], alone in its batch as in the tutorial, and ask the discriminator about it.
@@ -342,7 +340,7 @@ class ProgressImages:
         Args:
             number: the number of steps so far; each number has its own latent, class and real image.
         """
-        latent = to_device(latents(self._seed, Stream.SHOWN_LATENTS, number, 1, self._recipe.latent_dim), self._device)
+        latent = self._latents(Stream.SHOWN_LATENTS, number, 1)
         draws = rng(self._seed, Stream.SHOWN_LABELS, number)
         label = self._labels(draws.integers(2**31, size=1))
         image = self._recipe.draw(latent, label)
@@ -366,7 +364,7 @@ class ProgressImages:
 
     def to_measure(self) -> tuple[Images, Labels | None]:
         """Draw images uint8 [N, H, W, C] of classes [N], always with the same latents and classes."""
-        drawn = latents(self._seed, Stream.MEASURED_LATENTS, 0, _MEASURED_COUNT, self._recipe.latent_dim)
+        z = self._latents(Stream.MEASURED_LATENTS, 0, _MEASURED_COUNT)
         labels = self._labels(np.arange(_MEASURED_COUNT))
         if self._recipe.num_classes and self._real.labels is not None:
             # As `inkgan evaluate` asks for classes: in turn, or in the data's proportions if unequal.
@@ -374,10 +372,13 @@ class ProgressImages:
             if are_unequal(counts):
                 labels = to_device(in_proportion(_MEASURED_COUNT, counts), self._device)
         parts = [
-            self._recipe.draw(to_device(drawn[batch], self._device), None if labels is None else labels[batch])
+            self._recipe.draw(z[batch], None if labels is None else labels[batch])
             for batch in slices(_MEASURED_COUNT, 100)
         ]
         return to_uint8(torch.cat(parts).cpu().numpy()), None if labels is None else labels.cpu().numpy()
+
+    def _latents(self, stream: Stream, number: int, count: int) -> Tensor:
+        return to_device(latents(self._seed, stream, number, count, self._recipe.latent_dim), self._device)
 
     def _labels(self, numbers: NDArray[np.int64]) -> Tensor | None:
         """Return each number modulo the number of classes; None for a recipe without labels."""
