@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,9 @@ class TrainingTask:
     def options_of(self, seed: int) -> dict[str, Any]:
         """Return the options of a seed's run. One that is there resumes, with its own settings."""
         run = RunFolder(self.folder(seed))
-        shared: Mapping[str, Any] = self.options
-        if run.is_run:
-            shared = {name: value for name, value in shared.items() if name in _FOR_EVERY_START}
-        return {**shared, "seed": seed, "out": run.path, "resume": run.is_run}
+        resume = run.is_run
+        shared = {name: value for name, value in self.options.items() if not resume or name in _FOR_EVERY_START}
+        return {**shared, "seed": seed, "out": run.path, "resume": resume}
 
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""

@@ -149,14 +149,11 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
     if damages and step in (None, 0):  # resuming at step 0 has no advantage over a new start
         raise CheckpointError(f"no checkpoint in {shown(checkpoints)} is intact. Start the run again with --force.")
-    if step is None:
-        if metrics.last(run.folder.metrics_file):
-            watcher.warn(f"there is no checkpoint in {shown(checkpoints)}, so the run starts again at its first step.")
-        run.folder.forget_after(run.first_step)
-        return RunState(run.first_step)
-    state = _load(run, step)
-    run.folder.forget_after(step)
-    checkpoint.set_aside_after(checkpoints, step)
+    if step is None and metrics.last(run.folder.metrics_file):
+        watcher.warn(f"there is no checkpoint in {shown(checkpoints)}, so the run starts again at its first step.")
+    state = RunState(run.first_step) if step is None else _load(run, step)
+    run.folder.forget_after(state.step)
+    checkpoint.set_aside_after(checkpoints, state.step)
     return state
 
 
