@@ -118,10 +118,8 @@ def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
             if not np.isfinite(array).all():
                 raise DivergenceError(f"{stem}.{name} is not finite")
     progress: dict[str, Any] = {"step": state.step, "seconds": state.seconds, **_identity(run)}
-    kept = [0, *keep]
     if state.best_step is not None:
         progress |= {"best_step": state.best_step, "best_value": state.best_value}
-        kept.append(state.best_step)
     model = {
         **run.recipe.model_description(),
         "step": state.step,
@@ -132,7 +130,7 @@ def save(run: PreparedRun, state: RunState, keep: Iterable[int] = ()) -> None:
     }
     checkpoint.save(run.folder.checkpoints, state.step, arrays, {"state": progress, "model": model})
     state.saved_step = state.step
-    checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, kept)
+    checkpoint.prune(run.folder.checkpoints, run.config.watch.keep, [0, state.best_step or 0, *keep])
 
 
 def restore(run: PreparedRun, watcher: Watcher) -> RunState:
