@@ -56,13 +56,12 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
             clock = _Clock(state.seconds)
             signals.continued = clock.leave_out
             _train(run, state, recorder, clock, signals)
-            complete = state.is_complete
-            if signals.received is not None and not complete:
+            if signals.received is not None and not state.is_complete:
                 command = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
                 message = f"stopped by a signal {at_step(state.step)} and saved. Continue with: {command}"
                 raise Interrupted(message, signals.received)
-            sheet = recorder.finish() if complete else None
-        result = Result(folder.path, state.step, clock.seconds, complete, sheet)
+            sheet = recorder.finish() if state.is_complete else None
+        result = Result(folder.path, state.step, clock.seconds, state.is_complete, sheet)
     watcher.ended(result)
     return result
 
