@@ -74,12 +74,12 @@ class Recorder:
         self._is_tutorial = run.config.recipe == "tutorial"
         self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
+        self._metrics = MetricsWriter(run.folder.metrics_file)
         self._probe: Probe | None = None
         self.doctor: Doctor | None = None
         if run.config.watch.doctor_every:
             self._probe = Probe(run.recipe, run.data, run.config, run.device)
-            before = metrics.read(run.folder.metrics_file) if run.folder.metrics_file.exists() else []
-            self.doctor = judged(run.config, before, run.data.class_names)
+            self.doctor = judged(run.config, metrics.read(run.folder.metrics_file), run.data.class_names)
         self._reported: deque[tuple[int, float]] = deque(maxlen=_REPORTS_FOR_SPEED)
         self._shown_at = -math.inf
         self._told_at = -math.inf
@@ -90,7 +90,6 @@ class Recorder:
         self._first_step = first_step
         self._graph_is_due = first_step <= 0
         self._events = tensorboard.EventFile(run.folder.tensorboard, first_step)
-        self._metrics = MetricsWriter(run.folder.metrics_file)
 
     def begin(self) -> None:
         """Announce the run, and show the state that it starts from."""
