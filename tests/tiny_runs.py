@@ -79,7 +79,8 @@ def prepare(recipe: str | None = None, *, watcher: Watcher | None = None, **opti
 
 def configure(**options: Any) -> tuple[Config, Path]:
     """The settings of a run and its folder; ``options`` are those of :func:`inkgan.train`."""
-    return training_options.configure(training_options.complete_options(**options))
+    config, folder, _ = training_options.configure(training_options.complete_options(**options))
+    return config, folder.path
 
 
 def untrained(path: Path, config: Config | None = None, steps: tuple[int, ...] = (2,)) -> RunFolder:

@@ -191,7 +191,7 @@ def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, p
         from inkgan.config.sources import as_toml
         from inkgan.training.options import checked, complete_options, require_images_and_device
 
-        resolved, folder = checked(complete_options(recipe, **options))
+        resolved, folder, _ = checked(complete_options(recipe, **options))
         require_images_and_device(resolved, options["device"])
         typer.echo(f"# would run in {printable(folder.path)}\n{as_toml(resolved)}", nl=False)
         return

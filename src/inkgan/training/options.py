@@ -104,32 +104,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder]:
+def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder, Config | None]:
     """Resolve the settings of a run, find its folder, and check everything that needs neither the data nor PyTorch.
 
     Args:
         given: the options of :func:`complete_options`.
 
+    Returns:
+        As :func:`configure`.
+
     Raises:
         InputError: an argument or an option cannot be used.
     """
-    config, path = configure(given)
+    config, folder, so_far = configure(given)
     _require_possible(config, number_of_processes(given["processes"]), heal=given["heal"])
     stop_at = given["stop_at"]
     if stop_at is not None:
         whole_number(stop_at, "stop_at={} is not allowed: it counts joint steps, so it is 1 or above.", 1, LONGEST_RUN)
     require_name_of_device(given["device"])
-    folder = RunFolder(path)
-    if given["extend"] is not None:
-        so_far = config.before_extension()
-        require_complete(folder, so_far)
-        require_same(folder, so_far)
-    elif given["resume"]:
-        require_same(folder, config)
-    else:
+    if so_far is None:
         folder.require_free(force=given["force"])
         require_exists(config.data.name, config.data.directory)
-    return config, folder
+    else:
+        if given["extend"] is not None:
+            require_complete(folder, so_far)
+        require_same(folder, so_far)
+    return config, folder, so_far
 
 
 def require_images_and_device(config: Config, device: str) -> None:
@@ -145,11 +145,15 @@ def require_images_and_device(config: Config, device: str) -> None:
         resolve_device(device)
 
 
-def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
+def configure(given: Mapping[str, Any]) -> tuple[Config, RunFolder, Config | None]:
     """Resolve the settings of a run and find its folder, without PyTorch.
 
     Args:
         given: the options of :func:`complete_options`.
+
+    Returns:
+        The settings, the folder, and the settings that the run in it has had so far: None if a new run begins, and
+        shorter ones if the run is extended now.
 
     Raises:
         ConfigError: an option or a setting is unknown or not allowed.
@@ -180,12 +184,12 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, Path]:
                 "extended_from is for runs that --extend made longer; a new run has none. Give --set extended_from=[] "
                 f"and --steps {config.extended_from[0]}, then make the run longer with --extend."
             )
-        return config, out or first_free(default)
+        return config, RunFolder(out or first_free(default)), None
     if extend is not None:
         whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
-    folder = out or newest_run(default.parent, default.name)
-    config = resolved(RunFolder(folder).saved_config())
-    return config if extend is None else config.extended(extend), folder
+    folder = RunFolder(out or newest_run(default.parent, default.name))
+    so_far = resolved(folder.saved_config())
+    return so_far if extend is None else so_far.extended(extend), folder, so_far
 
 
 def _with_absolute_data(config: Config) -> Config:

@@ -111,9 +111,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     Raises:
         InputError: an argument, an option or the data cannot be used.
     """
-    config, folder = checked(given)
-    is_extended = given["extend"] is not None
-    resume = given["resume"] or is_extended
+    config, folder, so_far = checked(given)
 
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
@@ -121,7 +119,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     try:
         data = load_saved(config.data.model_dump(), progress=watcher.preparing)
     except DataError as error:
-        if not resume or given["data"] is not None:
+        if so_far is None or given["data"] is not None:
             raise
         raise DataError(f"{error} If the data have moved, say where they are with --data.") from None
     for note in data.notes:
@@ -132,10 +130,10 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     from inkgan.training.state import PreparedRun
 
     device = resolve_device(given["device"])
-    precision = resolve_precision(precision_to_resume(folder, config) if resume else config.precision, device)
+    precision = resolve_precision(precision_to_resume(folder, so_far) if so_far else config.precision, device)
     recipe = build(config, data.image_shape, len(data.class_names), device, precision, team)
-    if resume:
-        require_same(folder, config.before_extension() if is_extended else config, data.digest)
+    if so_far:
+        require_same(folder, so_far, data.digest)
     measure = None
     if config.watch.evaluate_every and team.leads:
         from inkgan.evaluation.reference import quick_measure
@@ -154,7 +152,7 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
         precision=precision,
         team=team,
         measure=measure,
-        resume=resume,
+        resume=so_far is not None,
         force=given["force"],
         stop_at=given["stop_at"],
         heal=given["heal"] and config.healings < MOST_HEALINGS,  # healings of earlier starts count
