@@ -52,8 +52,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
         state = _begin(run, watcher)
         with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
             recorder.begin()
-            _synchronise(run, state)
-            clock = _Clock(state.seconds)
+            clock = _synchronise(run, state)
             signals.continued = clock.leave_out
             _train(run, state, recorder, clock, signals)
             if signals.received is not None and not state.is_complete:
@@ -88,21 +87,21 @@ def follow(run: PreparedRun, signals: StopSignals) -> Result:
         InkganError: the run failed; the first process prints the reason.
     """
     state = RunState(run.first_step)
-    _synchronise(run, state)
-    clock = _Clock(state.seconds)
+    clock = _synchronise(run, state)
     for _ in _steps(run, state, clock, signals):
         pass
     return Result(run.folder.path, state.step, clock.seconds, state.is_complete, None)
 
 
-def _synchronise(run: PreparedRun, state: RunState) -> None:
-    """Give every process of the team the step, the clock and the weights of the first one."""
+def _synchronise(run: PreparedRun, state: RunState) -> _Clock:
+    """Give every process of the team the step, the time and the weights of the first one, and start its clock."""
     run.team.meet()
     step, seconds = run.team.broadcast_pair(float(state.step), state.seconds)
     state.step = int(step)
     state.seconds = seconds
     run.team.broadcast_tensors(learned_tensors(run.recipe))
     run.recipe.after_load()
+    return _Clock(seconds)
 
 
 def _train(run: PreparedRun, state: RunState, recorder: Recorder, clock: _Clock, signals: StopSignals) -> None:
