@@ -112,14 +112,14 @@ class ManyProcesses(Team):
             dist.all_gather(list(everyone.unbind()), rows.contiguous())
         return everyone.flatten(0, 1)
 
-    def broadcast_pair(self, first: float, second: float) -> tuple[float, float]:
-        """See :meth:`Team.broadcast_pair`."""
-        message = torch.tensor([0.0, first, second], dtype=torch.float64)
+    def broadcast_pair(self, first: float, second: float, exit_code: int = 0) -> tuple[float, float]:
+        """See :meth:`Team.broadcast_pair`; an exit code of the first process dismisses the others."""
+        message = torch.tensor([exit_code, first, second], dtype=torch.float64)
         with self._lost_process_errors():
             dist.broadcast(message, src=0)
-        exit_code, first, second = message.tolist()
-        if exit_code and not self.leads:
-            raise DismissedError(int(exit_code))
+        received, first, second = message.tolist()
+        if received and not self.leads:
+            raise DismissedError(int(received))
         return first, second
 
     def dismiss(self, exit_code: int) -> None:
@@ -129,9 +129,8 @@ class ManyProcesses(Team):
             for question in (self._questions, self._questions + 1):
                 self._store.set(f"answer-{question}-{self.rank}", json.dumps({"exit_code": exit_code}))
             return
-        message = torch.tensor([float(exit_code), 0.0, 0.0], dtype=torch.float64)
-        with contextlib.suppress(RuntimeError):
-            dist.broadcast(message, src=0)
+        with contextlib.suppress(LostProcessError):
+            self.broadcast_pair(0.0, 0.0, exit_code)
 
     def broadcast_tensors(self, tensors: Sequence[Tensor]) -> None:
         """See :meth:`Team.broadcast_tensors`."""
