@@ -21,7 +21,6 @@ from inkgan.device import environment, to_device
 from inkgan.errors import reason_of, shown
 from inkgan.generation.classes import are_unequal, in_proportion
 from inkgan.images import Images, Labels, picture_of, save_animation, save_png, sheet, slices, to_uint8
-from inkgan.networks import own_network_sha256
 from inkgan.networks.compact import split_output
 from inkgan.runs import metrics
 from inkgan.runs.metrics import MetricsWriter
@@ -95,7 +94,7 @@ class Recorder:
         """Announce the run, and show the state that it starts from."""
         run, step = self._run, self._first_step
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
-        own = own_network_sha256(run.config.network)
+        own = run.recipe.model_description().get("network_sha256")
         if own is not None:
             about["network_sha256"] = own
         changes = run.folder.add_environment(about)

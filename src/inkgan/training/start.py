@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from inkgan import networks
 from inkgan.config import Config
 from inkgan.config.schema import flat
 from inkgan.data.loading import load_saved
@@ -204,7 +203,7 @@ def _shared_facts(run: PreparedRun) -> dict[str, str]:
         "the number of threads": str(torch.get_num_threads()),
         "the data's digest": run.data.digest,
         "the precision": run.precision_name,
-        "the SHA-256 of the network's file": networks.own_network_sha256(run.config.network) or "none",
+        "the SHA-256 of the network's file": run.recipe.model_description().get("network_sha256", "none"),
         "stop_at": str(run.stop_at),
         **{f"the setting {name}": str(value) for name, value in settings.items()},
     }
