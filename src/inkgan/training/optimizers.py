@@ -166,10 +166,9 @@ class MixedPrecision:
     def refresh(self) -> None:
         """Copy the master weights again, after an update; in place, because writing to fresh memory is slower.
 
-        For weights that share the master's memory, PyTorch does nothing.
+        Weights that share the master's memory stay as they are.
         """
-        for name, weight in self._detached.items():
-            weight.copy_(self._masters[name])
+        torch._foreach_copy_(list(self._detached.values()), list(self._masters.values()))
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
