@@ -66,11 +66,10 @@ def go_back(run: PreparedRun, illness: IllnessError, watcher: Watcher) -> Config
     if step is None:
         raise DivergenceError(f"{illness}. There is no checkpoint to go back to. {finding.remedy}")
     number = run.config.healings + 1
-    pairs = [setting.split("=") for setting in finding.remedy.settings]
-    remedy = {key: float(value) for key, value in pairs}
+    remedy = Change.parse(f"{step} {' '.join(finding.remedy.settings)}").settings
     # Changes that the run went through in the meantime apply from this step on, unless the remedy overrides them.
     passed = {key: value for one in changes if step <= one.step <= finding.step for key, value in one.settings.items()}
-    change = Change(step, passed | remedy, f"healing {number}: {finding.rule.name} at step {finding.step}")
+    change = Change(step, {**passed, **remedy}, f"healing {number}: {finding.rule.name} at step {finding.step}")
     earlier = [one for one in changes if one.step < step]
     to_come = [one for one in changes if one.step > finding.step]
     config = run.config.model_copy(update={"changes": tuple(map(str, (*earlier, change, *to_come)))})
