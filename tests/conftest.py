@@ -76,17 +76,6 @@ def _noise(path: Path, side: int) -> Path:
     return path
 
 
-def _make_saves_fast(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
-    patch.setattr("os.fsync", lambda _: None)
-
-
-@pytest.fixture
-def fast_saves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip slow work that the test does not look at: syncing to the disk, and most of the tutorial's statistics."""
-    _make_saves_fast(monkeypatch)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time by which runs of some seconds end: a tenth of a second passes whenever it is read, on any machine."""
@@ -104,9 +93,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
     """A complete run of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        _make_saves_fast(patch)
-        runs.train(folder, small_data)
+    runs.train(folder, small_data)
     return folder
 
 
@@ -114,9 +101,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> 
 def tutorial_run(tmp_path_factory: pytest.TempPathFactory, tutorial_data: Path) -> Path:
     """A complete run of the tutorial, of 6 steps with checkpoints at 0, 4 and 6. Read it only."""
     folder = tmp_path_factory.mktemp("tutorial") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        _make_saves_fast(patch)
-        runs.train(folder, tutorial_data, settings=runs.TUTORIAL)
+    runs.train(folder, tutorial_data, settings=runs.TUTORIAL)
     return folder
 
 
@@ -124,9 +109,7 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory, tutorial_data: Path) 
 def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
     """The run of ``finished_run``, stopped after step 5, with checkpoints at 0, 4 and 5. Copy it before use."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        _make_saves_fast(patch)
-        runs.train(folder, small_data, stop_at=5)
+    runs.train(folder, small_data, stop_at=5)
     return folder
 
 
@@ -166,10 +149,15 @@ def only_embedded_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _commands_are_built_once() -> Iterator[None]:
-    """Typer builds all commands anew for each call of ``run``, which takes longer than most calls."""
+def _slow_work_is_done_once_or_not_at_all() -> Iterator[None]:
+    """Compute what is always the same once, and skip what no test looks at."""
     with pytest.MonkeyPatch.context() as patch:
+        # Typer builds all commands anew for each call of `run`, which takes longer than most calls.
         patch.setattr("typer.main.get_command", functools.cache(typer.main.get_command))
+        # In a checkpoint of the tutorial, statistics of 20 batches; and whatever is written has to survive a test, but
+        # no loss of power.
+        patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
+        patch.setattr("os.fsync", lambda _: None)
         yield
 
 

@@ -129,7 +129,7 @@ NOTEBOOKS = ["float64", "another device", "no gradients", "inference", "autocast
 
 @pytest.mark.parametrize("what", NOTEBOOKS)
 def test_a_run_does_not_depend_on_what_a_notebook_has_set(
-    what: str, tmp_path: Path, small_data: Path, finished_run: Path, fast_saves: None
+    what: str, tmp_path: Path, small_data: Path, finished_run: Path
 ) -> None:
     with _set_by_a_notebook(what):
         before = _settings()

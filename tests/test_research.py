@@ -55,7 +55,6 @@ def _research(about: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tracker", ["mlflow", "wandb"])
-@pytest.mark.usefixtures("fast_saves")
 def test_a_tracker_hears_all_that_is_logged(
     tracker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path
 ) -> None:
@@ -116,7 +115,6 @@ def test_the_guides_features_and_measure(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert drawn == names["drawn"].mean() / 255
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_the_guides_network_trains_and_draws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path) -> None:
     """The guide's module and program train on labelled images for a few steps, and draw."""
     monkeypatch.chdir(tmp_path)

@@ -538,7 +538,6 @@ def test_dry_run_is_read_back(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_plain_lines(tmp_path: Path, small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Outside a terminal, a run prints plain lines without pictures or control codes, and at the end how to go on."""
     folder = tmp_path / "a run"
@@ -577,7 +576,6 @@ def test_the_suggested_command_can_be_pasted(folder: str, capsys: pytest.Capture
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--quiet prints nothing except warnings."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -591,7 +589,6 @@ def test_quiet(tmp_path: Path, small_data: Path, stopped_run: Path, capsys: pyte
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_divergence(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1017,7 +1014,6 @@ class _Gone(io.StringIO):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.EIO, "gone"), BrokenPipeError(errno.EPIPE, "gone"), UnicodeEncodeError("ascii", "▀", 0, 1, "")],

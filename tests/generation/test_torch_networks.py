@@ -205,7 +205,7 @@ def test_what_cannot_be_judged(tutorial_run: Path) -> None:
         model.logits(np.zeros((1, 28, 28), np.uint8), labels=3)
 
 
-def test_judging_by_labels(tmp_path: Path, fast_saves: None) -> None:
+def test_judging_by_labels(tmp_path: Path) -> None:
     """The discriminator of a conditional run takes the class too, by name or index."""
     images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
     np.savez(tmp_path / "data.npz", images=images, labels=np.arange(40) % 3)

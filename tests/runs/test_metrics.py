@@ -175,7 +175,6 @@ def test_missing_lines_are_reported(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize("how", ["deleted", "emptied", "a line of rubbish"])
 def test_resuming_with_damaged_metrics(tmp_path: Path, small_data: Path, stopped_run: Path, how: str) -> None:
     """A run whose metrics were damaged or deleted says so once, and ends with the same weights."""

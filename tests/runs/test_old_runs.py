@@ -92,7 +92,6 @@ def labelled_data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -> None:
     """A run of the tutorial that ended after step 4 continues to the same files as one that did not."""
     runs.copy(tutorial_run, tmp_path / "run")
@@ -107,7 +106,6 @@ def test_the_tutorial(tmp_path: Path, tutorial_data: Path, tutorial_run: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_compact_recipe(tmp_path: Path, labelled_data: Path) -> None:
     """The same holds for a compact recipe with the slope of that time and with classes, named by their numbers."""
     runs.train(tmp_path / "whole", labelled_data, settings=["slope=0.2"])

@@ -85,7 +85,6 @@ def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> Non
 # Real runs
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_a_disk_that_fails_once(
     tmp_path: Path, small_data: Path, stopped_run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +112,6 @@ def test_a_disk_that_fails_once(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """The run falls back to the one before; the damaged one is kept under another name until --force removes it."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -126,7 +124,6 @@ def test_a_damaged_checkpoint_is_kept(tmp_path: Path, small_data: Path, stopped_
     assert not kept.exists()
 
 
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(("key", "value"), [("batch_size", 6), ("seed", 7), ("steps", 7)])
 def test_edited_settings(tmp_path: Path, small_data: Path, stopped_run: Path, key: str, value: int) -> None:
     """A run whose config.json was edited is not resumed, and nothing is written."""
@@ -150,7 +147,6 @@ def change_state(saved: Path, values: dict[str, object]) -> None:
     (saved / "manifest.json").write_text(json.dumps(listed), "utf-8")
 
 
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -179,7 +175,6 @@ def test_a_state_that_does_not_fit(
     assert runs.listing(folder) == before
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_a_best_checkpoint_that_is_gone(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """A better one replaced it and was set aside later; the best is the best of those that are there."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -188,7 +183,6 @@ def test_a_best_checkpoint_that_is_gone(tmp_path: Path, small_data: Path, stoppe
     assert "best_step" not in checkpoint.read_state(runs.newest(folder))
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_a_run_whose_checkpoints_are_gone(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
     """It starts again, as a run does that was killed before its first checkpoint, and says what that costs."""
     folder = runs.copy(stopped_run, tmp_path / "run")
@@ -200,7 +194,6 @@ def test_a_run_whose_checkpoints_are_gone(tmp_path: Path, small_data: Path, stop
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     "name",
     [

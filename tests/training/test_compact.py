@@ -470,7 +470,6 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 @pytest.mark.parametrize(
     ("precision", "settings"), [("float32", ()), ("bfloat16", ()), ("float32", ("loss=wgan-gp", "critic_steps=2"))]
 )
@@ -487,7 +486,6 @@ def test_resuming_is_exact(tmp_path: Path, labelled: Path, precision: str, setti
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
     """NumPy draws from the saved average what training drew, in any class."""
     runs.train(tmp_path / "run", labelled)
@@ -504,7 +502,6 @@ def test_a_run_is_sampled_by_class(tmp_path: Path, labelled: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lowest first figure decides, even across a stop; the checkpoint is found by name, and figures are logged."""
     values = iter([3.0, 1.0, 2.0, 4.0, 5.0])
@@ -529,7 +526,6 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path, labelled: Path, monkeypatch
     assert inkgan.load(tmp_path / "run").description["step"] == 10
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
     tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -553,7 +549,7 @@ def test_what_takes_long_before_a_run_is_told_and_comes_after_the_checks(
     assert len(told) == 1
 
 
-@pytest.mark.usefixtures("fast_saves", "clock")
+@pytest.mark.usefixtures("clock")
 def test_seconds_fit_the_schedule(tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with a time limit tells its recipe which part of the time has passed."""
     progress: list[float] = []

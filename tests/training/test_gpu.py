@@ -20,7 +20,7 @@ from inkgan.training.recipe import StepInfo
 from inkgan.training.start import build
 from inkgan.training.state import learned_tensors
 
-pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("fast_saves")]
+pytestmark = pytest.mark.gpu
 
 
 @pytest.mark.parametrize("settings", [runs.TUTORIAL, runs.SETTINGS], ids=["tutorial", "fast"])

@@ -40,7 +40,6 @@ def trained(folder: Path, data: Path, **options: Any) -> tuple[Config, list[str]
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_blown_up_run_continues_and_can_be_repeated(tmp_path: Path, small_data: Path) -> None:
     """It returns to step 0 with the usual rate, and a new run with its settings learns the same and is never ill."""
     config, told = trained(tmp_path / "ill", small_data, settings=WILD)
@@ -84,7 +83,6 @@ def ill_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """It takes the newest checkpoint first and divides the rates by 3 each time, on top of earlier changes."""
     ill_at += [7, 7, 7]
@@ -102,7 +100,6 @@ def test_it_goes_further_back_each_time(tmp_path: Path, small_data: Path, ill_at
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Path, ill_at: list[int]) -> None:
     """The fourth illness ends the run as without healing, and the next start does not heal either."""
     ill_at += [7, 7, 7, 3, 3]
@@ -114,7 +111,6 @@ def test_three_times_at_most_also_after_a_resume(tmp_path: Path, small_data: Pat
     assert runs.train(tmp_path / "run", small_data, steps=12, resume=True, settings=SAVING).complete
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_a_signal_at_the_step_of_an_illness_is_not_lost(
     tmp_path: Path, small_data: Path, ill_at: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +130,6 @@ def test_a_signal_at_the_step_of_an_illness_is_not_lost(
     assert config.healings == 1
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_the_first_step_is_healed(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Step 0 is saved before the first step, so a run that diverges in it has a checkpoint to go back to."""
     real_step, numbers = Compact.step, []
@@ -153,7 +148,6 @@ def test_the_first_step_is_healed(tmp_path: Path, small_data: Path, monkeypatch:
     assert told[0].endswith("generator.learning_rate=0.00033.")  # no checkpoint was put aside
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
     """One line says that there is no checkpoint to go back to."""
     settings = ["discriminator.learning_rate=1e3", "pretraining_steps=9", "watch.save_every=500"]
@@ -161,7 +155,6 @@ def test_without_a_checkpoint(tmp_path: Path, small_data: Path) -> None:
         runs.train(tmp_path / "run", small_data, heal=True, settings=settings)
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_a_healthy_checkpoint_is_kept_until_the_illness_is_found(tmp_path: Path, small_data: Path) -> None:
     """It goes back to just before the illness although, when that is found, the newest checkpoints are all ill."""
     settings = ("watch.save_every=1", "watch.keep=1", 'changes=["8 discriminator.learning_rate=1"]')
@@ -173,7 +166,6 @@ def test_a_healthy_checkpoint_is_kept_until_the_illness_is_found(tmp_path: Path,
     assert f"Healing 1 of 3: back to step {change.step}, " in told[0]
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_divergence_goes_back_to_before_the_losses_were_too_large(
     tmp_path: Path, small_data: Path, ill_at: list[int]
 ) -> None:
@@ -184,7 +176,6 @@ def test_divergence_goes_back_to_before_the_losses_were_too_large(
     assert "at step 12 loss_generator is nan; the update was not made. Healing 1 of 3: back to step 8, " in told[0]
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_divergence_does_not_go_back_to_a_step_whose_losses_were_too_large(
     tmp_path: Path, small_data: Path, ill_at: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +192,6 @@ def test_divergence_does_not_go_back_to_a_step_whose_losses_were_too_large(
     assert [message.partition("Healing ")[2][:24] for message in told] == ["1 of 3: back to step 3, "]
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_weights_that_cannot_be_saved_at_the_end_are_healed(
     tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,7 +215,6 @@ def test_weights_that_cannot_be_saved_at_the_end_are_healed(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Path, small_data: Path) -> None:
     """The doctor remembers what it judged before, also if the settings say that no losses are logged."""
     never = ("watch.log_every=0", 'changes=["4 discriminator.learning_rate=1"]')
@@ -237,7 +226,6 @@ def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Pat
     assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
 
 
-@pytest.mark.usefixtures("fast_saves")
 def test_an_ill_run_that_is_resumed_with_healing_is_healed(tmp_path: Path, small_data: Path) -> None:
     """Although the doctor found the illness before, when the run was not to be healed."""
     settings = (*SAVING, 'changes=["4 discriminator.learning_rate=1"]')

@@ -55,8 +55,6 @@ from inkgan.training.state import as_arrays, save
 from inkgan.training.tutorial import Tutorial
 from refusals import refusal
 
-pytestmark = pytest.mark.usefixtures("fast_saves")
-
 
 def complaint(kind: type[InkganError], *needed: str, **options: Any) -> str:
     """Return the error of a run, and require that it is one line."""

@@ -34,8 +34,6 @@ from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_
 from inkgan.training.watching import Result
 from refusals import command_refusal
 
-pytestmark = pytest.mark.usefixtures("fast_saves")
-
 
 def task(out: Path, data: Path, **options: Any) -> TrainingTask:
     """Return a task of tiny runs."""

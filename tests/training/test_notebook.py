@@ -16,8 +16,6 @@ from PIL import Image
 import tiny_runs as runs
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 
-pytestmark = pytest.mark.usefixtures("fast_saves")
-
 
 class _Kernel:
     """A stand-in for IPython in a kernel that keeps every update of what is displayed."""

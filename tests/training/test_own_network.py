@@ -33,8 +33,6 @@ from inkgan.training.recipe import Recipe, StepInfo
 from inkgan.training.start import _shared_facts, build
 from inkgan.training.team import Team
 
-pytestmark = pytest.mark.usefixtures("fast_saves")
-
 #: The network of a recipe that each function of a module builds and that learns.
 _LEARNER = {"generator": "learner", "discriminator": "discriminator"}
 

@@ -19,8 +19,6 @@ from inkgan.training.optimizers import Adam
 from inkgan.training.recipe import Optimizer, Recipe, StepInfo
 from inkgan.training.state import RunState, as_arrays, from_arrays
 
-pytestmark = pytest.mark.usefixtures("fast_saves")
-
 
 class Mixture(Recipe):
     """A recipe with batch normalisation, integer and boolean buffers, and PyTorch's own optimiser."""

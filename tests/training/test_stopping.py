@@ -268,7 +268,6 @@ def test_killed_again_and_again(tmp_path: Path, small_data: Path, whole: dict[st
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("fast_saves")
 def test_a_second_trainer_in_another_process(tmp_path: Path, small_data: Path) -> None:
     """While one process trains, another is refused; once the first is killed, a third resumes the run."""
     folder = tmp_path / "run"
