@@ -21,7 +21,9 @@ import torch
 import typer
 
 import tiny_runs as runs
-from inkgan.data import loading
+from inkgan.data import DataSet, loading
+from inkgan.data.known_sets import EMBEDDED, KnownSet
+from inkgan.data.sets import ReadingOptions
 from inkgan.generation import engines
 from inkgan.generation.engines import Shares, T, Task
 from stand_in_models import RealDigits
@@ -113,14 +115,6 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> P
     return folder
 
 
-@pytest.fixture(scope="module")
-def known_sets_read_once() -> Iterator[None]:
-    """Read a known set once for a module whose tests measure against it again and again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "read_known", functools.cache(loading.read_known))
-        yield
-
-
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do the work of an engine in this process instead of others."""
@@ -151,9 +145,17 @@ def only_embedded_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _slow_work_is_done_once_or_not_at_all() -> Iterator[None]:
     """Compute what is always the same once, and skip what no test looks at."""
+    read_known, read_embedded = loading.read_known, functools.cache(loading.read_known)
+
+    def read_known_once(known: KnownSet, folder: Path, reading: ReadingOptions) -> DataSet:
+        if folder.parent == EMBEDDED:
+            return read_embedded(known, folder, reading)
+        return read_known(known, folder, reading)
+
     with pytest.MonkeyPatch.context() as patch:
         # Typer builds all commands anew for each call of `run`, which takes longer than most calls.
         patch.setattr("typer.main.get_command", functools.cache(typer.main.get_command))
+        patch.setattr(loading, "read_known", read_known_once)
         # In a checkpoint of the tutorial, statistics of 20 batches; and whatever is written has to survive a test, but
         # no loss of power.
         patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)

@@ -20,8 +20,6 @@ from inkgan.evaluation.report_text import comparison_text
 from inkgan.generation.model import Model
 from refusals import command_refusal
 
-pytestmark = pytest.mark.usefixtures("known_sets_read_once")
-
 Images = npt.NDArray[np.uint8]
 N = 200
 

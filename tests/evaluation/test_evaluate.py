@@ -37,7 +37,7 @@ from inkgan.generation.model import Model
 from inkgan.runs import checkpoint
 from refusals import command_refusal
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("known_sets_read_once")]
+pytestmark = pytest.mark.slow
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
