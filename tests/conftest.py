@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ import torch
 import typer
 
 import tiny_runs as runs
+from inkgan import device
 from inkgan.data import DataSet, loading
 from inkgan.data.known_sets import EMBEDDED, KnownSet
 from inkgan.data.sets import ReadingOptions
@@ -156,6 +158,9 @@ def _slow_work_is_done_once_or_not_at_all() -> Iterator[None]:
         # Typer builds all commands anew for each call of `run`, which takes longer than most calls.
         patch.setattr("typer.main.get_command", functools.cache(typer.main.get_command))
         patch.setattr(loading, "read_known", read_known_once)
+        # What each start of a run writes down: the commit, for which it asks git, and the versions of packages.
+        patch.setattr(device, "_commit", functools.cache(device._commit))
+        patch.setattr(metadata, "version", functools.cache(metadata.version))
         # In a checkpoint of the tutorial, statistics of 20 batches; and whatever is written has to survive a test, but
         # no loss of power.
         patch.setattr("inkgan.training.tutorial._STANDING_BATCHES", 2)
