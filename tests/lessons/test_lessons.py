@@ -408,8 +408,16 @@ def test_every_lesson_runs_in_its_short_form(script: Any) -> None:
     `.ci/run` runs each lesson in full, in a process of its own; the code of both languages is the same.
     """
     cell, shorts = script.nbformat.v4.new_code_cell, [script.notebook(path, "zh", short=True) for path in LESSONS]
-    # As in conftest.py, a save takes its statistics from few batches.
-    quick = cell("import inkgan.training.tutorial\ninkgan.training.tutorial._STANDING_BATCHES = 2")
+    # As in conftest.py: MNIST is read once, a save takes its statistics from few batches, and has to survive no loss of
+    # power.
+    quick = cell(
+        "import functools, os\n"
+        "import inkgan.training.tutorial\n"
+        "from inkgan.data import loading\n"
+        "loading.read_known = functools.cache(loading.read_known)\n"
+        "inkgan.training.tutorial._STANDING_BATCHES = 2\n"
+        "os.fsync = lambda _: None"
+    )
     made = shorts[0]
     made.cells = [quick, *(each for one in shorts for each in [cell("%reset -f"), *one.cells])]
     script.execute(made, "the short lessons")
