@@ -597,25 +597,6 @@ def test_the_bits_do_not_depend_on_the_processes_in_bfloat16(tmp_path: Path, sma
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("marked")
-def test_torchrun(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Processes know torchrun by its variables, and the command does not see what an earlier run exchanged."""
-    script = tmp_path / "sweep.py"
-    script.write_text(
-        "import runpy, sys, tiny_runs as runs\n"
-        "from pathlib import Path\n"
-        "folder, data, *settings = sys.argv[1:]\n"
-        "runs.train(Path(folder, 'short'), Path(data), settings=settings, steps=3)\n"
-        "sys.argv[1:] = runs.command(Path(folder, 'long'), Path(data), settings=settings)\n"
-        "runpy.run_module('inkgan', run_name='__main__')\n"
-    )
-    words = [*TORCHRUN, str(script), str(tmp_path), str(small_data), *SAVING]
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
-    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS, env=os.environ | paths)
-    assert runs.learned(tmp_path / "long") == alone
-
-
-@pytest.mark.slow
 def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data: Path, port: int) -> None:
     """It ends with exit code 3, and PyTorch's traces of C++ code do not fill the terminal."""
 
@@ -637,22 +618,31 @@ def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data:
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """A killed worker ends all processes; the restart resumes automatically and ends the same."""
-    folder = tmp_path / "run"
-    launcher = [*TORCHRUN, "--max-restarts", "1", "--monitor-interval", "0.1"]
-    runs.train(folder, small_data, settings=SAVING, stop_at=2)
+    """Processes know torchrun by its variables. A start after one that failed begins new runs and resumes old ones.
+
+    No run sees what an earlier one in the same processes exchanged.
+    """
+    runs.train(tmp_path / "long", small_data, settings=SAVING, stop_at=2)
     # As it would be if the first start had been killed after step 2.
     script = tmp_path / "worker.py"
     script.write_text(
-        "import os, sys\n"
+        "import os, runpy, sys\n"
         "if os.environ['TORCHELASTIC_RESTART_COUNT'] == '0':\n"
         "    sys.exit(1)\n"
-        "from inkgan.cli import run\n"
-        "sys.exit(run(sys.argv[1:]))\n"
+        "import tiny_runs as runs\n"
+        "from pathlib import Path\n"
+        "folder, data, *settings = sys.argv[1:]\n"
+        "runs.train(Path(folder, 'short'), Path(data), settings=settings, steps=3)\n"
+        "sys.argv[1:] = runs.command(Path(folder, 'long'), Path(data), settings=settings)\n"
+        "runpy.run_module('inkgan', run_name='__main__')\n"
     )
-    words = [*launcher, str(script), *command(folder, small_data, steps=runs.STEPS)[3:]]
-    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS)
-    assert runs.learned(folder) == alone
+    launcher = [*TORCHRUN, "--max-restarts", "1", "--monitor-interval", "0.1"]
+    words = [*launcher, str(script), str(tmp_path), str(small_data), *SAVING]
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(words, check=True, capture_output=True, timeout=2 * SECONDS, env=os.environ | paths)
+    assert runs.learned(tmp_path / "long") == alone
+    runs.train(tmp_path / "short alone", small_data, settings=SAVING, steps=3)
+    assert runs.learned(tmp_path / "short") == runs.learned(tmp_path / "short alone")
 
 
 @pytest.mark.slow
