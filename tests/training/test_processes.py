@@ -653,24 +653,33 @@ def test_a_first_process_that_ends_at_once() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("marked")
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_process_that_is_lost(tmp_path: Path, small_data: Path, kind: signal.Signals) -> None:
-    """If it is killed or stopped, the run ends with one line and exit code 3, and resumes on one process."""
-    folder = tmp_path / "run"
-    words = command(folder, small_data, "--processes", 2, "--timeout", 10, "--quiet", steps=3000)
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        wait_for_file(folder, "checkpoints/step-*[2-8]", process)  # one of the two that are kept, at any later time
-        (lost,) = followers(tmp_path)
+def without_a_follower(folder: Path, data: Path, kind: signal.Signals) -> tuple[int, str]:
+    """Train with two processes, send a signal to the second one; return the exit code and what the first one said."""
+    words = command(folder / "run", data, "--processes", 2, "--timeout", 10, "--quiet", steps=3000)
+    mark = {"INKGAN_TEST": str(folder)}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | mark) as process:
+        wait_for_file(folder / "run", "checkpoints/step-*[2-8]", process)  # one of the two that are kept, at any time
+        (lost,) = followers(folder)
         os.kill(lost, kind)
         said = process.communicate(timeout=SECONDS)[1]
-    assert process.returncode == 3
-    too_few, line = said.splitlines()
-    assert too_few.startswith("inkgan: warning: small has too few test images to measure")
-    assert line.startswith("inkgan: another process of this run has ended, or did not answer within 10 s")
+    return process.returncode, said
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("marked")
+def test_a_process_that_is_lost(tmp_path: Path, small_data: Path) -> None:
+    """If it is killed or stopped, the run ends with one line and exit code 3, and resumes on one process."""
+    kinds = signal.SIGKILL, signal.SIGSTOP
+    with ThreadPoolExecutor() as pool:  # at once, because a stopped process is waited for
+        ended = list(pool.map(lambda kind: without_a_follower(tmp_path / kind.name, small_data, kind), kinds))
     assert followers(tmp_path) == []
-    options = {"settings": SAVING, "steps": 3000, "stop_at": runs.steps_saved(folder)[-1] + 2}
-    runs.train(folder, small_data, resume=True, **options)
-    runs.train(tmp_path / "other", small_data, **options)
-    assert runs.learned(folder) == runs.learned(tmp_path / "other")
+    for kind, (code, said) in zip(kinds, ended, strict=True):
+        assert code == 3, kind
+        too_few, line = said.splitlines()
+        assert too_few.startswith("inkgan: warning: small has too few test images to measure")
+        assert line.startswith("inkgan: another process of this run has ended, or did not answer within 10 s")
+        folder, other = tmp_path / kind.name / "run", tmp_path / kind.name / "other"
+        options = {"settings": SAVING, "steps": 3000, "stop_at": runs.steps_saved(folder)[-1] + 2}
+        runs.train(folder, small_data, resume=True, **options)
+        runs.train(other, small_data, **options)
+        assert runs.learned(folder) == runs.learned(other)
