@@ -46,6 +46,12 @@ def fast() -> TestClient:
 
 
 @pytest.fixture(scope="module")
+def tutorial() -> TestClient:
+    """A model that draws without labels."""
+    return client_of(read("tutorial", "latest"))
+
+
+@pytest.fixture(scope="module")
 def hostile() -> TestClient:
     """A small model whose name, classes and card would be HTML if they were not escaped."""
     names = [_SCRIPT, "../x"]
@@ -307,9 +313,11 @@ def test_a_wrong_parameter_is_answered_in_one_line(fast: TestClient, address: st
 
 
 @pytest.mark.parametrize("value", ["", "-1", "1e9", "nan", "x", "{date}", "my.toml", "a/b", "é"])
-def test_no_error_speaks_of_the_command_line(fast: TestClient, hostile: TestClient, value: str) -> None:
+def test_no_error_speaks_of_the_command_line(
+    fast: TestClient, hostile: TestClient, tutorial: TestClient, value: str
+) -> None:
     """Whatever parameter is wrong, the error speaks of parameters and addresses: options are for whoever serves."""
-    for client in (fast, hostile, client_of(read("tutorial", "latest"))):
+    for client in (fast, hostile, tutorial):
         described = client.get("/openapi.json").json()["paths"]
         asked = 0
         for path, methods in described.items():
@@ -326,8 +334,7 @@ def test_no_error_speaks_of_the_command_line(fast: TestClient, hostile: TestClie
     assert line.endswith(" cannot have a folder of that name. Ask for .npz.")
 
 
-def test_a_model_that_cannot_write_says_so() -> None:
-    tutorial = client_of(read("tutorial", "latest"))
+def test_a_model_that_cannot_write_says_so(tutorial: TestClient) -> None:
     answer = tutorial.get("/v1/write?text=1")
     assert answer.status_code == 400
     cannot = "tutorial cannot write: its classes are none, and its images have 1 channel; writing needs the classes "
@@ -479,8 +486,8 @@ def test_the_guide_has_examples_of_what_its_model_draws(hostile: TestClient) -> 
     assert "cannot write: its classes are" in guide
 
 
-def test_the_guide_of_a_model_without_labels() -> None:
-    guide = client_of(read("tutorial", "latest")).get("/docs").text
+def test_the_guide_of_a_model_without_labels(tutorial: TestClient) -> None:
+    guide = tutorial.get("/docs").text
     assert {address.split("?")[0] for address in examples_in(guide)} == {"/v1/sample", "/v1/models"}
     assert "tutorial draws without labels. Ask for /v1/sample." in guide
 
