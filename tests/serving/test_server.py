@@ -78,13 +78,16 @@ def test_what_cannot_be_served_is_said_in_one_line(
 
 @contextmanager
 def running(*options: str, drain: float = 10 * SECONDS) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a server of the model ``fast``, and yield it with its address.
+    """Run a server of the model ``fast``, without its page, and yield it with its address.
 
     Its answers have more than enough time, even when it is asked to stop, so that a slow machine answers them, too.
     """
     code = (
         "import signal\n"
-        "from inkgan.serving import guard, server\n"
+        "from inkgan.errors import ConfigError\n"
+        "from inkgan.serving import app, guard, server\n"
+        "def no_page(_): raise ConfigError('none')\n"  # making it takes as long as everything else
+        "app.web_page = no_page\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as a shell starts what ends with &
         f"guard.SECONDS_TO_ANSWER, server._SECONDS_TO_DRAIN = {10 * SECONDS}, {drain}\n"
