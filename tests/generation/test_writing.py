@@ -158,23 +158,34 @@ def test_digits_stand_on_the_baseline(height: int) -> None:
         assert dash[3] < 0.7 * height
 
 
+def width(strips: list[NDArray[np.uint8]]) -> float:
+    """Return the mean width of strokes, measured by the distance from the ink's middle to paper."""
+    widths = []
+    for strip in strips:
+        depth = ndimage.distance_transform_edt(np.pad(strip > 127, 1))
+        ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
+        widths.append(2 * np.median(depth[ridge]))
+    return float(np.mean(widths))
+
+
+PEN: dict[str, Any] = {"height": 256, "style": 0}
+
+
+@pytest.fixture(scope="module")
+def widths_of_digits() -> list[float]:
+    """Return the widths of the strokes of the digits of six hands."""
+    pages = [write(DIGITS, seed=seed, **PEN) for seed in range(6)]
+    return [width([part(page, place) for place in range(10)]) for page in pages]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("separator", SEPARATORS)
-def test_separators_are_drawn_with_the_same_pen(separator: str) -> None:
-    """Their strokes are about as wide as the digits', measured by the distance from the ink's middle to paper."""
-
-    def width(strips: list[NDArray[np.uint8]]) -> float:
-        widths = []
-        for strip in strips:
-            depth = ndimage.distance_transform_edt(np.pad(strip > 127, 1))
-            ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
-            widths.append(2 * np.median(depth[ridge]))
-        return float(np.mean(widths))
-
-    ratios = []
-    for seed in range(6):
-        pages = [write(text, seed=seed, height=256, style=0) for text in (DIGITS, separator)]
-        ratios.append(width([part(pages[1], 0)]) / width([part(pages[0], place) for place in range(10)]))
+def test_separators_are_drawn_with_the_same_pen(widths_of_digits: list[float], separator: str) -> None:
+    """Their strokes are about as wide as the digits'."""
+    ratios = [
+        width([part(write(separator, seed=seed, **PEN), 0)]) / expected
+        for seed, expected in enumerate(widths_of_digits)
+    ]
     assert 0.8 < np.mean(ratios) < 1.25
     assert 0.7 < min(ratios) < max(ratios) < 1.4
 
