@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.image.inception import InceptionScore
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
@@ -35,6 +36,7 @@ def test_score_at_its_ends() -> None:
 
 
 def test_score_equals_torchmetrics() -> None:
+    inception = importlib.import_module("torchmetrics.image.inception")  # which takes long
     p = softmax(0, 300, 10)
 
     class Logits(torch.nn.Module):
@@ -42,7 +44,7 @@ def test_score_equals_torchmetrics() -> None:
             return torch.from_numpy(np.log(p))[images[:, 0, 0, 0].long()]
 
     with pytest.warns(UserWarning, match="memory footprint"):
-        oracle = InceptionScore(feature=Logits(), splits=1)
+        oracle = inception.InceptionScore(feature=Logits(), splits=1)
     oracle.update(torch.arange(300).view(-1, 1, 1, 1))
     with pytest.warns(UserWarning, match="degrees of freedom"):  # of the spread over its one split
         expected = float(oracle.compute()[0])

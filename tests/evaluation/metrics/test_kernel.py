@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tracemalloc
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group  # type: ignore[import-untyped]
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from inkgan.errors import EvaluationError
 from inkgan.evaluation.metrics.intervals import groups, jackknife
@@ -38,11 +38,12 @@ class Pixels(torch.nn.Module):
 
 
 def test_equals_torchmetrics() -> None:
+    kid = importlib.import_module("torchmetrics.image.kid")  # which takes long
     rng = np.random.default_rng(0)
     real = torch.from_numpy(rng.integers(0, 256, (120, 1, 4, 4), dtype=np.uint8))
     fake = torch.from_numpy(rng.integers(0, 200, (120, 1, 4, 4), dtype=np.uint8))
     with pytest.warns(UserWarning, match="memory footprint"):
-        oracle = KernelInceptionDistance(feature=Pixels(), subsets=1, subset_size=120)
+        oracle = kid.KernelInceptionDistance(feature=Pixels(), subsets=1, subset_size=120)
     oracle.update(real, real=True)
     oracle.update(fake, real=False)
     mean, _ = oracle.compute()
