@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -40,23 +40,8 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@dataclass(frozen=True)
-class Figures:
-    features: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-    predicted: Labels
-    frechet: Estimate
-    kernel: Estimate
-    manifold: dict[str, Estimate]
-    balance: ClassBalance
-    score: Estimate
-
-    def diversity(self, digit: int) -> Estimate:
-        return diversity(self.features[self.predicted == digit], rng())
-
-
 class Real:
-    """Real images to measure, real images to measure against, and the figures of both."""
+    """Real images to measure, and real images to measure against."""
 
     def __init__(self, data: DataSet, network: FeatureNetwork) -> None:
         assert data.test.labels is not None
@@ -71,18 +56,39 @@ class Real:
         self.floor = self(self.images)
 
     def __call__(self, images: Images) -> Figures:
-        features, probabilities = self.network.extract(images)
-        predicted = probabilities.argmax(axis=1)
-        return Figures(
-            features,
-            probabilities,
-            predicted,
-            frechet_estimate(features, GaussianStatistics.of(self.reference), rng()),
-            kernel_estimate(features, self.reference, rng()),
-            manifold_estimates(self.reference, features, rng()),
-            class_balance(predicted, self.proportions, rng()),
-            classifier_score(probabilities, rng()),
-        )
+        return Figures(self, images)
+
+
+class Figures:
+    """The figures of images, each of which is computed when it is asked for."""
+
+    def __init__(self, real: Real, images: Images) -> None:
+        self._real = real
+        self.features, self.probabilities = real.network.extract(images)
+        self.predicted: Labels = self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def frechet(self) -> Estimate:
+        return frechet_estimate(self.features, GaussianStatistics.of(self._real.reference), rng())
+
+    @cached_property
+    def kernel(self) -> Estimate:
+        return kernel_estimate(self.features, self._real.reference, rng())
+
+    @cached_property
+    def manifold(self) -> dict[str, Estimate]:
+        return manifold_estimates(self._real.reference, self.features, rng())
+
+    @cached_property
+    def balance(self) -> ClassBalance:
+        return class_balance(self.predicted, self._real.proportions, rng())
+
+    @cached_property
+    def score(self) -> Estimate:
+        return classifier_score(self.probabilities, rng())
+
+    def diversity(self, digit: int) -> Estimate:
+        return diversity(self.features[self.predicted == digit], rng())
 
 
 @pytest.fixture(scope="module")
