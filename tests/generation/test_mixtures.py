@@ -34,7 +34,8 @@ def test_a_mixture(tmp_path: Path) -> None:
         [[texts]]
         template = "{choice:codes.txt}"
     """
-    texts = [mixture(tmp_path, content).text(1, index) for index in range(400)]
+    found = mixture(tmp_path, content)
+    texts = [found.text(1, index) for index in range(400)]
     assert {len(text) for text in texts} == {3, 4, 5}
     assert 70 < sum("." in text for text in texts) < 130
     assert mixture(tmp_path, content).text(1, 123) == texts[123]
