@@ -55,10 +55,11 @@ def test_for_another_process(model: Model) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 2, 10, 31, 32, 33])
-def test_an_image_does_not_depend_on_its_neighbours(model: Model, count: int) -> None:
+def test_an_image_does_not_depend_on_its_neighbours(model: Model) -> None:
     """Image i is the same alone, in ten and in a hundred."""
-    np.testing.assert_array_equal(model.sample(count, seed=3), model.sample(100, seed=3)[:count])
+    hundred = model.sample(100, seed=3)
+    for count in (1, 2, 10, 31, 32, 33):
+        np.testing.assert_array_equal(model.sample(count, seed=3), hundred[:count])
 
 
 @pytest.mark.slow
