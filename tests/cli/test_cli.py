@@ -913,12 +913,12 @@ def test_warnings_have_one_form(
 
 @pytest.mark.slow
 def test_a_variable_that_pytorch_refuses_is_reported_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_data: Path
 ) -> None:
     """PyTorch reads it when it is imported, so it takes a process of its own."""
     monkeypatch.setenv("TORCH_LOGS", "nonsense")
     ended = subprocess.run(
-        [sys.executable, "-m", "inkgan", "train", "--steps", "2", "--out", str(tmp_path / "run")],
+        [sys.executable, "-m", "inkgan", *runs.command(tmp_path / "run", small_data)],
         capture_output=True,
         text=True,
         check=False,
