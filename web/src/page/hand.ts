@@ -6,13 +6,12 @@ import { type Drawn, inFormOfMnist, isUnlike } from "../inversion";
 import { toUint8 } from "../rounding";
 import { DIGITS, type Hand } from "../writing";
 import type { Inkgan } from "./api";
-import { asImage, button, colour, context, make, paint, paintSheet, picture, presses, said, wipe } from "./dom";
+import { button, make, paintSheet, picture, said, wipe } from "./dom";
+import { drawingPad, SIDE } from "./pad";
 import { label, type Sentence, say, tell } from "./texts";
 import type { Inversion } from "./worker";
 import { latestOnly, paintWriting, textField, wrongWith } from "./write";
 
-const SIDE = 280;
-const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
 const STEPS = 100;
 
 export function handView(inkgan: Inkgan): HTMLElement {
@@ -22,15 +21,9 @@ export function handView(inkgan: Inkgan): HTMLElement {
   let hand: Hand | null = null;
   let cleared = 0; // how often the pad was cleared; what was drawn before is not taken any more
   let forgotten = 0; // how often all was forgotten; what was asked for before is not shown any more
-  const progress = make("span"); // beside the status: a reader of the screen is told the end of a search only
-  const status = said("span", "nothingDrawn", { role: "status" });
-  const target = picture("readAs", 28, 28, "sheet");
-  const found = picture("found", 28, 28, "sheet");
-  const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
-  const written = picture("nothingWritten", 300, 96, "writing");
+  const sheets = makeSheets();
   const none = make("option", { value: "", hidden: true }, "–"); // until something is drawn
   const which = make("select", {}, none, ...[...DIGITS].map((digit) => make("option", { value: digit }, digit)));
-  const count = said("p", "kept", { class: "hint" }, { count: 0 });
 
   const rewrite = latestOnly(async () => {
     const problem = wrongWith(text.input.value);
@@ -40,7 +33,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     if (own && !problem && text.input.value.trim()) {
       const writing = await inkgan.write(text.input.value, { hand: own, height: 96 });
       if (own === hand) {
-        paintWriting(written, writing);
+        paintWriting(sheets.written, writing);
       }
     }
   });
@@ -52,34 +45,24 @@ export function handView(inkgan: Inkgan): HTMLElement {
       return;
     }
     const before = forgotten;
-    say(count, "kept", { count: drawings.length });
+    sheets.count(drawings.length);
     const pixels = new Float32Array(drawings.length * 784);
     drawings.forEach((one, i) => {
       pixels.set(one.pixels, i * 784);
     });
-    const figures = ({ step, error }: Inversion): Sentence => [
-      "inversionSteps",
-      { step, steps: STEPS, error: error.toFixed(4) },
-    ];
-    const news = (now: Inversion) => {
+    const news = (progress: Inversion) => {
       if (before === forgotten) {
-        paintSheet(found, { ...DIGIT, pixels: now.image }, 1);
-        tell(status, null);
-        tell(progress, figures(now));
+        sheets.search(progress);
       }
     };
     const labels = drawings.map((one) => one.label);
     const result = await inkgan.invert(pixels, { labels, steps: STEPS, news });
     const images = await inkgan.drawLatents(repeated(result.latent, 10), [...DIGITS].map(Number));
-    if (before !== forgotten) {
-      return;
+    if (before === forgotten) {
+      sheets.found(result, images);
+      hand = { latent: result.latent, gap: 0.1 };
+      rewrite();
     }
-    news(result);
-    tell(progress, null);
-    tell(status, isUnlike(result.latent) ? ["unlike"] : figures(result));
-    hand = { latent: result.latent, gap: 0.1 };
-    paintSheet(ten, { ...DIGIT, pixels: images }, 10);
-    rewrite();
   });
 
   const take = async (pixels: Float32Array | null) => {
@@ -94,7 +77,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     const digit = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : 0;
     which.value = String(digit);
     now = { pixels, label: digit };
-    paintSheet(target, { ...DIGIT, pixels: toUint8(pixels) }, 1);
+    sheets.read(pixels);
     search();
   };
   const changed = () => take(inFormOfMnist(pad.ink(), SIDE, SIDE));
@@ -115,13 +98,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
     forgotten++;
     kept.length = 0;
     hand = null;
-    for (const canvas of [target, found, ten, written]) {
-      wipe(canvas);
-    }
-    label(written, "nothingWritten");
-    say(count, "kept", { count: 0 });
-    tell(progress, null);
-    say(status, "nothingDrawn");
+    sheets.clear();
   };
   const keep = async () => {
     await pad.settle();
@@ -139,6 +116,7 @@ export function handView(inkgan: Inkgan): HTMLElement {
       take(pixels);
     }
   };
+  const buttons = [button("clear", clear), button("example", example), button("keep", keep), button("forget", forget)];
   return make(
     "section",
     {},
@@ -147,119 +125,63 @@ export function handView(inkgan: Inkgan): HTMLElement {
     make(
       "div",
       { class: "columns" },
-      make(
-        "div",
-        {},
-        pad.canvas,
-        make(
-          "div",
-          { class: "buttons" },
-          button("clear", clear),
-          button("example", example),
-          button("keep", keep),
-          button("forget", forget),
-        ),
-        count,
-      ),
-      make(
-        "div",
-        {},
-        make("div", { class: "pair" }, make("label", { class: "field" }, said("span", "readAs"), which), target),
-        make("div", { class: "pair" }, said("h3", "found"), found),
-        said("p", "foundHint", { class: "hint" }),
-        make("p", { class: "status" }, progress, status),
-      ),
+      make("div", {}, pad.canvas, make("div", { class: "buttons" }, ...buttons), sheets.counted),
+      sheets.beside(make("label", { class: "field" }, said("span", "readAs"), which)),
     ),
-    said("h3", "yourDigits"),
-    ten,
-    text.element,
-    make("div", { class: "paper" }, written),
+    ...sheets.below(text.element),
   );
 }
 
-/** A canvas to draw on with a round pen. */
-function drawingPad(changed: () => Promise<void>) {
-  const canvas = make("canvas", { width: SIDE, height: SIDE, class: "pad", role: "img" });
-  label(canvas, "handCanvas");
-  const pen = context(canvas);
-  let last: [number, number] | null = null;
-  let timer = 0; // runs while a further stroke may follow the last one
-  let taken = Promise.resolve(); // when what was drawn last is taken
-  const take = () => {
-    timer = 0;
-    taken = changed();
+/** What the view shows of a search: the drawing, the nearest image, the ten digits and a text in that hand. */
+function makeSheets() {
+  const target = picture("readAs", 28, 28, "sheet");
+  const nearest = picture("found", 28, 28, "sheet");
+  const ten = picture("yourDigits", 10 * 28, 28, "sheet wide");
+  const written = picture("nothingWritten", 300, 96, "writing");
+  const counted = said("p", "kept", { class: "hint" }, { count: 0 });
+  const progress = make("span"); // beside the status: a reader of the screen is told the end of a search only
+  const status = said("span", "nothingDrawn", { role: "status" });
+  const figures = ({ step, error }: Inversion): Sentence => [
+    "inversionSteps",
+    { step, steps: STEPS, error: error.toFixed(4) },
+  ];
+  const search = (now: Inversion) => {
+    paintSheet(nearest, { ...DIGIT, pixels: now.image }, 1);
+    tell(status, null);
+    tell(progress, figures(now));
   };
-  const forget = () => {
-    clearTimeout(timer);
-    timer = 0;
-  };
-  const place = (event: PointerEvent): [number, number] => {
-    const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height];
-  };
-  const lineTo = (event: PointerEvent) => {
-    const [x, y] = place(event);
-    pen.lineWidth = PEN;
-    pen.lineCap = "round";
-    pen.strokeStyle = `rgb(${colour("ink")})`;
-    pen.beginPath();
-    pen.moveTo(...(last ?? [x, y]));
-    pen.lineTo(x, y);
-    pen.stroke();
-    last = [x, y];
-  };
-  paint(canvas, () => {
-    pen.globalCompositeOperation = "source-in"; // what was drawn keeps its shape, in the present colour of ink
-    pen.fillStyle = `rgb(${colour("ink")})`;
-    pen.fillRect(0, 0, SIDE, SIDE);
-    pen.globalCompositeOperation = "source-over";
-  });
-  // Another finger, or the palm, would draw lines from where the first one is; so would the menu of the right button.
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!presses(event)) {
-      return;
-    }
-    canvas.setPointerCapture(event.pointerId);
-    forget();
-    lineTo(event);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (last && presses(event)) {
-      lineTo(event);
-    }
-  });
-  const end = (event: PointerEvent) => {
-    if (last && event.isPrimary) {
-      last = null;
-      timer = window.setTimeout(take, 600); // a 4 or a 5 may have a second stroke
-    }
-  };
-  canvas.addEventListener("pointerup", end);
-  canvas.addEventListener("pointercancel", end);
   return {
-    canvas,
+    counted,
+    written,
+    /** The column beside the pad; `readAs` is the field for the digit that was drawn. */
+    beside: (readAs: HTMLElement) =>
+      make(
+        "div",
+        {},
+        make("div", { class: "pair" }, readAs, target),
+        make("div", { class: "pair" }, said("h3", "found"), nearest),
+        said("p", "foundHint", { class: "hint" }),
+        make("p", { class: "status" }, progress, status),
+      ),
+    /** What lies below the pad; `text` is the field for the text to write. */
+    below: (text: HTMLElement) => [said("h3", "yourDigits"), ten, text, make("div", { class: "paper" }, written)],
+    count: (count: number) => say(counted, "kept", { count }),
+    read: (pixels: Float32Array) => paintSheet(target, { ...DIGIT, pixels: toUint8(pixels) }, 1),
+    search,
+    found: (result: Inversion, images: Uint8Array) => {
+      search(result);
+      tell(progress, null);
+      tell(status, isUnlike(result.latent) ? ["unlike"] : figures(result));
+      paintSheet(ten, { ...DIGIT, pixels: images }, 10);
+    },
     clear: () => {
-      forget();
-      pen.clearRect(0, 0, SIDE, SIDE);
-    },
-    /** Wait until all that was drawn is taken, the last stroke at once. */
-    settle: async () => {
-      if (timer) {
-        forget();
-        take();
+      for (const canvas of [target, nearest, ten, written]) {
+        wipe(canvas);
       }
-      await taken;
-    },
-    ink: () => {
-      const { data } = pen.getImageData(0, 0, SIDE, SIDE);
-      return Float32Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i + 3] / 255);
-    },
-    show: (pixels: Float32Array) => {
-      forget();
-      const small = make("canvas", { width: DIGIT.width, height: DIGIT.height });
-      context(small).putImageData(asImage(toUint8(pixels), DIGIT.width, DIGIT.height, DIGIT.channels), 0, 0);
-      pen.clearRect(0, 0, SIDE, SIDE);
-      pen.drawImage(small, 0, 0, SIDE, SIDE);
+      label(written, "nothingWritten");
+      say(counted, "kept", { count: 0 });
+      tell(progress, null);
+      say(status, "nothingDrawn");
     },
   };
 }

@@ -10,6 +10,7 @@ import { asColours, button, context, field, make, paint, paintSheet, picture, sa
 import { unzipped } from "./embedded";
 import { replayView } from "./replay";
 import { grouped, type Sentence, say, type TextKey, tell } from "./texts";
+import { Training } from "./training";
 import type { Progress, Shown } from "./worker";
 
 const REMEMBERED = 400; // steps of the chart of losses
@@ -24,14 +25,9 @@ export interface LearnView {
 
 export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   let data: Labelled | null = inkgan.digits;
-  let handle: TrainerHandle | null = null;
-  let starting: Promise<TrainerHandle> | null = null; // a second click waits for the training that the first one starts
-  let resets = 0; // a training that started before the last reset is forgotten
-  let stops = 0; // pauses and resets; a run that was asked for before the last one does not begin
-  const current = () => (handle?.ended ? null : handle); // a script on the page may have started another training
   let history: number[][] = [[], []]; // the losses of the generator, and those of the discriminator
   const screen = makeScreen();
-  const controls = makeControls(() => current()?.change(controls.settings()));
+  const controls = makeControls(() => training.current?.change(controls.settings()));
   const about = make("p", { class: "hint" });
   const problem = make("p", { class: "problem", role: "alert" });
   const refusal = make("p", { class: "problem", role: "alert" }); // beside the buttons: the field lies far below
@@ -39,39 +35,21 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   const tellData = () => say(about, "data", { count: data ? data.pixels.length / 784 : 0 });
   tellData();
 
-  /** The training to go on with, a new one if there is none; null if there is no step to do. */
-  const started = async (): Promise<TrainerHandle | null> => {
-    if (!current()) {
-      const seed = seedIn(controls.seed);
-      tell(refusal, seed === null ? ["seedWrong"] : null);
-      if (seed === null) {
-        return null;
-      }
-      const batch = Number(controls.batch.value);
-      const request = { seed, batch, settings: controls.settings(), ...(data ? { data } : {}) };
-      const before = resets;
-      starting ??= inkgan.trainer(request).finally(() => {
-        if (before === resets) {
-          starting = null;
-        }
-      });
-      const begun = await starting;
-      if (before !== resets) {
-        return null;
-      }
-      handle = begun;
-      history = [[], []];
-      await handle.change(controls.settings()); // they may have changed while it started
-    }
-    const trainer = current();
-    return trainer?.complete ? null : trainer;
+  const request = () => {
+    const seed = seedIn(controls.seed);
+    tell(refusal, seed === null ? ["seedWrong"] : null);
+    const batch = Number(controls.batch.value);
+    return seed === null ? null : { seed, batch, settings: controls.settings(), ...(data ? { data } : {}) };
   };
+  const training = new Training(inkgan, request, controls.settings, () => {
+    history = [[], []];
+  });
   const news = (progress: Progress) => {
     const { figures, steps, perSecond, shown } = progress;
     const losses = [figures.lossGenerator, figures.lossDiscriminator];
     history = losses.map((loss, i) => [...history[i], loss].slice(-REMEMBERED));
     screen.step(steps, perSecond);
-    if (handle?.complete) {
+    if (training.current?.complete) {
       say(end, "runComplete", { steps });
     }
     if (shown) {
@@ -83,22 +61,6 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
       paint(screen.margins, () => bars(screen.margins, shares, MARGIN_NAMES));
     }
   };
-  let runs = 0;
-  const run = async (pressed: HTMLButtonElement, between: number) => {
-    const before = stops;
-    const trainer = await started();
-    if (trainer && before === stops) {
-      const mine = ++runs;
-      showRunning(pressed);
-      try {
-        await trainer.run({ between, news });
-      } finally {
-        if (mine === runs) {
-          showRunning(null);
-        }
-      }
-    }
-  };
   /** Mark the button that let it run, and the one to press next: to pause while it runs, else to run. */
   const showRunning = (pressed: HTMLButtonElement | null) => {
     for (const one of [fast, slow]) {
@@ -108,22 +70,10 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     pause.classList.toggle("main", pressed !== null);
     pause.setAttribute("aria-disabled", String(pressed === null)); // not disabled, which would take the focus from it
   };
-  const oneStep = async () => {
-    const progress = await (await started())?.step();
-    if (progress) {
-      news(progress);
-    }
-  };
-  const stop = () => {
-    stops++;
-    return current()?.pause();
-  };
+  const run = (pressed: HTMLButtonElement, between: number) =>
+    training.run(between, news, (running) => showRunning(running ? pressed : null));
   const reset = async () => {
-    const stopped = stop();
-    resets++;
-    starting = null;
-    handle = null; // before it has paused: what is pressed next is for a new training
-    await stopped;
+    await training.reset();
     screen.clear();
     tell(end, null);
   };
@@ -140,7 +90,8 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
   };
   const fast = button("run", () => run(fast, 0));
   const slow = button("slow", () => run(slow, 900));
-  const pause = button("pause", stop);
+  const step = button("oneStep", () => training.step(news));
+  const pause = button("pause", () => training.stop());
   showRunning(null);
   const files = make("input", { type: "file", multiple: true, accept: ".gz" });
   files.addEventListener("change", () => takeFiles(files.files));
@@ -149,7 +100,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     {},
     said("h2", "learnTitle"),
     said("p", "learnHint", { class: "hint" }),
-    make("div", { class: "buttons" }, fast, slow, button("oneStep", oneStep), pause, button("reset", reset)),
+    make("div", { class: "buttons" }, fast, slow, step, pause, button("reset", reset)),
     refusal,
     end,
     screen.element,
@@ -165,7 +116,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     event.preventDefault();
     takeFiles(event.dataTransfer?.files);
   });
-  return { element, trainer: current };
+  return { element, trainer: () => training.current };
 }
 
 /** What a file of MNIST holds. */
