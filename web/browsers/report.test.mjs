@@ -1,38 +1,35 @@
 // Looks at the HTML report of `inkgan evaluate` on screens of several widths. Needs build/report.html (npm run page).
 
 import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { forceColours, here, inEachBrowser, overflow, violations } from "./browsers.mjs";
 
 inEachBrowser((name, browser) => {
+  let page;
+  before(async () => {
+    page = await browser().newPage();
+    await page.goto(`file://${here}build/report.html`);
+  });
+
   for (const width of [1280, 900, 768, 710, 640, 360, 320]) {
     test(`a report fits ${width} pixels, and no word of a figure's name is divided`, { timeout: 60_000 }, async () => {
-      const page = await open(browser(), width);
+      await page.setViewport({ width, height: 900 });
+      strictEqual(await page.evaluate("innerWidth"), width);
       strictEqual(await overflow(page), 0);
       deepStrictEqual(await page.evaluate(divided, "table:not(.rows) th:not(.name)"), []);
       deepStrictEqual(await violations(page), []);
       notStrictEqual(await page.title(), "broken");
-      await page.close();
     });
   }
 
   if (name === "chrome") {
     test("charts keep their paper where the system chooses the colours", { timeout: 60_000 }, async () => {
-      const page = await open(browser(), 1280);
       await forceColours(page);
       const papers = await page.$$eval("svg", (all) => all.map((one) => getComputedStyle(one).backgroundColor));
       deepStrictEqual([...new Set(papers)], ["rgb(255, 255, 255)"]);
-      await page.close();
     });
   }
 });
-
-async function open(browser, width) {
-  const page = await browser.newPage();
-  await page.setViewport({ width, height: 900 });
-  await page.goto(`file://${here}build/report.html`);
-  return page;
-}
 
 /** The words that a line break divides, except at a hyphen, in the visible elements that a selector matches. */
 function divided(selector) {
