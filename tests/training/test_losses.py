@@ -127,7 +127,7 @@ def test_the_settings_know_the_penalty_of_every_game(name: str) -> None:
     except ConfigError:
         refused = True
     one_centered = losses.ADVERSARIAL_LOSSES[name].one_centered
-    assert one_centered == refused, "see Config._settings_go_together in config/schema.py"
+    assert one_centered == refused, "see Config._penalty_is_that_of_the_loss in config/schema.py"
 
 
 def test_the_settings_name_every_game() -> None:

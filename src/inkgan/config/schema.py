@@ -263,8 +263,7 @@ class Config(_Settings):
     watch: WatchSettings = WatchSettings()
 
     @model_validator(mode="after")
-    def _settings_go_together(self) -> Config:
-        """Refuse settings that contradict each other; each message says which."""
+    def _length_is_valid(self) -> Config:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds, not both" if self.steps else "give steps or seconds")
         totals = [*self.extended_from, self.steps or math.inf]
@@ -273,6 +272,10 @@ class Config(_Settings):
                 f"a run that was extended at step {self.extended_from[-1]} gets longer by --extend alone; "
                 "a new run needs extended_from=[]"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _changes_are_in_order(self) -> Config:
         steps = [change.step for change in self.parsed_changes()]
         if steps != sorted(set(steps)):
             raise ValueError("changes are in the order of their steps, one for each step")
@@ -281,14 +284,26 @@ class Config(_Settings):
                 self.at(step)
         except ValidationError as error:
             raise ValueError(_one_line(error).removesuffix(".")) from None
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_equal(self) -> Config:
         if self.batch_size % self.slices:
             size = -(-self.batch_size // self.slices) * self.slices
             raise ValueError(f"slices={self.slices} must divide batch_size={self.batch_size}. Give batch_size={size}")
+        return self
+
+    @model_validator(mode="after")
+    def _tutorial_is_fixed(self) -> Config:
         if self.recipe == "tutorial":
             own = flat(self.model_dump())
             for key in compact_only():
                 if own[key] != known_settings()[key].default:
                     raise ValueError(f"the tutorial is fixed and has no {key}; the recipes fast and best have it")
+        return self
+
+    @model_validator(mode="after")
+    def _penalty_is_that_of_the_loss(self) -> Config:
         if self.loss == "wgan-gp" and self.penalty.on != "both":
             raise ValueError("penalty.on=real has no effect with loss=wgan-gp. Give penalty.on=both, or another loss")
         return self
@@ -315,7 +330,7 @@ class Config(_Settings):
     def before(self, step: int) -> Config:
         """Return the same settings with only those changes that come before a step."""
         earlier = tuple(str(change) for change in self.parsed_changes() if change.step < step)
-        return self.model_copy(update={"changes": earlier})
+        return self if earlier == self.changes else self.model_copy(update={"changes": earlier})
 
     def extended(self, steps: SupportsIndex) -> Config:
         """Return the settings of the same run, longer by ``steps``.
@@ -404,7 +419,11 @@ LOSS_PRESETS: Mapping[str, Mapping[str, Published]] = {
 @cache
 def known_settings() -> dict[str, FieldInfo]:
     """Return every setting by dotted key, as pydantic describes it."""
-    return flat({name: getattr(field.annotation, "model_fields", field) for name, field in Config.model_fields.items()})
+    described: dict[str, FieldInfo] = {}
+    for name, field in Config.model_fields.items():
+        table = getattr(field.annotation, "model_fields", None)
+        described |= {name: field} if table is None else {f"{name}.{inner}": one for inner, one in table.items()}
+    return described
 
 
 def about(key: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from inkgan.data import idx
 from inkgan.errors import DataError, OutputError, as_given, did_you_mean, shown
@@ -161,21 +162,23 @@ def _emnist(split: str, class_names: tuple[str, ...], train: int, test: int, *, 
 
 
 #: The known sets by name.
-KNOWN: Mapping[str, KnownSet] = {
-    known.name: known
-    for known in (
-        _MNIST,
-        _FASHION,
-        _KMNIST,
-        _emnist("balanced", _MERGED, 112_800, 18_800),
-        _emnist("byclass", (*_DIGITS, *_UPPER, *string.ascii_lowercase), 697_932, 116_323),
-        _emnist("bymerge", _MERGED, 697_932, 116_323),
-        _emnist("digits", _DIGITS, 240_000, 40_000),
-        # Its files number the letters from 1, as NIST's tables do.
-        _emnist("letters", _UPPER, 124_800, 20_800, first_label=1),
-        _emnist("mnist", _DIGITS, 60_000, 10_000),
-    )
-}
+KNOWN: Mapping[str, KnownSet] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            _MNIST,
+            _FASHION,
+            _KMNIST,
+            _emnist("balanced", _MERGED, 112_800, 18_800),
+            _emnist("byclass", (*_DIGITS, *_UPPER, *string.ascii_lowercase), 697_932, 116_323),
+            _emnist("bymerge", _MERGED, 697_932, 116_323),
+            _emnist("digits", _DIGITS, 240_000, 40_000),
+            # Its files number the letters from 1, as NIST's tables do.
+            _emnist("letters", _UPPER, 124_800, 20_800, first_label=1),
+            _emnist("mnist", _DIGITS, 60_000, 10_000),
+        )
+    }
+)
 
 _ALIASES = {"fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
 

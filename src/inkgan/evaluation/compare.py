@@ -282,7 +282,8 @@ def _basis(figure: Figure, report: Report) -> int | tuple[str, ...]:
 
 
 def _difference(first: list[Figure], second: list[Figure], level: float, num_classes: int) -> Difference:
-    (a, a_interval, a_values), (b, b_interval, b_values) = (_summary(group, num_classes) for group in (first, second))
+    (a, a_interval), (b, b_interval) = (_summary(group, num_classes) for group in (first, second))
+    a_values, b_values = (tuple(figure.value for figure in group) for group in (first, second))
     if len(set(a_values)) > 1 or len(set(b_values)) > 1:
         interval_at = partial(difference_of_means, np.array(a_values), np.array(b_values))
     else:
@@ -319,17 +320,17 @@ def _unless_by_chance(interval: Interval, sizes: tuple[int, int]) -> Interval:
     return replace(interval, low=min(0.0, interval.low), high=max(0.0, interval.high))
 
 
-def _summary(figures: list[Figure], num_classes: int) -> tuple[float, Interval, tuple[float, ...]]:
-    """Return a model's figure with its sampling interval, or a group's mean with its interval over seeds; and values.
+def _summary(figures: list[Figure], num_classes: int) -> tuple[float, Interval]:
+    """Return a single model's figure with its sampling interval, or a group's mean with its interval over seeds.
 
     If all seeds have the same value, such as no copies, the interval over seeds would have no width. The sampling
     interval is then used.
     """
-    values = tuple(figure.value for figure in figures)
-    if len(set(values)) == 1:
-        return values[0], figures[0].interval, values
-    mean = within_range(figures[0].name, mean_over_repeats(np.array(values)), num_classes)
-    return mean.value, mean.interval, values
+    if len({figure.value for figure in figures}) == 1:
+        return figures[0].value, figures[0].interval
+    mean = mean_over_repeats(np.array([figure.value for figure in figures]))
+    mean = within_range(figures[0].name, mean, num_classes)
+    return mean.value, mean.interval
 
 
 def _verdict(a: float, b: float, difference: Interval, figure: Figure) -> Verdict:

@@ -337,12 +337,14 @@ def padded_to_widest(images: Sequence[Images]) -> Images:
 def label_arrays(writings: Sequence[Writing]) -> dict[str, NDArray[Any]]:
     """Return texts, boxes and widths, and probabilities, factors and cells if there are any (:func:`save_writings`)."""
     longest = max(len(writing.text) for writing in writings)
-    boxes, numbers = ((longest, 4), -1, np.int32), ((longest,), np.nan, np.float32)
     arrays: dict[str, NDArray[Any]] = {"texts": np.array([writing.text for writing in writings])}
-    for name, form in {"boxes": boxes, "probabilities": numbers, "factors": numbers, "cells": boxes}.items():
-        rows = [getattr(writing, name) for writing in writings]
-        if rows[0]:
-            arrays[name] = _table(rows, *form)
+    arrays["boxes"] = _table([writing.boxes for writing in writings], (longest, 4), -1, np.int32)
+    if writings[0].probabilities:
+        probabilities = [writing.probabilities for writing in writings]
+        arrays["probabilities"] = _table(probabilities, (longest,), np.nan, np.float32)
+        arrays["factors"] = _table([writing.factors for writing in writings], (longest,), np.nan, np.float32)
+    if writings[0].cells:
+        arrays["cells"] = _table([writing.cells for writing in writings], (longest, 4), -1, np.int32)
     arrays["widths"] = np.array([writing.image.shape[1] for writing in writings], np.int32)
     return arrays
 

@@ -197,8 +197,9 @@ def _valid_sizes(description: Mapping[str, Any], keys: Sequence[str], folder: Pa
     sizes: list[Any] = [description.get(key) for key in keys]
     given = [*shape, *sizes] if isinstance(shape, list) else sizes
     limits = [*_LIMITS_OF_SHAPE, *(_LIMITS[key] for key in keys)]
-    fits = [type(size) is int and least <= size <= most for size, (least, most) in zip(given, limits, strict=False)]
-    if len(given) != len(limits) or not all(fits):
+    if len(given) != len(limits) or not all(
+        type(size) is int and least <= size <= most for size, (least, most) in zip(given, limits, strict=True)
+    ):
         raise CheckpointError(f"{shown(folder)} is damaged: model.json gives image_shape {shape!r}, sizes {sizes!r}.")
     return sizes
 

@@ -105,8 +105,10 @@ class Model:
         self.num_classes: int = description["num_classes"]
         self.class_names = class_names_of(description, name)
         self.latent_dim: int = description["latent_dim"]
-        floats = {key: array.astype(np.float32) for key, array in weights.items() if array.dtype.kind == "f"}
-        self._weights = {key: in_fast_layout(array) for key, array in {**weights, **floats}.items()}
+        self._weights = {
+            key: in_fast_layout(array.astype(np.float32) if array.dtype.kind == "f" else array)
+            for key, array in weights.items()
+        }
         self._folder = folder
         network = NUMPY_NETWORKS.get(description["network"])
         if network is None:

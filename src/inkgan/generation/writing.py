@@ -125,12 +125,13 @@ class Writing:
     @property
     def extras(self) -> dict[str, list[Any]]:
         """The parts of a label that not every writing has: ``probabilities`` and ``factors``, and ``cells``."""
-        extras: dict[str, list[Any]] = {
-            "probabilities": [share if share is None else round(share, 4) for share in self.probabilities],
-            "factors": list(self.factors),
-            "cells": [list(cell) for cell in self.cells],
-        }
-        return {name: values for name, values in extras.items() if values}
+        extras: dict[str, list[Any]] = {}
+        if self.probabilities:
+            extras["probabilities"] = [share if share is None else round(share, 4) for share in self.probabilities]
+            extras["factors"] = list(self.factors)
+        if self.cells:
+            extras["cells"] = [list(cell) for cell in self.cells]
+        return extras
 
     @property
     def label(self) -> dict[str, Any]:

@@ -291,20 +291,26 @@ def newest_whole(folder: Path, stems: Collection[str] | None = None) -> tuple[in
         Its step (None if there is none), and what is wrong with every newer one.
     """
     for _ in range(TRIES):
-        errors = []
-        for step in reversed(list_steps(folder)):
-            path = folder / checkpoint_name(step)
-            try:
-                verify(path, stems)
-            except CheckpointError as error:
-                if not path.exists():  # a trainer removed it since it was listed, so there is a newer one
-                    break
-                errors.append(error)
-            else:
-                return step, errors
-        else:
-            return None, errors
+        found = _newest_whole_now(folder, stems)
+        if found is not None:
+            return found
     raise CheckpointError(f"the checkpoints in {shown(folder)} change faster than they can be read. Try again.")
+
+
+def _newest_whole_now(folder: Path, stems: Collection[str] | None) -> tuple[int | None, list[CheckpointError]] | None:
+    """As :func:`newest_whole`; None if a checkpoint was removed since it was listed, so there is a newer one."""
+    errors = []
+    for step in reversed(list_steps(folder)):
+        path = folder / checkpoint_name(step)
+        try:
+            verify(path, stems)
+        except CheckpointError as error:
+            if not path.exists():
+                return None
+            errors.append(error)
+        else:
+            return step, errors
+    return None, errors
 
 
 def newest_to_resume(folder: Path) -> tuple[int | None, list[CheckpointError]]:
