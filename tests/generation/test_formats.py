@@ -7,6 +7,8 @@ import json
 import re
 import sys
 import tarfile
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -225,6 +227,23 @@ def test_rows_of_parquet_are_written_in_groups(monkeypatch: pytest.MonkeyPatch, 
     file = parquet.ParquetFile(io.BytesIO(packer("parquet")("0", iter(SAMPLES))["0.parquet"]))
     assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == groups
     assert [row["text"] for row in file.read().to_pylist()] == list(TEXTS)
+
+
+def test_a_group_of_parquet_holds_no_images() -> None:
+    """A hundred of them can take gigabytes; their PNGs are small."""
+    alive: weakref.WeakSet[Writing] = weakref.WeakSet()
+    most = 0
+
+    def writings() -> Iterator[Writing]:
+        nonlocal most
+        for number in range(30):
+            one = sample(number, "7")
+            alive.add(one)
+            most = max(most, len(alive))
+            yield one
+
+    packer("parquet")("0", writings())
+    assert 1 <= most <= 3
 
 
 def test_lmdb(tmp_path: Path) -> None:

@@ -79,12 +79,13 @@ def parquet(stem: str, writings: Iterable[Writing]) -> Files:
         for _ in range(depth):
             types[name], features[name] = arrow.list_(types[name]), {"feature": features[name], "_type": "List"}
     schema = arrow.schema(types, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+    # One by one, so that a group holds PNGs and not the images themselves, which may take gigabytes.
     every = chain([first], writings)
+    rows = ({"image": {"bytes": one.png, "path": f"{key_of(one)}.png"}, **one.label} for one in every)
     content = io.BytesIO()
     with ParquetWriter(content, schema) as file:
-        while group := list(islice(every, _ROWS_IN_A_GROUP)):
-            rows = [{"image": {"bytes": one.png, "path": f"{key_of(one)}.png"}, **one.label} for one in group]
-            file.write_table(arrow.Table.from_pylist(rows, schema))
+        while group := list(islice(rows, _ROWS_IN_A_GROUP)):
+            file.write_table(arrow.Table.from_pylist(group, schema))
     return {f"{stem}.parquet": content.getvalue()}
 
 
