@@ -173,6 +173,7 @@ def test_runs_in_two_threads_share_the_type_that_a_notebook_has_set() -> None:
     first, second = usual_arithmetic(), usual_arithmetic()
     with _set_by_a_notebook("float64"):
         first.__enter__()
+        torch.set_default_dtype(torch.float64)  # a cell that runs while the first thread trains
         second.__enter__()
         first.__exit__(None, None, None)
         assert torch.get_default_dtype() == torch.float32

@@ -67,7 +67,8 @@ def _float32() -> Iterator[None]:
         yield
     finally:
         with _LOCK:
-            torch.set_default_dtype(_DTYPES_BEFORE.pop())
+            before = _DTYPES_BEFORE.pop()
+            torch.set_default_dtype(torch.float32 if _DTYPES_BEFORE else before)
 
 
 def cores() -> int:
