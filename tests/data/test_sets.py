@@ -21,7 +21,7 @@ from inkgan.data.known_sets import EMBEDDED
 from inkgan.data.loading import absolute_name
 from inkgan.data.sets import digest_of
 from inkgan.data.splits import hold_out, shuffled
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, DataError
 from inkgan.images import sheet
 
 pytestmark = pytest.mark.usefixtures("only_embedded_data")
@@ -95,6 +95,14 @@ def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.test.images, test)
         kept = [*data.train.images, *data.validation.images]
         assert sorted(image.tobytes() for image in kept) == sorted(image.tobytes() for image in train)
+
+
+def test_of_two_damaged_idx_files_the_first_split_is_named(tmp_path: Path) -> None:
+    write_set(tmp_path, zipped=False)
+    for name in ("t10k-images-idx3-ubyte", "train-images-idx3-ubyte"):
+        (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is not an IDX file"):
+        load(tmp_path)
 
 
 def test_idx_sets_in_the_order_of_their_classes(tmp_path: Path) -> None:

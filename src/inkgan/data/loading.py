@@ -18,7 +18,7 @@ from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
-from inkgan.errors import DataError, listed, require_function, shown, valid_path
+from inkgan.errors import DataError, listed, reason_of, require_function, shown, valid_path
 from inkgan.files import Progress, cache_folder, expanded, input_errors, is_folder, no_progress
 
 _NOT_NAMED_LIKE_MNIST = "not named like MNIST's files"
@@ -159,13 +159,12 @@ def _own_path(name: str, directory: str | Path | None) -> Path | None:
 
 def _is_there(path: Path) -> bool:
     """Whether there is such a file or folder; a :class:`DataError` if its folder may not be looked into."""
-    with input_errors(path, DataError):
-        try:
-            path.stat()
-        except PermissionError:
-            raise
-        except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
-            return False
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+    except (OSError, ValueError):  # also for a name that is too long, or holds a zero byte
+        return False
     return True
 
 
@@ -284,7 +283,7 @@ def _idx_files(folder: Path) -> dict[str, Path]:
             only = shown(found["test"].name)
             raise DataError(f"{shown(place)} has no train-images file, only {only}. Add or rename it.")
         if found:
-            return found
+            return {split: found[split] for split in ("train", "test") if split in found}
     return {}
 
 
