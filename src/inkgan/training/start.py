@@ -81,8 +81,6 @@ def train(recipe: str | None = None, *, watcher: Watcher | None = None, **option
     with usual_arithmetic(), team_of(processes, given["timeout"], given) as team:
         if watcher is None or not team.leads:
             watcher = NotebookWatcher() if team.leads and is_notebook() else Watcher()
-        if is_restart() and given["out"]:
-            given |= _options_after_restart(RunFolder(Path(given["out"])))
         run = team.agree(lambda: prepare(given, watcher, team), _shared_facts)
         if team.leads and given["out"] is None and not run.resume:
             # Runs that start at the same moment get different folders.
@@ -110,6 +108,8 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     Raises:
         InputError: an argument, an option or the data cannot be used.
     """
+    if is_restart() and given["out"]:
+        given = {**given, **_options_after_restart(RunFolder(Path(given["out"])))}
     config, folder, so_far = checked(given)
 
     if config.watch.doctor_every:
