@@ -205,7 +205,7 @@ def _numbered(labels: Mapping[str, NDArray[Any]], source: str) -> tuple[dict[str
     words = np.unique(np.concatenate([array.ravel() for array in labels.values()]))
     ordered = in_order(words.tolist())  # an error if a word holds an invalid code point
     names = distinct_names(ordered, f"{source}: `labels`")
-    by_word = np.argsort(ordered)
+    by_word = np.argsort(ordered)  # the numbers of the classes in the order of their words
     return {split: by_word[np.searchsorted(ordered, array, sorter=by_word)] for split, array in labels.items()}, names
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, size_of
 from inkgan.data.splits import split_from_name, splits_among
-from inkgan.errors import DataError, as_given, listed, quantity, shown
-from inkgan.files import input_errors, is_run
+from inkgan.errors import DataError, as_given, listed, quantity, reason_of, shown
+from inkgan.files import is_run
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 #: Pictures that are not read. Beside one of the same name that is, such a file is its original and no loss.
@@ -62,7 +62,7 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def found_in(folder: Path, splits: str, skipped: Skipped) -> list[Found]:
-    """Find the images in a folder, and the split and the class of each from its folders.
+    """Find the images in a folder, and the split and the class of each from its folders (the rules: :mod:`.folder`).
 
     Args:
         folder: the data folder.
@@ -97,8 +97,7 @@ def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
     """
 
     def unreadable(error: OSError) -> None:
-        with input_errors(error.filename, DataError):
-            raise error
+        raise DataError(f"cannot read {shown(error.filename)}: {reason_of(error)}. Check its permissions.") from error
 
     seen: set[Path] = set()
     for at, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):

@@ -291,7 +291,8 @@ def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress 
         total = len(subject.source)
         chosen = subject.source[np.sort(np.random.default_rng([seed, total]).permutation(total)[:n])]
         images, labels = chosen.images, chosen.labels
-    blank = int((images == images[:, :1, :1]).all(axis=(1, 2, 3)).sum())
+    lows, highs = images.min(axis=(1, 2)), images.max(axis=(1, 2))  # of each channel
+    blank = int((lows == highs).all(axis=1).sum())
     if blank == len(images):
         raise EvaluationError(f"{subject.name}: every image is constant, one value in all its pixels. There is no ink.")
     if labels is not None:

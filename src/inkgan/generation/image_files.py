@@ -245,6 +245,7 @@ def save_writings(
     if kind == "folder":
         _save_folder(writings, count, path, labels=labels, force=force)
     elif kind == "npz":
+        refuse_to_overwrite(path, force=force)
         write_arrays(path, _writing_arrays(writings, count, path, labels=labels), force=force)
     elif count > 1:
         raise OutputError(f"{shown(out)} holds one image, not {count}. Name a folder (ends with a slash) or an .npz.")
@@ -269,6 +270,7 @@ def _save_folder(writings: Iterable[Writing], count: int, path: Path, *, labels:
 
 def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, force: bool) -> None:
     """Save one .png, and with labels a .jsonl beside it. A picture that is replaced loses its .jsonl, too."""
+    refuse_to_overwrite(path, force=force)
     writing = next(writings)
     label = _label(writing, path.name).encode()
     notes = {_LABELS_DIGEST: hashlib.sha256(label).hexdigest()} if labels else None

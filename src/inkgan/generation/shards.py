@@ -97,8 +97,9 @@ def write_shards(
     jobs = engines.checked_jobs(jobs, engine)
     numbers = numbers_of_part(spec, part)
     with output_errors(folder / MANIFEST):
-        if not (folder / MANIFEST).exists():  # earlier versions allowed larger shards, and what they began can go on
-            require_moderate_shards(spec)
+        is_new = not (folder / MANIFEST).exists()
+    if is_new:  # earlier versions allowed larger shards, and what they began can go on
+        require_moderate_shards(spec)
     packer(spec.format)  # raises now if the format needs a library that is missing
     if engine == "ray":
         import_extra("ray")  # likewise
@@ -305,8 +306,10 @@ def _write_missing(files: Files, out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read the manifest of a data set."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # it cannot be read, is no JSON, or is no table
+    manifest: Any = None
+    with contextlib.suppress(OSError, ValueError):
         manifest = from_json(read_regular(path, _LARGEST_MANIFEST))
+    if isinstance(manifest, dict):
         tables = [manifest.get("look", {}), *map(manifest.get, ("spec", "digests", "versions"))]
         if all(isinstance(table, dict) for table in tables):
             return manifest

@@ -334,7 +334,7 @@ class _Plan:
 
 
 def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: int, style: float, look: Look) -> _Plan:
-    """Check a line and draw all its random numbers, in a fixed order: any other would change what every seed writes."""
+    """Check a line and draw all its random numbers: in a fixed order, because any other changes what a seed writes."""
     try:
         text, writer = line
     except (TypeError, ValueError):
@@ -366,7 +366,19 @@ def _planned(line: tuple[str, SupportsIndex], seed: SupportsIndex, latent_dim: i
         elastic = rng(seed, Stream.ELASTIC, writer)
         moves = elastic.uniform(*look.elastic) * elastic.standard_normal((sum(is_digit), *ink.MOVES))
     places = rng(seed, Stream.CELLS, writer).uniform(0.3, 0.7, len(text)) if look.form == "cells" else None
-    return _Plan(text, seed, writer, hand, others[is_digit], variety, moves, jitter[is_digit], strokes, gaps, places)
+    return _Plan(
+        text=text,
+        seed=seed,
+        writer=writer,
+        hand=hand,
+        others=others[is_digit],
+        variety=variety,
+        moves=moves,
+        jitter=jitter[is_digit],
+        strokes=strokes,
+        gaps=gaps,
+        places=places,
+    )
 
 
 def _on_clean_paper(plans: Sequence[_Plan], generator: Generator, options: CheckedOptions) -> list[Writing]:

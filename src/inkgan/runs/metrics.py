@@ -66,11 +66,11 @@ def read(path: Path) -> list[Line]:
         CheckpointError: the file cannot be read, or a line is damaged, or not where a run would log it.
     """
     try:
-        content = read_regular(path, _LARGEST)
+        texts = _whole_lines(read_regular(path, _LARGEST))
     except OSError as error:
         raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     lines = []
-    for number, line in enumerate(_judged(_whole_lines(content)), 1):
+    for number, line in enumerate(_judged(texts), 1):
         if isinstance(line, str):
             raise CheckpointError(f"{shown(path)} is damaged: line {number} {line}. Remove such lines.")
         lines.append(line)

@@ -73,11 +73,12 @@ class Recorder:
         self._is_tutorial = run.config.recipe == "tutorial"
         self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
-        self._metrics = MetricsWriter(run.folder.metrics_file)
         self._probe: Probe | None = None
-        self.doctor: Doctor | None = None
         if run.config.watch.doctor_every:
             self._probe = Probe(run.recipe, run.data, run.config, run.device)
+        self._metrics = MetricsWriter(run.folder.metrics_file)
+        self.doctor: Doctor | None = None
+        if self._probe is not None:
             self.doctor = judged(run.config, metrics.read(run.folder.metrics_file), run.data.class_names)
         self._reported: deque[tuple[int, float]] = deque(maxlen=_REPORTS_FOR_SPEED)
         self._shown_at = -math.inf
@@ -105,10 +106,11 @@ class Recorder:
             self._events.add("text", "config", f"```json\n{run.config.model_dump_json(indent=1)}\n```")
             if not self._is_tutorial:
                 self._events.add("layout", "", tensorboard.LAYOUT)
-        if step == run.first_step or is_due(max(step, 0), run.config.watch.grid_every):
-            self.grid(max(step, 0))  # of a resumed run again, for the same reason
         if step == run.first_step:
+            self.grid(0)
             self._show(None, number=0)
+        elif is_due(max(step, 0), run.config.watch.grid_every):
+            self.grid(max(step, 0))  # again, because TensorBoard has forgotten it
         with self._optional_output("a picture"):
             self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
 
