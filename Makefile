@@ -22,7 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The make of macOS cannot keep the output of parallel jobs apart.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help digits lessons docs test check coverage check-web lint types contracts fast-tests most-tests gpu wheel clean
+.PHONY: help digits lessons docs test check coverage check-web gpu wheel clean
+.PHONY: lint types contracts fast-tests most-tests
 
 # The first target is what `make` alone does.
 help:
