@@ -569,7 +569,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> dict[st
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_the_bits_do_not_depend_on_the_processes(tmp_path: Path, small_data: Path) -> None:
-    """Weights, optimisers, metrics and pictures of four processes are those of one; two, in float32, are tested below.
+    """Weights, optimisers, metrics and pictures of four processes are those of one; float32 is tested below.
 
     bfloat16 gives the same bits, too, because gradients are gathered in float32, like the weights.
     """
@@ -582,9 +582,9 @@ def test_the_bits_do_not_depend_on_the_processes(tmp_path: Path, small_data: Pat
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_files_in_the_current_folder_are_not_executed(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:
-    """Two processes learn the same bits, too, and do not take ``queue.py`` for the module that PyTorch imports."""
+    """Four processes learn the bits of one, and do not take ``queue.py`` for the module that PyTorch imports."""
     (tmp_path / "queue.py").write_text("open('executed', 'w')\nraise SystemExit(1)\n")
-    words = command(tmp_path / "run", small_data, "--processes", 2, "--quiet", steps=runs.STEPS)
+    words = command(tmp_path / "run", small_data, "--processes", 4, "--quiet", steps=runs.STEPS)
     words.insert(1, "-P")  # like the installed command, whose first folder for modules is its own
     subprocess.run(words, check=True, cwd=tmp_path, timeout=SECONDS)
     assert not (tmp_path / "executed").exists()
