@@ -287,7 +287,7 @@ def test_the_tree_in_the_architecture_page_is_complete() -> None:
 def test_every_target_that_is_named_is_in_the_makefile() -> None:
     """Every target that documents, checks and `make help` name is a rule. All are phony: a folder may have the name."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE))
     rules = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     asked = set(re.findall(r"^# make ([a-z-]+) ", makefile, re.MULTILINE))
     for path in (ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", ROOT / ".ci" / "run"):
