@@ -405,6 +405,8 @@ def test_the_classes_of_yolo(tmp_path: Path) -> None:
         (("no", "1"), {"train": "no", "val": "1"}),
         (("dev", "train"), {"train": "train", "val": "dev"}),
         (("train",), {"train": "train", "val": "train"}),
+        (("test", "dev"), {"train": "test", "val": "dev"}),
+        (("val", "a"), {"train": "val", "val": "a"}),
     ],
 )
 def test_a_whole_data_set_of_yolo(parts: tuple[str, ...], folders: dict[str, str]) -> None:

@@ -204,8 +204,8 @@ def yolo_shared(splits: Sequence[str]) -> Files:
     splits = splits or (".",)
     train = "train" if "train" in splits else splits[0]
     others = [name for name in splits if name != train] or [train]
-    val = next((name for name in ("val", "valid", "validation", "test") if name in splits), others[-1])
-    folders = {"train": train, "val": val} | ({"test": "test"} if "test" in splits else {})
+    val = next((name for name in ("val", "valid", "validation", "test") if name in others), others[-1])
+    folders = {"train": train, "val": val} | ({"test": "test"} if "test" in others else {})
     # In quotes, because YAML would read a split that is called 1 as a number, and one called no as false.
     return {"data.yaml": _data_yaml({use: f'"{folder}"' for use, folder in folders.items()})}
 
