@@ -246,6 +246,21 @@ def test_groups_without_any_spread(first: list[float], second: list[float], verd
     assert found(pair, "classes_covered").verdict == verdict
 
 
+def test_chance_is_judged_by_the_confidence_of_each_interval(compared: Compared) -> None:
+    """2 / (8 choose 4) = 1/35 is below 5 %, but not below the third of it that one of three differences may err."""
+    report = made.report({})
+    groups = (
+        [replace(report, figures=(*report.figures, made.figure("classes_covered", value, half=0)))] * 4
+        for value in (10, 9)
+    )
+    (pair,) = compared(*groups).pairs
+    one = found(pair, "classes_covered")
+    assert (one.interval.low, one.interval.high, one.interval.level) == (-1, -1, 0.95)
+    assert (one.simultaneous.low, one.simultaneous.high) == (-1, 0)
+    assert one.simultaneous.level == pytest.approx(1 - 0.05 / 3)
+    assert one.verdict == "indistinguishable"
+
+
 @pytest.mark.parametrize(("first", "second"), [(0.49, 0.535), (0.505, 0.535)])
 def test_a_floor_that_may_lie_on_either_side_of_the_middle(first: float, second: float, compared: Compared) -> None:
     """It is 0.5, 0.45 to 0.55: which value is nearer depends on the real images that were drawn."""
