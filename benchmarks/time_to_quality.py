@@ -55,7 +55,6 @@ CONTESTANTS = {
 }
 PLANNED = ("fast", "best")
 PRETRAINED = ("tensorflow", "tutorial")
-PRETRAINING = "300 cheap steps of the discriminator alone"
 QUALITIES = (100, 30, 10, 3, 1)
 ABOUT = """\
 Seconds are of training alone, from the first step on, to the end of the first step that reaches the time. Start-up
@@ -64,8 +63,9 @@ figure of fast and best is a whole run of that length, because they plan their l
 one run. The tutorial trains its discriminator alone for its first 300 steps. DCGAN works on 64×64 pixels; see the level
 of real digits resized likewise. fast and best learn with the digits' labels, the others without. Peers are rebuilt in
 `benchmarks/peers.py` and compute in float32, as they are published. Every contestant in PyTorch keeps freed memory, and
-every process has the GOMP_SPINCOUNT that `inkgan` sets, both as in a run. Steps/s are those of the longest
-runs.""".splitlines()
+every process has the GOMP_SPINCOUNT that `inkgan` sets, both as in a run. Steps/s are those of the longest runs. The
+tutorial's are counted from the last time but one on, if there are two times, because its first 300 steps are
+cheap.""".splitlines()
 
 
 class Run(NamedTuple):
@@ -201,52 +201,57 @@ def measured(line: dict[str, Any], run: Run, reference: Reference) -> dict[str, 
     return line | {"distance": distance.value, "interval": [distance.interval.low, distance.interval.high]}
 
 
+def contestants_of(records: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the contestants that have records, in their usual order."""
+    return [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
+
+
 def rows_of(records: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Return a contestant's rows of all seeds."""
     return [row for record in records if record["contestant"] == name for row in record["rows"]]
 
 
-def distances(records: list[dict[str, Any]], name: str) -> dict[float, list[float]]:
-    """Return a contestant's distances at each mark, over seeds."""
+def at_marks(records: list[dict[str, Any]], name: str, figure: str = "distance") -> dict[float, list[float]]:
+    """Return a contestant's distances, or another figure of its rows, at each mark, over seeds."""
     found: dict[float, list[float]] = {}
     for row in rows_of(records, name):
-        found.setdefault(row["mark"], []).append(row["distance"])
+        found.setdefault(row["mark"], []).append(row[figure])
     return dict(sorted(found.items()))
 
 
 def points(records: list[dict[str, Any]], name: str) -> list[tuple[float, float, float, float]]:
     """Return a contestant's points of the picture: seconds actually trained; smallest, median and largest distance."""
-    found = []
-    for mark, values in distances(records, name).items():
-        seconds = statistics.median(row["seconds"] for row in rows_of(records, name) if row["mark"] == mark)
-        found.append((seconds, min(values), statistics.median(values), max(values)))
-    return found
+    seconds = at_marks(records, name, "seconds")
+    return [
+        (statistics.median(seconds[mark]), min(values), statistics.median(values), max(values))
+        for mark, values in at_marks(records, name).items()
+    ]
 
 
-def quality_table(records: list[dict[str, Any]], names: list[str], seeds: int) -> str:
-    """Return the table of distances: a row for each contestant, a column for each time."""
+def table_over_time(title: str, figure: str, form: str, records: list[dict[str, Any]], seeds: int) -> str:
+    """Return a table of a figure of the rows: a table row for each contestant, a column for each time."""
     marks = sorted({row["mark"] for record in records for row in record["rows"]})
-    rows = [["Fréchet digit distance", *(f"{mark:g} s" for mark in marks)]]
-    for name in names:
-        found = distances(records, name)
-        rows.append([CONTESTANTS[name], *(with_spread(found.get(mark, []), seeds) for mark in marks)])
+    rows = [[title, *(f"{mark:g} s" for mark in marks)]]
+    for name in contestants_of(records):
+        found = at_marks(records, name, figure)
+        rows.append([CONTESTANTS[name], *(with_spread(found.get(mark, []), form, seeds) for mark in marks)])
     return table(rows)
 
 
-def with_spread(values: list[float], seeds: int) -> str:
+def with_spread(values: list[float], form: str, seeds: int) -> str:
     """Return a median, with the smallest and largest if there are several, and how many are missing."""
     if not values:
         return "broke down"
-    text = spread(values)
+    text = spread(values, form)
     return text if len(values) == seeds else f"{text}, {seeds - len(values)} broke down"
 
 
-def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
+def speed_table(records: list[dict[str, Any]]) -> str:
     """Return the table of how soon each quality is reached, and how fast each contestant starts and steps."""
     titles = ["start-up, s", "steps/s", "batch", "computes in"]
     rows = [["seconds of training to a distance of", *map(str, QUALITIES), *titles]]
-    for name in names:
-        medians = {mark: statistics.median(values) for mark, values in distances(records, name).items()}
+    for name in contestants_of(records):
+        medians = {mark: statistics.median(values) for mark, values in at_marks(records, name).items()}
         first = [next((f"{mark:g}" for mark in medians if medians[mark] <= level), "–") for level in QUALITIES]
         own = [record for record in records if record["contestant"] == name and record["rows"]]
         if not own:
@@ -254,22 +259,31 @@ def speed_table(records: list[dict[str, Any]], names: list[str]) -> str:
         startup = statistics.median(record["startup_seconds"] for record in own)
         about = own[0]["about"]
         computes = f"{about['arithmetic']}, {about['library']}"
-        numbers = [f"{startup:.1f}", speed_of(name, own), str(about["batch_size"])]
+        numbers = [f"{startup:.1f}", spread(speeds(own)), str(about["batch_size"])]
         rows.append([CONTESTANTS[name], *first, *numbers, computes])
     return table(rows)
 
 
-def speed_of(name: str, records: list[dict[str, Any]]) -> str:
-    """Return a contestant's steps/s, the median of its longest runs, with what must be known to compare it."""
-    last = [record["rows"][-1] for record in records]
-    longest = max(row["mark"] for row in last)
-    speed = statistics.median(row["steps"] / row["seconds"] for row in last if row["mark"] == longest)
-    return f"{speed:.1f}" + (f" with {PRETRAINING}" if name in PRETRAINED else "")
+def speeds(records: list[dict[str, Any]]) -> list[float]:
+    """Return the steps/s of each of a contestant's longest runs.
+
+    A run that begins with cheap steps, and was measured twice, has the speed between its last two marks.
+    """
+    longest = max(record["rows"][-1]["mark"] for record in records)
+    found = []
+    for record in records:
+        *before, last = record["rows"]
+        if last["mark"] < longest:
+            continue
+        steps, seconds = 0, 0.0
+        if before and record["contestant"] in PRETRAINED:
+            steps, seconds = before[-1]["steps"], before[-1]["seconds"]
+        found.append((last["steps"] - steps) / (last["seconds"] - seconds))
+    return found
 
 
 def report(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace) -> str:
     """Return the whole report."""
-    names = [name for name in CONTESTANTS if any(record["contestant"] == name for record in records)]
     disturbed = sum((record["others"] or 0) > DISTURBED for record in records)
     seeds = f"{options.seeds} seeds, median [smallest to largest]" if options.seeds > 1 else "one seed"
     notes = [
@@ -280,12 +294,17 @@ def report(records: list[dict[str, Any]], levels: dict[str, float], options: arg
     ]
     commits = ", ".join(sorted({record["commit"] for record in records}))
     head = heading("Time to quality", options.threads, *notes, measured_commit=commits)
-    return "\n".join([*head, *ABOUT, "", quality_table(records, names, options.seeds), "", speed_table(records, names)])
+    tables = [
+        table_over_time("Fréchet digit distance", "distance", ".3g", records, options.seeds),
+        table_over_time("steps", "steps", ",.0f", records, options.seeds),
+        speed_table(records),
+    ]
+    return "\n".join([*head, *ABOUT, "", "\n\n".join(tables)])
 
 
 def publish(records: list[dict[str, Any]], levels: dict[str, float], options: argparse.Namespace, name: str) -> None:
     """Draw the picture and write the report to the folder of the runs, and with ``--record`` to the results."""
-    lines = [Line(title, points(records, key)) for key, title in CONTESTANTS.items() if distances(records, key)]
+    lines = [Line(title, points(records, key)) for key, title in CONTESTANTS.items() if at_marks(records, key)]
     text = report(records, levels, options)
     picture = options.out / f"{name}.png"
     if lines:

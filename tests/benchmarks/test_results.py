@@ -237,9 +237,15 @@ def test_the_board_gives_each_contestant_its_median_and_its_first_time_of_a_qual
     record = _record_of_the_board
     records = [record((2, 2.5, 40.0), (5, 5.5, 8.0)), record((2, 2.1, 20.0), (5, 5.1, 6.0), (10, 10.0, 2.0))]
     assert board.points(records, "fast") == [(2.3, 20.0, 30.0, 40.0), (5.3, 6.0, 7.0, 8.0), (10.0, 2.0, 2.0, 2.0)]
-    *_, row = board.quality_table(records, ["fast"], 2).splitlines()
+    *_, row = board.table_over_time("distance", "distance", ".3g", records, 2).splitlines()
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["30 [20 to 40]", "7 [6 to 8]", "2, 1 broke down"]
-    *_, row = board.speed_table(records, ["fast"]).splitlines()
+    *_, row = board.table_over_time("steps", "steps", ",.0f", records, 2).splitlines()
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == [
+        "200 [200 to 200]",
+        "500 [500 to 500]",
+        "1,000, 1 broke down",
+    ]
+    *_, row = board.speed_table(records).splitlines()
     assert [cell.strip() for cell in row.split("|")[2:7]] == ["2", "2", "5", "10", "–"]
 
 
@@ -253,14 +259,17 @@ def test_how_much_other_programs_use_the_machine(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_board_gives_the_speed_of_the_longest_runs() -> None:
-    """Short runs, whose first steps are slow, do not count; steps of the discriminator alone are named beside it."""
+    """Short runs, whose first steps are slow, do not count; nor does the tutorial's time with cheap steps."""
     board = importlib.import_module("time_to_quality")
-    records = [_record_of_the_board((mark, mark * slowness, 1.0)) for mark, slowness in ((2, 2), (5, 4), (60, 1))]
-    *_, row = board.speed_table(records, ["fast"]).splitlines()
-    assert row.split("|")[8].strip() == "100.0"
-    (record,) = [record | {"contestant": "tutorial"} for record in records[-1:]]
-    *_, row = board.speed_table([record], ["tutorial"]).splitlines()
-    assert row.split("|")[8].strip() == "100.0 with 300 cheap steps of the discriminator alone"
+    short = [_record_of_the_board((mark, mark * 4, 1.0)) for mark in (2, 5)]
+    long = [_record_of_the_board((60, seconds, 1.0)) for seconds in (50, 60, 100)]
+    *_, row = board.speed_table([*short, *long]).splitlines()
+    assert row.split("|")[8].strip() == "100 [60 to 120]"
+    record = _record_of_the_board((2, 0.5, 1.0), (10, 2.0, 1.0), (60, 60.0, 1.0)) | {"contestant": "tutorial"}
+    *_, row = board.speed_table([record]).splitlines()
+    assert row.split("|")[8].strip() == f"{(6000 - 1000) / (60 - 2):.3g}"
+    *_, row = board.speed_table([record | {"rows": record["rows"][:1]}]).splitlines()
+    assert row.split("|")[8].strip() == "400"
 
 
 def test_a_contestant_has_the_environment_and_the_memory_of_a_run(
