@@ -19,6 +19,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -789,6 +790,10 @@ def test_variables_for_the_size_of_the_terminal_do_not_matter_if_they_name_no_si
 NO_PROCESSES = (
     "the system starts no more processes and threads. Ask for fewer --jobs or --workers, or raise the limit: ulimit -u."
 )
+NO_WORKERS = (
+    "a process ended at once: too little memory, or no more threads. Ask for fewer --jobs or --workers, or raise the "
+    "limit: ulimit -u."
+)
 NO_MEMORY = "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size."
 
 
@@ -810,11 +815,13 @@ NO_MEMORY = "there is not enough memory. Ask for fewer or smaller images, or a s
             BlockingIOError(errno.EAGAIN, "write could not complete without blocking"),
             "cannot write what this command prints: write could not complete without blocking.",
         ),
+        (BrokenProcessPool("ended"), NO_WORKERS),
         (MemoryError(), NO_MEMORY),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:119] you tried to allocate memory"), NO_MEMORY),
     ],
     ids=["a file", "a disk", "a stream", "a terminal that is gone", "too many pipes",
-         "a process", "a thread", "a thread of PyTorch", "a full pipe", "memory", "memory of PyTorch"],
+         "a process", "a thread", "a thread of PyTorch", "a full pipe",
+         "a process of the server", "memory", "memory of PyTorch"],
 )  # fmt: skip
 def test_errors_of_the_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from inkgan.errors import ConfigError
+from inkgan.errors import ConfigError, InkganWarning
 from inkgan.exporting.saved import SavedModel
 from inkgan.serving.server import _listening, serve
 from refusals import command_refusal
@@ -327,3 +327,50 @@ def test_of_several_addresses_the_systems_first_is_taken(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with _listening("localhost", 0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+
+
+_NO_SECOND_PROCESS = """
+import errno, os
+start = workers._Worker.start
+begun = []
+def start_one(worker):
+    if begun:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    begun.append(worker)
+    start(worker)
+workers._Worker.start = start_one
+"""
+_NO_MORE_THREADS = """
+from types import SimpleNamespace
+def thread(**_):
+    raise RuntimeError("can't start new thread")
+workers.threading = SimpleNamespace(Thread=thread)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (_NO_SECOND_PROCESS, "the system starts no more processes and threads."),
+        (_NO_MORE_THREADS, "a process ended at once: too little memory, or no more threads."),
+    ],
+    ids=["processes", "threads"],
+)
+def test_at_a_limit_of_the_system_it_ends_in_one_line(limit: str, said: str) -> None:
+    """It would wait for ever for the process that did begin; and a worker without its thread printed a traceback."""
+    code = f"from inkgan.serving import workers\n{limit}\nfrom inkgan.__main__ import main\nmain()"
+    command = [sys.executable, "-c", code, "serve", "fast", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS / 4)
+    remedy = "Ask for fewer --jobs or --workers, or raise the limit: ulimit -u."
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"inkgan: {said} {remedy}\n")
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_what_a_user_should_know_of_the_model_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As by every command that reads a model. Only warnings about drawn images are for nobody."""
+    monkeypatch.chdir(tmp_path)
+    Path("fast").mkdir()
+    Path("fast/config.json").write_text("{}")
+    with pytest.warns(InkganWarning, match="fast is the bundled model; name the folder fast here with a slash"):
+        serve_here(lambda _: signal.raise_signal(signal.SIGINT))

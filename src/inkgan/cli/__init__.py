@@ -178,6 +178,8 @@ def _shortage(error: Exception) -> str:
     said = str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in said:
         return "there is not enough memory. Ask for fewer or smaller images, or a smaller batch_size."
+    if type(error).__name__ == "BrokenProcessPool":  # of the server, at its start
+        return f"a process ended at once: too little memory, or no more threads. {_FEWER_JOBS}: ulimit -u."
     if "can't start new thread" in said or os.strerror(errno.EAGAIN) in said:
         return f"the system starts no more processes and threads. {_FEWER_JOBS}: ulimit -u."
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:  # each process takes some

@@ -61,8 +61,9 @@ def serve(
         from inkgan.serving.connection import LARGEST_HEAD, Connection  # noqa: PLC0415
         from inkgan.serving.guard import Guard  # noqa: PLC0415
 
+        model = saved.read(what, "latest")
         warnings.simplefilter("ignore", InkganWarning)  # about drawn images: clients do not read the server's stderr
-        service = Service(saved.read(what, "latest"), workers)
+        service = Service(model, workers)
         config = uvicorn.Config(
             Guard(application(service), names, access_log=access_log),
             http=Connection,

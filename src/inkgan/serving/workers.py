@@ -51,14 +51,23 @@ class Workers:
         self._executor = self._start()
 
     def _start(self) -> Executor:
-        """Start the processes, and let one of them try the model."""
+        """Start the processes, and let one of them try the model. If that fails, none of them is left.
+
+        At its end, a program waits for the processes that it has started, and these wait for work.
+        """
+        earlier = active_children()
         executor: Executor
         if self._processes:
             arguments = (self._model, *self._lifeline)
             executor = ProcessPoolExecutor(self._processes, _WorkerContext(), _initialise, arguments)
         else:
             executor = ThreadPoolExecutor(1)
-        self._submit(executor, _draw_once).result()
+        try:
+            self._submit(executor, _draw_once).result()
+        except BaseException:
+            for worker in set(active_children()).difference(earlier):
+                worker.kill()
+            raise
         return executor
 
     def _submit(self, executor: Executor, make: Callable[..., Result], *arguments: Any) -> Future[Result]:
@@ -125,7 +134,10 @@ def _initialise(model: Model, read_end: int, write_end: int) -> None:
         os.read(read_end, 1)
         os._exit(0)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    except RuntimeError:  # the system starts no more threads; the executor would print a traceback
+        os._exit(1)
     _model_here.append(model)
 
 
