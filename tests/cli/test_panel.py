@@ -7,6 +7,7 @@ import math
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,35 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
     assert "doctor" not in " ".join(window.lines)
     assert QUARTERS & set("".join(window.lines))
     assert window.lines[-1].startswith("how good are they:")
+
+
+def test_a_run_names_only_the_pictures_that_it_has(tmp_path: Path) -> None:
+    """Pictures are decoration: a run goes on without one that cannot be written."""
+    folder = tmp_path / "new\nline"
+    result = Result(folder, 5, 1.0, complete=True, sheet=None)
+    lines = console._conclusion(result, nothing_done=False, longer=False)
+    assert [line.partition(":")[0] for line in lines] == ["done", "more of them", "how good are they"]
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True)
+    (pictures / "learning.gif").touch()
+    lines = console._conclusion(replace(result, sheet=pictures / "sheet.png"), nothing_done=False, longer=False)
+    shown = f"{tmp_path}/new\\nline/pictures"
+    assert lines[1:3] == [f"what it draws:      {shown}/sheet.png", f"how it learned:     {shown}/learning.gif"]
+
+
+def test_a_defect_of_the_panel_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only text that the terminal cannot encode is passed over."""
+    Window(monkeypatch)
+
+    def fail(*_: object) -> list[str]:
+        raise ValueError("shapes do not match")
+
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        with monkeypatch.context() as broken:
+            broken.setattr("inkgan.cli.panel.Panel.__rich_console__", fail)
+            with pytest.raises(ValueError, match="shapes do not match"):
+                watcher.stepped(step(3))
 
 
 @pytest.mark.parametrize(

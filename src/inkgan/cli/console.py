@@ -144,7 +144,7 @@ class _Live(_Plain):
                 yield
             except OSError:
                 self._console.quiet = True  # else it would buffer what it could not write
-            except ValueError:  # text that cannot be encoded
+            except UnicodeEncodeError:
                 pass
 
     def _print(self, *parts: RenderableType) -> None:
@@ -281,10 +281,14 @@ def _conclusion(result: Result, *, nothing_done: bool, longer: bool) -> list[str
     steps = quantity(result.step, "step") if result.step >= 0 else f"{at_step(result.step)},"
     done = f"{steps} in {as_clock(result.seconds)}"
     more = f". To go on: inkgan train --extend STEPS --out {folder}" if longer else ""
+    lines = [f"it was complete already: {done}{more}" if nothing_done else f"done: {done}"]
+    if result.sheet is not None:
+        lines.append(f"what it draws:      {printable(result.sheet)}")
+    animation = result.folder / "pictures" / "learning.gif"
+    if animation.is_file():
+        lines.append(f"how it learned:     {printable(animation)}")
     return [
-        f"it was complete already: {done}{more}" if nothing_done else f"done: {done}",
-        f"what it draws:      {result.sheet}",
-        f"how it learned:     {result.folder / 'pictures' / 'learning.gif'}",
+        *lines,
         f"more of them:       inkgan sample {folder} -n 100 -o more.png",
         f"how good are they:  inkgan evaluate {folder}",
     ]

@@ -133,7 +133,7 @@ class Result:
         step: the number of joint steps done in all; in pre-training, minus the number of its steps that are left.
         seconds: the time that the run has trained in all.
         complete: whether it reached its end; else it can be resumed.
-        sheet: the picture of the final images; None if the run is not complete.
+        sheet: the picture of the final images; None if the run is not complete or it could not be written.
     """
 
     folder: Path
