@@ -10,9 +10,10 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
+import { fileURLToPath } from "node:url";
 import puppeteer from "puppeteer-core";
 
-const here = new URL("..", import.meta.url).pathname;
+const here = fileURLToPath(new URL("..", import.meta.url));
 const [minutes = "10", only = ""] = process.argv.slice(2);
 const SECONDS = { chrome: 60, firefox: 20 }; // of learning
 const IMAGES = 2000;

@@ -2,9 +2,10 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { after, before, describe } from "node:test";
+import { fileURLToPath } from "node:url";
 import puppeteer from "puppeteer-core";
 
-export const here = new URL("..", import.meta.url).pathname;
+export const here = fileURLToPath(new URL("..", import.meta.url));
 const axe = readFileSync(`${here}node_modules/axe-core/axe.min.js`, "utf8");
 const browsers = {
   chrome: process.env.CHROMIUM ?? "/usr/bin/chromium",

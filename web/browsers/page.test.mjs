@@ -206,6 +206,50 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("an example that is kept while it is read is kept, and leaves the pad at once", {
+    timeout: 120_000,
+  }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    const { left, isSecond } = await page.evaluate(async () => {
+      const reads = [];
+      const read = window.inkgan.read.bind(window.inkgan);
+      window.inkgan.read = (pixels) => {
+        reads.push(pixels);
+        return read(pixels);
+      };
+      const invert = window.inkgan.invert.bind(window.inkgan);
+      const isSearched = (count) =>
+        new Promise((done) => {
+          window.inkgan.invert = (pixels, options) => {
+            if (pixels.length === count * 784) {
+              done(pixels);
+            }
+            return invert(pixels, { ...options, steps: 1 });
+          };
+        });
+      const [, example, keep] = document.querySelectorAll("#panel-2 .buttons button");
+      const isFirst = isSearched(1);
+      example.click();
+      await isFirst;
+      example.click();
+      keep.click();
+      const { width, height } = document.querySelector(".pad");
+      const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+      copy.drawImage(document.querySelector(".pad"), 0, 0);
+      const left = copy.getImageData(0, 0, width, height).data.filter(Boolean).length;
+      while (document.querySelector("#panel-2 select").value) {
+        await new Promise((done) => setTimeout(done, 10)); // until it is kept
+      }
+      const areTwo = isSearched(2);
+      example.click();
+      const searched = await areTwo;
+      return { left, isSecond: reads[1].every((one, i) => one === searched[i]) };
+    });
+    deepStrictEqual([left, isSecond], [0, true]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a rate that is no number is marked, and the usual one counts", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&learn", "light");
     const asked = await page.evaluate(async () => {
@@ -327,6 +371,22 @@ function testsIn(name, browser) {
       return { games, paused, forgotten: await isIdle() };
     });
     deepStrictEqual([games, paused, forgotten], [["hinge"], true, true]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
+  test("the point goes where it is sent while images are still drawn", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&explore", "light");
+    const places = await page.evaluate(() => {
+      window.inkgan.drawLatents = () => new Promise(() => undefined); // by a worker that never answers
+      const plane = document.querySelector(".plane");
+      return Array.from({ length: 3 }, () => {
+        plane.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+        return [document.querySelector(".dot").style.left, plane.getAttribute("aria-label")];
+      });
+    });
+    strictEqual(new Set(places.flat()).size, 6);
+    strictEqual(places[2][1], "Plane of latents: point 0.90, -0.40");
     deepStrictEqual(heard, []);
     await page.close();
   });
@@ -538,6 +598,17 @@ function testsIn(name, browser) {
       await until(page, (one, end) => document.querySelector(one)?.textContent.endsWith(end), place, words);
       await page.close();
     }
+  });
+
+  test("a browser that cannot unpack the model is told that it is too old", { timeout: 120_000 }, async () => {
+    const page = await browser().newPage();
+    await page.evaluateOnNewDocument(() => {
+      delete globalThis.DecompressionStream;
+    });
+    await page.goto(`file://${here}build/page.html#lang=en`);
+    const told = await page.$$eval("#inkgan p", (all) => all.map((one) => /2023/.test(one.textContent)));
+    deepStrictEqual(told, [true, true]); // in both languages
+    await page.close();
   });
 
   test("on a telephone the four views are in one row, and values stand at the right", {

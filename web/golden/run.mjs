@@ -2,8 +2,9 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-const here = new URL(".", import.meta.url).pathname;
+const here = fileURLToPath(new URL(".", import.meta.url));
 const environment = `${here}../../.venv/bin/python`;
 const python = process.env.PYTHON ?? (existsSync(environment) ? environment : "python3");
 const scripts = { page: "../benchmarks/make_page.py", report: "report.py" };

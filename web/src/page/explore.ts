@@ -47,10 +47,13 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   const asks = make("input", { type: "checkbox" });
   const note = said("p", "criticHint", { class: "hint" });
 
-  const redraw = latestOnly(async () => {
+  const place = () => {
     dot.style.left = `${50 + (50 * x) / REACH}%`;
     dot.style.top = `${50 + (50 * y) / REACH}%`;
     label(plane, "plane", { x: x.toFixed(2), y: y.toFixed(2) });
+  };
+  place();
+  const redraw = latestOnly(async () => {
     const here = latentAt(seed, x, y, latent);
     const pixels = await inkgan.drawLatents(repeated(here, count), labels);
     const size = image.width * image.height * image.channels;
@@ -96,6 +99,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   const moveTo = (newX: number, newY: number) => {
     x = Math.min(REACH, Math.max(-REACH, newX));
     y = Math.min(REACH, Math.max(-REACH, newY));
+    place(); // at once: the images may take their time
     redraw();
   };
   // Not without a button: on its way to the images, the pointer would take the point with it; nor with the right one.

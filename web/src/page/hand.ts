@@ -65,10 +65,13 @@ export function handView(inkgan: Inkgan): HTMLElement {
     }
   });
 
-  const take = async (pixels: Float32Array | null) => {
-    if (!pixels) {
-      return;
+  let taken = Promise.resolve(); // kept when what was on the pad is read
+  const take = (pixels: Float32Array | null) => {
+    if (pixels) {
+      taken = read(pixels);
     }
+  };
+  const read = async (pixels: Float32Array) => {
     const before = cleared;
     const [probabilities] = await inkgan.read(pixels);
     if (before !== cleared) {
@@ -101,10 +104,13 @@ export function handView(inkgan: Inkgan): HTMLElement {
     sheets.clear();
   };
   const keep = async () => {
-    await pad.settle();
+    pad.settle();
+    pad.clear(); // at once: the next digit may be begun while this one is read
+    await taken;
     if (now) {
       kept.push(now);
-      clear();
+      now = null;
+      which.value = "";
     }
   };
   const example = () => {

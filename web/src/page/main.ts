@@ -154,7 +154,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 addEventListener("resize", repaint); // charts are as wide as their place
 speak(askedLanguage() ?? preferredLanguage());
 const place = document.getElementById("inkgan");
-if (place) {
+// An older browser cannot unpack the model: what the file says about such browsers stays.
+if (place && "DecompressionStream" in window) {
   const starting = start(place);
   window.inkgan = starting;
   starting.then(

@@ -9,20 +9,16 @@ import { label } from "./texts";
 export const SIDE = 280;
 const PEN = 22; // about as wide, after shrinking, as MNIST's strokes
 
-/**
- * A canvas to draw on with a round pen. It calls `changed` when no further stroke seems to follow; the promise that it
- * gets is kept when the drawing is taken.
- */
-export function drawingPad(changed: () => Promise<void>) {
+/** A canvas to draw on with a round pen. It calls `changed` when no further stroke seems to follow. */
+export function drawingPad(changed: () => void) {
   const canvas = make("canvas", { width: SIDE, height: SIDE, class: "pad", role: "img" });
   label(canvas, "handCanvas");
   const pen = context(canvas);
   let last: [number, number] | null = null;
   let timer = 0; // runs while a further stroke may follow the last one
-  let taken = Promise.resolve(); // when what was drawn last is taken
   const take = () => {
     timer = 0;
-    taken = changed();
+    changed();
   };
   const forget = () => {
     clearTimeout(timer);
@@ -77,13 +73,12 @@ export function drawingPad(changed: () => Promise<void>) {
       forget();
       pen.clearRect(0, 0, SIDE, SIDE);
     },
-    /** Wait until all that was drawn is taken, the last stroke at once. */
-    settle: async () => {
+    /** Do not wait for a further stroke. */
+    settle: () => {
       if (timer) {
         forget();
         take();
       }
-      await taken;
     },
     ink: () => {
       const { data } = pen.getImageData(0, 0, SIDE, SIDE);
