@@ -102,9 +102,15 @@ class LessonError(Exception):
 
 
 def lessons(wanted: Sequence[int] = ()) -> list[Path]:
-    """Return the files of the lessons in order, all of them or those with the wanted numbers."""
-    found = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
-    return [path for path in found if not wanted or int(path.name[:2]) in wanted]
+    """Return the files of the lessons in order, all of them or those with the wanted numbers.
+
+    Raises:
+        LessonError: no lesson has one of these numbers.
+    """
+    found = {int(path.name[:2]): path for path in sorted(FOLDER.glob("[0-9][0-9]-*.py"))}
+    if unknown := set(wanted).difference(found):
+        raise LessonError(f"there is no lesson {min(unknown)}. There are: {', '.join(map(str, found))}.")
+    return [path for number, path in found.items() if not wanted or number in wanted]
 
 
 def read(lesson: Path) -> Any:
@@ -433,9 +439,8 @@ def main() -> None:
         folder = Path(*given.what[:1])
         print(f"{len(copy(folder))} notebooks written to {folder}/; those that were there are as you left them.")
         return
-    wanted = lessons([int(number) for number in given.what])
     try:
-        _run_command(given.command, wanted, given)
+        _run_command(given.command, lessons([int(number) for number in given.what]), given)
     except LessonError as error:
         sys.exit(str(error))
 

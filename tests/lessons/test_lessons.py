@@ -319,6 +319,15 @@ def test_the_other_language_is_a_click_away_at_the_top(script: Any, path: Path) 
     assert chinese == f"[English](../en/{path.stem}.ipynb)"
 
 
+def test_a_number_that_no_lesson_has_is_refused(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever mistypes a number would believe that the lesson was stamped."""
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    lesson(script, tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lessons.py", "stamp", "01", "9"])
+    with pytest.raises(SystemExit, match=re.escape("there is no lesson 9. There are: 1.")):
+        script.main()
+
+
 def test_a_copy_keeps_what_the_reader_changed(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "FOLDER", tmp_path)
     lesson(script, tmp_path)
