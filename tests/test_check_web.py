@@ -97,7 +97,7 @@ def test_a_repository_may_lie_in_a_folder_with_any_name(tmp_path: Path) -> None:
     put_program(tmp_path / "python", 'echo "$1"')
     variables = {**os.environ, "PYTHON": str(tmp_path / "python")}
     done = subprocess.run(["node", golden / "run.mjs"], env=variables, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == (f"{golden}/make.py\n", "")
+    assert (done.stdout, done.stderr) == (f"{golden.resolve()}/make.py\n", "")
 
 
 def test_no_script_of_node_takes_the_path_of_an_address_for_that_of_a_file() -> None:
