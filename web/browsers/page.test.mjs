@@ -111,6 +111,21 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("once a digit is read, the view asks for none, however long its search takes", {
+    timeout: 120_000,
+  }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    strictEqual(await page.$eval("#panel-2 .status", (one) => one.textContent), "Draw a digit first.");
+    await page.evaluate(() => {
+      window.inkgan.invert = () => new Promise(() => undefined); // by a worker that never answers
+      document.querySelectorAll("#panel-2 .buttons button")[1].click();
+    });
+    await until(page, () => document.querySelector("#panel-2 select").value !== "");
+    strictEqual(await page.$eval("#panel-2 .status", (one) => one.textContent), "");
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("a drawing that is cleared while it is read is not taken", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&hand", "light");
     await page.evaluate(async () => {

@@ -172,7 +172,10 @@ function makeSheets() {
     /** What lies below the pad; `text` is the field for the text to write. */
     below: (text: HTMLElement) => [said("h3", "yourDigits"), ten, text, make("div", { class: "paper" }, written)],
     count: (count: number) => say(counted, "kept", { count }),
-    read: (pixels: Float32Array) => paintSheet(target, { ...DIGIT, pixels: toUint8(pixels) }, 1),
+    read: (pixels: Float32Array) => {
+      tell(status, null);
+      paintSheet(target, { ...DIGIT, pixels: toUint8(pixels) }, 1);
+    },
     search,
     found: (result: Inversion, images: Uint8Array) => {
       search(result);
