@@ -86,9 +86,12 @@ def test_grey_pictures_in_webp_stay_grey(folder: Path) -> None:
 
 
 def test_hidden_folders_are_reported(folder: Path) -> None:
+    """Each once, also the folder of a run."""
     some(folder / "a")
     some(folder / ".b")
-    assert load(str(folder)).skipped == {"hidden folder, whose name begins with a dot": 1}
+    some(folder / ".run" / "checkpoints")
+    (folder / ".run" / "config.json").write_text("{}", "utf-8")
+    assert load(str(folder)).skipped == {"hidden folder, whose name begins with a dot": 2}
 
 
 def test_a_class_may_be_called_as_an_idx_file(folder: Path) -> None:

@@ -107,14 +107,13 @@ def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        skipped.add(_HIDDEN, *(place / name for name in sorted(folders) if not _visible(name)))
+        hidden = {name for name in folders if not _visible(name)}
+        skipped.add(_HIDDEN, *(place / name for name in sorted(hidden)))
         # A run may lie in the folder of its images; its pictures are not among them.
-        runs = {name for name in folders if is_run(Path(at, name))}
+        runs = {name for name in {*folders} - hidden if is_run(Path(at, name))}
         skipped.add(_RUN, *(place / name for name in sorted(runs)))
         # What lies outside the splits comes last: it may hold links to them.
-        folders[:] = sorted(
-            filter(_visible, {*folders} - runs), key=lambda name: (split_from_name(name)[0] is None, name)
-        )
+        folders[:] = sorted({*folders} - hidden - runs, key=lambda name: (split_from_name(name)[0] is None, name))
         visible = sorted(filter(_visible, files))
         if not (folders or runs or visible) and Path(at) != folder:  # .gitkeep and .DS_Store do not count
             skipped.add(_EMPTY, place)
