@@ -291,6 +291,15 @@ def test_paths_of_ones_own_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tm
         assert absolute_name(unchanged, tmp_path / "sets") == unchanged
 
 
+@pytest.mark.parametrize("above", ["..", "below/../.."])
+def test_the_folder_above_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, above: str) -> None:
+    """Runs and pictures of the set are called after it."""
+    write_set(tmp_path / "own")
+    (tmp_path / "own" / "notes" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "own" / "notes")
+    assert (load(above).name, absolute_name(above, None)) == ("own", str(tmp_path / "own"))
+
+
 @pytest.mark.slow
 def test_a_data_set_is_short_in_print_and_a_picture_in_notebooks() -> None:
     data = load("mnist")

@@ -109,7 +109,12 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
 def absolute_name(name: str, directory: str | Path | None) -> str:
     """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
     path = None if find_known(name) else _own_path(name, directory)
-    return name if path is None or path in _candidates(name, directory) else str(path.absolute())
+    return name if path is None or path in _candidates(name, directory) else str(_absolute(path))
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path that is valid in any working folder, and that ends with a name: not with ``..``."""
+    return path.resolve() if path.name == ".." else path.absolute()
 
 
 def require_exists(name: str, directory: str | Path | None) -> None:
@@ -194,7 +199,7 @@ def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progr
     Raises:
         DataError: it cannot be used.
     """
-    name = shown(path.absolute().name.removesuffix(".npz").removesuffix(".npy") or "images")
+    name = shown(_absolute(path).name.removesuffix(".npz").removesuffix(".npy") or "images")
     if not is_folder(path):
         return read_arrays(path, name, reading)
     files = _idx_files(path)
