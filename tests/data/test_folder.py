@@ -63,6 +63,14 @@ def test_a_folder_without_classes(folder: Path) -> None:
     assert load("own", folder.parent).digest == data.digest
 
 
+def test_both_passes_over_the_files_are_reported(folder: Path) -> None:
+    """On a slow disk, the headers of many files take minutes, too."""
+    some(folder)
+    told: list[tuple[str, float]] = []
+    load(folder, progress=lambda *now: told.append(now))
+    assert told == [(doing, at / 10) for doing in ("reading sizes", "reading images") for at in range(10)]
+
+
 def test_class_folders_are_labels_in_order_of_their_numbers(folder: Path) -> None:
     for label in (0, 2, 10):
         for number in range(4):

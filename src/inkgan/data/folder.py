@@ -52,7 +52,7 @@ def read_image_folder(folder: Path, name: str, reading: ReadingOptions, progress
     source = shown(folder)
     skipped = Skipped()
     found = found_in(folder, reading.splits, skipped)
-    alike, size = (found, reading.resize) if reading.resize else of_one_size(found, folder, skipped)
+    alike, size = (found, reading.resize) if reading.resize else of_one_size(found, folder, skipped, progress)
     images, used, notes = _decode(alike, size, folder, skipped, progress)
     require_most(found, used, skipped, source)
     classes = in_order({file.class_name for file in used} - {""})

@@ -10,7 +10,7 @@ from pathlib import Path
 from inkgan.data.picture_files import FORMATS_TEXT, UnusableError, size_of
 from inkgan.data.splits import split_from_name, splits_among
 from inkgan.errors import DataError, as_given, listed, quantity, reason_of, shown
-from inkgan.files import is_run
+from inkgan.files import Progress, is_run
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 #: Pictures that are not read. Beside one of the same name that is, such a file is its original and no loss.
@@ -143,10 +143,13 @@ def _visible(name: str) -> bool:
     return not name.startswith(".")
 
 
-def of_one_size(files: Sequence[Found], folder: Path, skipped: Skipped) -> tuple[list[Found], tuple[int, int]]:
+def of_one_size(
+    files: Sequence[Found], folder: Path, skipped: Skipped, progress: Progress
+) -> tuple[list[Found], tuple[int, int]]:
     """Read every file's header; return the files of the most common size, and this size as (height, width)."""
     by_size: dict[tuple[int, int], list[Found]] = {}
-    for file in files:
+    for at, file in enumerate(files):
+        progress("reading sizes", at / len(files))
         try:
             by_size.setdefault(size_of(folder / file.path), []).append(file)
         except UnusableError as reason:
