@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import inkgan
 from inkgan.data import DataSet, Split
@@ -261,6 +262,26 @@ def test_real_images_are_looked_for_in_the_folder_of_data_sets(tmp_path: Path) -
     named = real_images([open_subject(strokes(128))], "own", tmp_path)
     learned_from = real_images([open_subject(learned)], None, tmp_path)
     assert (named.name, learned_from.name) == ("own", "own")
+
+
+def test_a_model_and_images_are_measured_against_what_the_model_learned_from(tmp_path: Path) -> None:
+    """In any order; what another model learned from changes nothing."""
+    np.savez(tmp_path / "own.npz", images=strokes(60))
+    learned = model("ab")
+    learned.description |= {"config": {"data": {"name": str(tmp_path / "own.npz"), "directory": None}}}  # type: ignore[operator]
+    subjects = [open_subject(strokes(128)), open_subject(learned), open_subject("fast")]
+    assert real_images(subjects, None, None).name == "own"
+    (tmp_path / "own.npz").unlink()
+    with pytest.raises(DataError, match=r"own\.npz does not exist.* small learned from it; name other real images"):
+        real_images(subjects, None, None)
+
+
+def test_the_reading_of_a_folder_is_reported(tmp_path: Path) -> None:
+    for at, image in enumerate(strokes(128)):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{at}.png")
+    told: list[tuple[str, float]] = []
+    open_subject(tmp_path, progress=lambda *now: told.append(now))
+    assert {doing for doing, _ in told} == {"reading sizes", "reading images"}
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def evaluate(
     reading = reading_settings(settings)
     progress("reading", 0.0)
     with usual_arithmetic():
-        subject = open_subject(what, reading)
+        subject = open_subject(what, reading, progress)
         real = real_images([subject], data, data_dir, reading, progress)
         n, limits = number_to_measure([subject], n, real, own_features=extractor is not None)
         sample = draw(subject, n, seed, real, progress)

@@ -87,13 +87,16 @@ class Sample:
     notes: tuple[str, ...]
 
 
-def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) -> Subject:
+def open_subject(
+    what: Measurable, settings: Mapping[str, Any] | None = None, progress: Progress = no_progress
+) -> Subject:
     """Find, load and check a subject; a model does not draw yet.
 
     Args:
         what: a bundled model's name; the path of a run, a model, an ``.npz`` or ``.npy`` file or a folder of images; a
             :class:`Model`; an array of images; or a pair of images and labels.
         settings: how files and folders of images are read: ink, resize and splits; see :func:`inkgan.data.load`.
+        progress: called with the progress of the reading of a folder.
 
     Raises:
         DataError: a file or folder cannot be read.
@@ -109,7 +112,7 @@ def open_subject(what: Measurable, settings: Mapping[str, Any] | None = None) ->
             if is_folder(what):
                 raise
             raise CheckpointError(f"{error} An .npz file or a folder of images can be measured, too.") from None
-    subject = _of_path(Path(what), settings or {}) if isinstance(what, str | Path) else _of_arrays(what)
+    subject = _of_path(Path(what), settings or {}, progress) if isinstance(what, str | Path) else _of_arrays(what)
     if isinstance(subject.source, Split) and len(subject.source) < _FEWEST:
         given = quantity(len(subject.source), "image")
         raise EvaluationError(f"{subject.name} has {given}; at least {_FEWEST} are needed. Add images.")
@@ -130,9 +133,9 @@ def _of_model(name: str, model: Model) -> Subject:
     return Subject(name, "model", model, model.class_names, model.notes)
 
 
-def _of_path(path: Path, settings: Mapping[str, Any]) -> Subject:
+def _of_path(path: Path, settings: Mapping[str, Any], progress: Progress) -> Subject:
     options = {**settings, "resize": parsed_size(settings.get("resize"))}
-    data = read_path(path, ReadingOptions(**options, for_training=False))
+    data = read_path(path, ReadingOptions(**options, for_training=False), progress)
     splits = list(data.splits.values())
     images = np.concatenate([split.images for split in splits])
     every = [split.labels for split in splits if split.labels is not None]
@@ -166,10 +169,10 @@ def real_images(
     settings: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
 ) -> DataSet:
-    """Return the real images to compare with: those named, or else those that a model learned from, or MNIST.
+    """Return the real images to compare with: those named, or else those that the first model learned from, or MNIST.
 
     Args:
-        subjects: the subjects to measure. If the first is a model, its data are the default.
+        subjects: the subjects to measure.
         data: a name or a path, or None.
         data_dir: the folder to look for it in first.
         settings: how the user's own images are read, including those to measure; see :func:`inkgan.data.load`.
@@ -179,10 +182,13 @@ def real_images(
         DataError: the data cannot be read.
     """
     place = None if data_dir is None else valid_path(data_dir, "data_dir", DataError)
-    reading, source = dict(settings or {}), subjects[0].source
-    saved = source.data_settings if data is None and isinstance(source, Model) else None
-    name = "mnist" if data is None else data
-    if saved is not None:
+    reading = dict(settings or {})
+    models = ((one.name, one.source.data_settings) for one in subjects if isinstance(one.source, Model))
+    learner, saved = next(models, ("", None))
+    name: str | Path = "mnist"
+    if data is not None:
+        name, saved = data, None
+    elif saved is not None:
         name = str(saved["name"])
     if isinstance(name, str) and find_known(name) is not None and any(one.kind != "model" for one in subjects):
         reading.pop("ink", None)  # it describes the images to measure; a known set is read as published
@@ -191,7 +197,7 @@ def real_images(
     try:
         return load_saved({**saved, **reading}, place, progress=progress)
     except DataError as error:
-        raise DataError(f"{error} {subjects[0].name} learned from it; name other real images with --data.") from None
+        raise DataError(f"{error} {learner} learned from it; name other real images with --data.") from None
 
 
 def shortage(data: DataSet, *, own_features: bool = False) -> str:
