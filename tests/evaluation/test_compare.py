@@ -139,6 +139,15 @@ def test_a_pattern_that_can_match_nothing(pattern: str) -> None:
         inkgan.compare(pattern, "fast")
 
 
+def test_a_pattern_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns are in quotes, in which the shell leaves the ~ as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a-1", "a-2"):
+        np.savez(tmp_path / f"{name}.npz", images=np.eye(8, dtype=np.uint8)[None] * 255)
+    with pytest.raises(EvaluationError, match=r"/a-1\.npz has 1 image; at least 128"):
+        inkgan.compare("~/a-*", "fast")
+
+
 def test_everything_is_found_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds, so a wrong name is reported at once, even if it follows a right one."""
     drawn: list[int] = []

@@ -43,7 +43,7 @@ from inkgan.evaluation.subject import (
     real_images,
     valid_number,
 )
-from inkgan.files import Progress, no_progress
+from inkgan.files import Progress, expanded, no_progress
 from inkgan.generation.loading import PARTS, is_bundled
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -174,7 +174,8 @@ def compare(
             matches are one group: runs of one recipe over seeds.
         n: the number of images to measure of each subject, by default 10,000. It is lowered to the number of held-out
             images, or of the images of a subject, if there are fewer.
-        data: the real images; by default as in :func:`inkgan.evaluate` of the first subject.
+        data: the real images, as in :func:`inkgan.evaluate`; by default those that the first run or model among the
+            subjects learned from, and MNIST if there is none.
         data_dir: the folder to look for them in first.
         seed: the seed of the images.
         full: as in :func:`inkgan.evaluate`.
@@ -200,7 +201,7 @@ def compare(
     progress("reading", 0.0)
     members = [_members(what) for what in subjects]
     with usual_arithmetic():
-        groups = [[open_subject(what, reading) for what in group] for group in members]
+        groups = [[open_subject(what, reading, progress) for what in group] for group in members]
         every = [subject for group in groups for subject in group]
         real = real_images(every, data, data_dir, reading, progress)
         n, limits = number_to_measure(every, n, real)
@@ -232,8 +233,9 @@ def _members(what: Measurable) -> Sequence[Measurable]:
     if glob.escape(pattern) == pattern or os.path.exists(what) or is_bundled(what):  # noqa: PTH110
         return [what]
     valid_path(pattern, "the pattern", EvaluationError)
-    # Paths, so that none is taken for a bundled model. (Path.glob would refuse an absolute pattern.)
-    found = [Path(one) for one in sorted(glob.glob(pattern))]  # noqa: PTH207
+    # The shell leaves the ~ of a pattern in quotes as it is. Path.glob would refuse an absolute pattern. The matches
+    # are paths, so that none is taken for a bundled model.
+    found = [Path(one) for one in sorted(glob.glob(str(expanded(pattern))))]  # noqa: PTH207
     if not found:
         raise EvaluationError(f"nothing matches {pattern!r}. Give a run, a model, images, or a pattern of runs.")
     return found
