@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from inkgan.errors import (
     in_bytes,
     instead,
     number_between,
+    printable,
     quantity,
     require_function,
     unknown,
@@ -134,6 +136,24 @@ def test_values_in_messages(value: object, expected: str) -> None:
     """A message shows a value as Python writes it, in one line of at most 80 characters."""
     assert as_given(value) == expected
     assert len(expected) <= 80
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "expected"),
+    [
+        ("gbk", "数字", "数字"),  # from a terminal, a model or a file of arrays
+        ("latin-1", "café", "café"),
+        ("gbk", "数字".encode().decode("gbk", "surrogateescape"), "数字"),  # the name of a file on a disk in UTF-8
+        ("latin-1", "café".encode().decode("latin-1"), "café"),
+        ("ascii", b"caf\xc3\xa9\xff".decode("ascii", "surrogateescape"), r"café\xff"),
+    ],
+)
+def test_names_in_a_locale_that_is_not_utf_8(
+    monkeypatch: pytest.MonkeyPatch, locale: str, name: str, expected: str
+) -> None:
+    """The names of files are read as UTF-8 if they are; text is shown as it is."""
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode(locale, "surrogateescape"))
+    assert printable(name) == expected
 
 
 @pytest.mark.parametrize("value", [3, 2.5, b"best", ["best"]], ids=str)

@@ -195,10 +195,13 @@ def printable(name: Path | str) -> str:
 
     The two joiners stay: Persian and Hindi words and many emoji have them, and they move nothing on the screen.
     """
+    text = str(name)
     try:
-        text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half a surrogate pair: no file name has one, but text from JSON or a notebook may
-        text = str(name)
+        text = os.fsencode(text).decode()  # the name of a file may be UTF-8 where the locale is not
+    except UnicodeError:
+        # Half a surrogate pair stays: no file name has one, but text from JSON or a notebook may.
+        with contextlib.suppress(UnicodeEncodeError):
+            text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() or letter in JOINERS else ascii(letter)[1:-1] for letter in text)
 
 
