@@ -6,6 +6,7 @@ import base64
 import inspect
 import io
 import json
+import os
 import re
 import zipfile
 from html.parser import HTMLParser
@@ -31,6 +32,7 @@ from inkgan.serving import app, parameters, responses
 from inkgan.serving.app import Service, application
 from inkgan.serving.guard import Guard
 from inkgan.serving.guide import example_of, page
+from stand_in_models import renamed_digits
 
 _SCRIPT = "<script>alert(1)</script>"
 _NAME = "<b onclick=alert(1)>"
@@ -170,6 +172,17 @@ def test_a_sample_is_what_the_model_draws(fast: TestClient, label: str | None) -
     sheet = picture(fast.get("/v1/sample", params=asked).content)
     assert sheet.shape == (3 * 60, 4 * 60)  # 4 columns of 28 pixels and a gap of 2, twice as large
     assert_array_equal(sheet[2:58:2, 62:118:2], 255 - expected[1])
+
+
+@pytest.mark.parametrize("locale", ["ascii", "latin-1", "gbk"])
+def test_the_names_in_an_archive_are_the_same_in_every_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    model = inkgan.load(renamed_digits(tmp_path, "01", ["日", "é"]))
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode(locale, "surrogateescape"))
+    monkeypatch.setattr(os, "fsdecode", lambda content: content.decode(locale, "surrogateescape"))
+    archive = responses.sample(model, parameters.Sample(n=2, format="zip")).content
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == ["日/0.png", "é/1.png"]
 
 
 @pytest.mark.parametrize("kind", ["png", "npz", "zip"])

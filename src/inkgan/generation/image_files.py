@@ -145,7 +145,8 @@ def image_saver(
     if kind == "png":
         side = columns or math.ceil(math.sqrt(count))
         return lambda images: save_png(sheet(images, side, scale=2), path, force=force)
-    names = names_in_folder(count, labels, class_names)
+    # The names on the disk have the same bytes in every locale.
+    names = [os.fsdecode(text.encode()) for text in names_in_folder(count, labels, class_names)]
     used = [] if labels is None else [class_names[label] for label in np.unique(labels).tolist()]
     if read_as_splits(used):
         raise OutputError(f"the classes {', '.join(used)} would be read as the splits of a data set. Ask for .npz.")
@@ -175,7 +176,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, force: bool)
 
 
 def names_in_folder(count: int, labels: Labels | None = None, class_names: Sequence[str] = ()) -> list[str]:
-    """Return the name of each image in a folder; with labels, in a subfolder for each class.
+    """Return the name of each image in a folder, as text; with labels, in a subfolder for each class.
 
     Raises:
         OutputError: a class has a name that no folder can have.
@@ -197,7 +198,7 @@ def _folder_name(name: str) -> str:
     too_long = len(name.encode()) > _LONGEST_FOLDER_NAME
     if forbidden or too_long or name != printable(name):
         raise OutputError(f"the class {as_given(name)} cannot have a folder of that name. Ask for .npz.")
-    return os.fsdecode(name.encode())  # the same bytes in every locale
+    return name
 
 
 def _make_folder(folder: Path) -> None:
