@@ -30,6 +30,8 @@ _LONG_KEY = re.compile(rb"""(?<![\w."'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \
 _TOML_REMEDY = "Correct it, or name another TOML file."
 #: The errors of a file system that does not support an operation: fsync of a folder, or a lock.
 UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+#: What to do if the cache, which no option names, cannot be written.
+CACHE_ADVICE = "Set XDG_CACHE_HOME to a folder that can be written."
 
 
 def no_progress(doing: str, done: float) -> None:
@@ -50,7 +52,7 @@ def cache_folder() -> Path:
         folder = platformdirs.user_cache_path("inkgan", appauthor=False)
         if folder.is_absolute():
             return folder
-    raise OutputError("the system names no home folder to keep downloads in. Set XDG_CACHE_HOME to a folder.")
+    raise OutputError(f"the system names no home folder to keep downloads in. {CACHE_ADVICE}")
 
 
 def expanded(path: Path | str) -> Path:
@@ -171,12 +173,12 @@ def fsync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors while writing ``path`` into an :class:`OutputError` of one line."""
+def output_errors(path: Path, advice: str = "Choose a place that can be written.") -> Iterator[None]:
+    """Turn the system's errors while writing ``path`` into an :class:`OutputError` of one line, with advice."""
     try:
         yield
     except OSError as error:
-        reason, advice = reason_of(error), "Choose a place that can be written."
+        reason = reason_of(error)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             reason, advice = "the disk is full", "What was there is kept; free some space and try again."
         elif isinstance(error, FileNotFoundError) and not path.is_absolute():

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from inkgan.data import DataSet, Split, load
-from inkgan.errors import CheckpointError, EvaluationError, InkganWarning
+from inkgan.errors import CheckpointError, EvaluationError, InkganWarning, OutputError
 from inkgan.evaluation import feature_training
 from inkgan.evaluation.feature_training import (
     FeatureRecipe,
@@ -305,6 +305,14 @@ def test_large_sets_are_learned_from_by_the_whole_recipe() -> None:
     assert recipe_for(48_000, (28, 28, 1)) == (FeatureRecipe(), FeatureCard.widths)
     assert FeatureRecipe().steps(55_000) == 15 * 429
     assert replace(QUICK, epochs=2, least_steps=7).steps(100) == 9  # 3 passes of 3 steps
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no home folder; no option names the cache, so the message says what does."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match=r"cannot write .*: not a directory\. Set XDG_CACHE_HOME to a folder"):
+        feature_network_for(data())
 
 
 def test_unlabelled_data_cannot_teach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

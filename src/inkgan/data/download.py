@@ -11,7 +11,16 @@ import requests
 
 from inkgan.data.known_sets import KnownSet, Remote
 from inkgan.errors import DataError, in_bytes, shown
-from inkgan.files import Progress, atomic_write, no_progress, one_at_a_time, output_errors, sha256_of, write_bytes
+from inkgan.files import (
+    CACHE_ADVICE,
+    Progress,
+    atomic_write,
+    no_progress,
+    one_at_a_time,
+    output_errors,
+    sha256_of,
+    write_bytes,
+)
 
 #: Seconds without a connection, and without any answer, after which the next mirror is tried.
 TIMEOUT = (10.0, 30.0)
@@ -40,7 +49,7 @@ def fetch_known(known: KnownSet, root: Path, progress: Progress = no_progress) -
         OutputError: the folder cannot be written, or the disk is full.
     """
     folder = root / known.folders[0]
-    with output_errors(folder):
+    with output_errors(folder, CACHE_ADVICE):
         folder.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(folder):
             for remote in known.remotes:

@@ -41,7 +41,7 @@ from inkgan.evaluation.features import (
     to_ink,
 )
 from inkgan.evaluation.subject import shortage_to_learn
-from inkgan.files import Progress, no_progress, one_at_a_time, output_errors
+from inkgan.files import CACHE_ADVICE, Progress, no_progress, one_at_a_time, output_errors
 from inkgan.images import Images
 
 _SMALL_SET_IMAGES = 10_000
@@ -106,7 +106,7 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = features_folder() / key
     with contextlib.ExitStack() as locked:
-        with output_errors(folder):
+        with output_errors(folder, CACHE_ADVICE):
             folder.parent.mkdir(parents=True, exist_ok=True)
             locked.enter_context(one_at_a_time(folder.with_suffix(".lock")))  # two evaluations at once train it once
         with contextlib.suppress(CheckpointError):
