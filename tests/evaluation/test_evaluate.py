@@ -375,6 +375,19 @@ def test_features_of_ones_own(tmp_path: Path, real: tuple[Images, Labels]) -> No
     assert report["classes_covered"].value == 10
 
 
+def test_features_of_too_many_numbers_are_refused_before_all_images_are_seen(real: tuple[Images, Labels]) -> None:
+    """An Inception network takes hours for the 75,000 images of MNIST."""
+    seen = []
+
+    def flat(images: Images) -> npt.NDArray[np.float64]:
+        seen.append(len(images))
+        return images.reshape(len(images), -1)[:, :65] / 255
+
+    with pytest.raises(EvaluationError, match=r"features of 65 numbers need 130 images .* 128\. .* to 64 numbers"):
+        inkgan.evaluate(real[0], n=128, extractor=flat)
+    assert seen == [2]
+
+
 def test_in_features_of_ones_own_novelty_is_that_within_classes(tmp_path: Path, digits: DataSet) -> None:
     """Ones lie closest to others of their kind, so many of them would look like copies."""
 

@@ -18,7 +18,7 @@ from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.cache import cache_key, cached_estimates
 from inkgan.evaluation.classification_accuracy import accuracy_score
-from inkgan.evaluation.features import Extractor, Features, random_network
+from inkgan.evaluation.features import Extractor, Features, random_network, require_few
 from inkgan.evaluation.metrics import Float32, Float64
 from inkgan.evaluation.metrics.classes import class_balance, classifier_score, conditional_accuracy, diversity
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_estimate
@@ -82,7 +82,7 @@ def evaluate(
             and ``data.splits``, as in :func:`inkgan.train`, such as ``{"data.splits": "no"}``. Arrays are taken as they
             are.
         extractor: measure distances in these features instead of those of the data's feature network: a function of
-            images uint8 [N, H, W, C] that returns floats [N, D].
+            images uint8 [N, H, W, C] that returns floats [N, D], with 2 D images to measure or more.
         progress: called with the name of the work and the share of it that is done.
 
     Returns:
@@ -108,6 +108,8 @@ def evaluate(
         subject = open_subject(what, reading, progress)
         real = real_images([subject], data, data_dir, reading, progress)
         n, limits = number_to_measure([subject], n, real, own_features=extractor is not None)
+        if extractor is not None:
+            require_few(extractor, real.train.images[:2], n)
         sample = draw(subject, n, seed, real, progress)
         reference = reference_for(real, extractor, progress)
         report = measure(sample, reference, full=full, progress=progress)

@@ -231,6 +231,23 @@ def extract(extractor: Extractor, images: Images, num_features: int | None = Non
     return features
 
 
+def require_few(extractor: Extractor, images: Images, n: int) -> None:
+    """Refuse features of more numbers than n images can be compared by, before an extractor sees all images.
+
+    Args:
+        extractor: as for :func:`extract`.
+        images: a few images to try it with.
+        n: the number of images to measure.
+
+    Raises:
+        EvaluationError: as for :func:`extract`; or n images are too few for the Fréchet distance.
+    """
+    count = extract(extractor, images).shape[1]
+    if n < 2 * count:
+        needed = f"features of {count:,} numbers need {2 * count:,} images to measure, and there are {n:,}"
+        raise EvaluationError(f"{needed}. Measure more, or reduce the features to {n // 2:,} numbers.")
+
+
 def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
     """Load a feature network, by default that of the digits, after checking its hash and its shapes.
 
