@@ -218,6 +218,12 @@ def test_a_table_shortens_its_first_column_to_fit() -> None:
     assert "…" in table([("name", "value"), ("n" * 94, "1"), ("m", "2")])[1]
 
 
+def test_the_columns_beside_chinese_names_are_aligned() -> None:
+    """On a terminal, a Chinese character is as wide as two letters."""
+    rows = [("class", "images"), ("一", "12"), ("葡萄柚", "3")]
+    assert table(rows) == ["class   images", "一      12", "葡萄柚   3"]
+
+
 def test_a_table_wraps_its_first_column_between_words() -> None:
     rows = [("figure", "value"), ("accuracy of the class asked for", "0.5"), ("recall", "10")]
     assert table(rows, 25) == [

@@ -10,6 +10,8 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
+
 from inkgan.errors import quantity, shortened
 
 if TYPE_CHECKING:
@@ -234,10 +236,10 @@ def table(rows: Sequence[tuple[str, ...]], most: int = COLUMNS) -> list[str]:
         return [line for name, rest in zip(first, cells, strict=True) for line in (name, f"  {rest}")]
     room = max(_NARROWEST_NAMES, room)
     names = [_in_lines(name, room) for name in first]
-    width = max(len(line) for name in names for line in name)
+    width = max(cell_len(line) for name in names for line in name)  # a Chinese character is two columns wide
     lines = []
     for name, *cells in zip(names, *columns, strict=True):
-        lines.append("  ".join([name[0].ljust(width), *cells]).rstrip())
+        lines.append("  ".join([set_cell_size(name[0], width), *cells]).rstrip())
         lines += name[1:]
     return lines
 
