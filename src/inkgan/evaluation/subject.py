@@ -214,7 +214,7 @@ def shortage_to_learn(data: DataSet) -> str:
     """Return what a data set lacks for a feature network to learn it; empty if nothing."""
     if len(data.class_names) < 2:
         given = "one class" if data.class_names else "no labels"
-        remedy = "sort its images into folders of classes, or give labels; in Python, an extractor of yours needs none"
+        remedy = "sort its images into class folders, or give labels; with an extractor, inkgan.evaluate needs none"
         return f"{given}, so nothing can be measured: a feature network learns to tell classes apart; {remedy}"
     return _too_few("training images", len(data.train), _FEWEST_TO_LEARN, "add images", who="a feature network needs")
 
