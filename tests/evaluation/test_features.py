@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -279,6 +280,22 @@ def test_the_cost_is_announced_before_training_starts(
     message = str(recwarn.pop(InkganWarning).message)
     assert "on 96 images: about 10 seconds on two cores" in message
     assert network.card.widths == (8, 8, 8, 8)
+
+
+def test_a_network_that_is_kept_needs_no_place_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a cache that belongs to another user, or to the image of a container."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(feature_training, "recipe_for", lambda *_: (replace(QUICK, least_steps=3), (8, 8, 8, 8)))
+    with pytest.warns(InkganWarning, match="is not kept yet"):
+        first = feature_network_for(data())
+
+    def read_only(place: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+    monkeypatch.setattr(feature_training, "one_at_a_time", read_only)
+    assert feature_network_for(data()).card == first.card
+    with pytest.raises(OutputError, match="permission denied"):
+        feature_network_for(replace(data(), digest="d2"))
 
 
 def test_a_long_training_is_announced_in_minutes() -> None:

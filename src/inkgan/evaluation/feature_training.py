@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -105,17 +106,26 @@ def feature_network_for(data: DataSet, progress: Progress = no_progress) -> Feat
     recipe, widths = recipe_for(len(data.train), data.image_shape)
     key = hashlib.sha256(f"{data.digest} {sorted(asdict(recipe).items())}".encode()).hexdigest()[:16]
     folder = features_folder() / key
+    if (kept := _kept(folder, data)) is not None:
+        return kept
     with contextlib.ExitStack() as locked:
         with output_errors(folder, CACHE_ADVICE):
             folder.parent.mkdir(parents=True, exist_ok=True)
             locked.enter_context(one_at_a_time(folder.with_suffix(".lock")))  # two evaluations at once train it once
-        with contextlib.suppress(CheckpointError):
-            kept = load_features(folder)
-            if kept.card.image_shape == data.image_shape:  # weights fit any height and width
-                return kept
+        if (kept := _kept(folder, data)) is not None:  # another evaluation has just trained it
+            return kept
         state = "damaged" if (folder / CARD).exists() else "not kept yet"
         warnings.warn(_announcement(state, data, recipe, widths), InkganWarning, stacklevel=2)
         return train_feature_network(data, recipe, progress, widths).save(folder)
+
+
+def _kept(folder: Path, data: DataSet) -> FeatureNetwork | None:
+    """Return the network of a data set in the cache, which may be another user's; None if it is missing or damaged."""
+    with contextlib.suppress(CheckpointError):
+        network = load_features(folder)
+        if network.card.image_shape == data.image_shape:  # weights fit any height and width
+            return network
+    return None
 
 
 def is_shipped_for(data: DataSet) -> bool:
