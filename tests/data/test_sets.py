@@ -97,6 +97,22 @@ def test_any_idx_set_by_path_and_by_name(tmp_path: Path) -> None:
         assert sorted(image.tobytes() for image in kept) == sorted(image.tobytes() for image in train)
 
 
+def test_folders_with_the_names_of_idx_files_are_passed_over(tmp_path: Path) -> None:
+    """MNIST as Kaggle has it: files with a dot in their names, and folders named like the files that are in them."""
+    names = tuple(name.replace("-idx", ".idx") for name in PLAIN)
+    for folder in PLAIN:
+        write_set(tmp_path / folder, zipped=False)
+    write_set(tmp_path, names, zipped=False)
+    data = load(tmp_path)
+    assert [len(split) for split in data.splits.values()] == [22, 2, 6]
+    assert data.train.labels is not None
+    write_set(tmp_path, zipped=True)  # beside the folders that they were unpacked to
+    for name in names:
+        (tmp_path / name).unlink()
+    assert load(tmp_path).digest == data.digest
+    assert load("kmnist", tmp_path).test.labels is not None
+
+
 def test_of_two_damaged_idx_files_the_first_split_is_named(tmp_path: Path) -> None:
     write_set(tmp_path, zipped=False)
     for name in ("t10k-images-idx3-ubyte", "train-images-idx3-ubyte"):

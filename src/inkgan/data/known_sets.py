@@ -266,7 +266,7 @@ def find_file(folder: Path, name: str) -> Path | None:
     """
     for candidate in (folder / name, folder / f"{name}.gz"):
         with input_errors(candidate, DataError):
-            if candidate.exists():
+            if candidate.is_file():  # Kaggle has folders with the names of the files that are in them
                 return candidate
     return None
 

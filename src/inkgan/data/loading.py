@@ -240,7 +240,8 @@ def _read_split(file: Path) -> Split:
     """Read an IDX file of images, and the labels beside it if there are any."""
     images = idx.read_images(file)
     wanted = _name_of_labels(file)
-    labels = next((path for path in entries(file.parent) if _unpacked_name(path).lower() == wanted), None)
+    files = (path for path in entries(file.parent) if not is_folder(path))
+    labels = next((path for path in files if _unpacked_name(path).lower() == wanted), None)
     return Split(images, None if labels is None else idx.read_labels(labels, len(images)))
 
 
