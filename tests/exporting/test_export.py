@@ -172,9 +172,20 @@ def test_a_folder_whose_name_ends_like_a_file(tmp_path: Path) -> None:
         inkgan.export("fast", tmp_path / "a.onnx")
     assert not list((tmp_path / "a.onnx").iterdir())
     (tmp_path / "v1.0").mkdir()
-    for name in ("a.onnx/", "v1.0"):
+    (tmp_path / "my.folder").mkdir()
+    for name in ("a.onnx/", "v1.0", "my.folder"):
         inkgan.export("fast", f"{tmp_path}/{name}")
         assert (tmp_path / name / "model.json").is_file()
+
+
+def test_a_path_has_no_slash_at_its_end(tmp_path: Path) -> None:
+    """A caller who typed one is told why it does not count."""
+    for out, ending in (
+        (tmp_path / "mine/", "; give a text then, because a Path loses the slash"),
+        (f"{tmp_path}/mine", ""),
+    ):
+        with pytest.raises(OutputError, match=rf"or / for a folder{ending}\.$"):
+            inkgan.export("fast", out)
 
 
 @pytest.mark.parametrize("out", ["model/", "model.onnx", "model.html"])

@@ -44,12 +44,14 @@ LABELS = "metadata.jsonl"
 _LABELS_DIGEST = "inkgan labels sha256"
 _LARGEST_ARRAY = 2 * 2**30
 
-OutputKind = Literal["folder", "png", "npz", "gif", "html", "onnx"]
-#: The files that images can be written to, by their endings.
-IMAGE_FILES: tuple[OutputKind, ...] = ("png", "npz")
+#: The files that images and models can be written to, by their endings.
+FileKind = Literal["png", "npz", "gif", "html", "onnx"]
+OutputKind = Literal["folder"] | FileKind
+#: Those that images can be written to.
+IMAGE_FILES: tuple[FileKind, ...] = ("png", "npz")
 
 
-def output_kind_of(name: str | Path, allowed: Sequence[OutputKind] = IMAGE_FILES) -> OutputKind:
+def output_kind_of(name: str | Path, allowed: Sequence[FileKind] = IMAGE_FILES) -> OutputKind:
     """Return the kind of output that a name asks for.
 
     Args:
@@ -68,18 +70,21 @@ def output_kind_of(name: str | Path, allowed: Sequence[OutputKind] = IMAGE_FILES
     with output_errors(path):
         is_folder = path.is_dir()
     if is_folder:
-        if path.suffix.lower().removeprefix(".") in get_args(OutputKind):
+        if path.suffix.lower().removeprefix(".") in get_args(FileKind):
             raise OutputError(f"{shown(text)} is a folder. End its name with a slash to write into it, or name a file.")
         return "folder"
     for kind in allowed:
         if path.suffix.lower() == f".{kind}":
             return kind
     endings = ", ".join(f".{kind}" for kind in allowed)
-    raise OutputError(f"the name {shown(text)} does not say what to write. End it with {endings}, or / for a folder.")
+    lost = "" if isinstance(name, str) else "; give a text then, because a Path loses the slash"
+    raise OutputError(
+        f"the name {shown(text)} does not say what to write. End it with {endings}, or / for a folder{lost}."
+    )
 
 
 def check_output(
-    name: str | Path, count: int, *, force: bool, allowed: Sequence[OutputKind] = IMAGE_FILES, model: str = ""
+    name: str | Path, count: int, *, force: bool, allowed: Sequence[FileKind] = IMAGE_FILES, model: str = ""
 ) -> OutputKind:
     """Check that images may be written, as far as this is possible before their classes are known.
 
