@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.images import Labels, slices
-from inkgan.networks.grid import EMBEDDING_DIM, fine_channels, grid_of, slope_of
+from inkgan.networks.grid import EMBEDDING_DIM, channels_to_blocks, fine_channels, grid_of, slope_of
 
 Array = NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -155,11 +155,11 @@ def draw_compact(
 
     maps = leaky(styled("first")).reshape(len(latents), grid.height, grid.width, -1)
     for level in range(grid.doublings - 1):
-        maps = leaky(_channels_to_blocks(convolve(f"grow.{level}", maps)) * scale(2 * level))
+        maps = leaky(channels_to_blocks(convolve(f"grow.{level}", maps)) * scale(2 * level))
         maps = convolve(f"refine.{level}", maps)
         maps *= scale(2 * level + 1)
         maps = leaky(maps)
-    return _sigmoid(_channels_to_blocks(convolve("last", maps))[:, :height, :width])
+    return _sigmoid(channels_to_blocks(convolve("last", maps))[:, :height, :width])
 
 
 def linear_of(inputs: Array, weight: NDArray[Any], bias: NDArray[Any]) -> Array:
@@ -229,13 +229,6 @@ def _convolved_to_few(maps: Array, weight: NDArray[Any]) -> Array:
         for j in range(3):
             sums[:, :, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += products[:, i, j]
     return sums[:, :, 1:-1, 1:-1].transpose(0, 2, 3, 1)
-
-
-def _channels_to_blocks(maps: Array) -> Array:
-    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
-    n, height, width, channels = maps.shape
-    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5)
-    return blocks.reshape(n, 2 * height, 2 * width, channels // 4)
 
 
 def _halve(images: Array, weight: NDArray[Any]) -> Array:

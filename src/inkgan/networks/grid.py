@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:  # sampling in NumPy needs no PyTorch
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    Maps = TypeVar("Maps", Tensor, NDArray[np.float32])
 
 #: The length of a label's embedding.
 EMBEDDING_DIM = 64
@@ -53,12 +57,12 @@ def slope_of(description: Mapping[str, Any]) -> float:
 def blocks_to_channels(maps: Tensor) -> Tensor:
     """Move each 2×2 block into the channels: [N, 2H, 2W, C] to [N, H, W, 4C]."""
     n, height, width, channels = maps.shape
-    blocks = maps.reshape(n, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
+    blocks = maps.reshape(n, height // 2, 2, width // 2, 2, channels).swapaxes(2, 3)
     return blocks.reshape(n, height // 2, width // 2, 4 * channels)
 
 
-def channels_to_blocks(maps: Tensor) -> Tensor:
-    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C]."""
+def channels_to_blocks(maps: Maps) -> Maps:
+    """Move the channels into 2×2 blocks: [N, H, W, 4C] to [N, 2H, 2W, C], in PyTorch or NumPy."""
     n, height, width, channels = maps.shape
-    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).permute(0, 1, 3, 2, 4, 5)
+    blocks = maps.reshape(n, height, width, 2, 2, channels // 4).swapaxes(2, 3)
     return blocks.reshape(n, 2 * height, 2 * width, channels // 4)
