@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, Unpack
@@ -29,6 +32,8 @@ MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
 #: The most images that a preview shows.
 _PREVIEWED = 24
+#: Lets one thread of each process draw at a time, because all threads share the number of threads of matrix products.
+_DRAWING: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 class Share(Table):
@@ -207,7 +212,7 @@ def writings(spec: Spec, sources: Sources, numbers: Sequence[int]) -> Iterator[W
     lines = ((sources.texts.text(spec.seed, number), number) for number in numbers)
     drawn = in_batches(lines, model=sources.model, seed=spec.seed, **spec.options)
     for _ in numbers:
-        with threads.limit(limits=1):
+        with _DRAWING[os.getpid()], threads.limit(limits=1):
             written = next(drawn)
         yield written
 
