@@ -47,7 +47,8 @@ def with_look(writing: Writing, seed: int, look: Look) -> Writing:
     height, width = writing.image.shape
     scale = height / _HEIGHT
     # Every look draws all random numbers in this order: a seed keeps its meaning, and no knob changes another, except
-    # that paper and grain take as many numbers as the line is wide. Knobs that were added later draw from `more`.
+    # that paper and grain take as many numbers as the line is wide, and grain three times as many in colour. Knobs that
+    # were added later draw from `more`.
     draws, more = rng(seed, Stream.LOOK, writing.writer), rng(seed, Stream.KNOBS, writing.writer)
     pen = _one_of(look.pen, more, in_colour=look.in_colour)
     tint = _one_of(look.tint, more, in_colour=look.in_colour)
