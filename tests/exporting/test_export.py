@@ -141,6 +141,13 @@ def test_a_card_goes_with_its_model(tmp_path: Path) -> None:
     assert (tmp_path / "second" / "README.md").read_text("utf-8") == "# Mine\n\n| licence | CC0 |\n"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_licence_that_is_added_to_a_card(end: str) -> None:
+    """It is found whatever the line ends of the editor."""
+    card = end.join(["# Mine", "", "| seed | 0 |", "| licence | CC0 |", "| steps | 3 |", ""])
+    assert saved.read("fast", "latest")._replace(card=card).licence == "CC0"
+
+
 @pytest.mark.slow
 def test_force_replaces_what_was_exported_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "model"

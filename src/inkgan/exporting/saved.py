@@ -21,7 +21,7 @@ from inkgan.generation import loading
 #: The file in a model's folder that holds its card.
 CARD = "README.md"
 _LARGEST_CARD = 2**20
-_LICENCE = re.compile(r"^\| licence \| (.*) \|$", re.MULTILINE)
+_LICENCE = re.compile(r"^\| licence \| (.*) \|\r?$", re.MULTILINE)
 
 _CARD_TEXT = """# {name}: a generator
 
