@@ -64,7 +64,7 @@ def _ignored(_number: int, _share: float) -> None:
 
 
 def checked_jobs(jobs: int | None, engine: str) -> int:
-    """Return the number of tasks to run at a time, if the engine can: each process takes 200 MB or more.
+    """Return the number of tasks to run at a time, if the engine can: each process takes 70 MB or more.
 
     Args:
         jobs: the number; None takes one for each core.

@@ -32,7 +32,8 @@ MOST_SHARDS = 99_999
 _MOST_IMAGES = 10**12
 #: The most images that a preview shows.
 _PREVIEWED = 24
-#: Lets one thread of each process draw at a time, because all threads share the number of threads of matrix products.
+#: Lets one thread at a time draw, because the number of threads of matrix products is that of the whole process. Each
+#: process has a lock of its own, because a fork copies one that is held, and nobody releases the copy.
 _DRAWING: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
