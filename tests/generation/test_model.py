@@ -303,6 +303,17 @@ def test_a_path_is_a_place(tmp_path: Path, tutorial_run: Path, monkeypatch: pyte
             assert inkgan.load("fast").description["network"] == "compact"
 
 
+def test_a_model_in_a_folder_with_any_name(tmp_path: Path, tutorial_run: Path) -> None:
+    """It is shown in one line, in a notebook and in messages."""
+    folder = runs.copy(tutorial_run, tmp_path / "a\nb")
+    model = inkgan.load(folder)
+    assert model.name == rf"{tmp_path}/a\nb"
+    assert refusal(lambda: model.sample(1, labels=1), kind=ConfigError).startswith(f"{model.name} draws without labels")
+    for checkpoint_folder in (folder / "checkpoints").iterdir():
+        runs.damage(checkpoint_folder / "model.json")
+    refusal(lambda: inkgan.load(folder), "has an intact generator", kind=CheckpointError)
+
+
 def test_a_model_has_one_state(tutorial_run: Path) -> None:
     """A checkpoint can be chosen from a run, but not from a model."""
     for model in ("fast", runs.newest(tutorial_run)):

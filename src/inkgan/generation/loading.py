@@ -148,7 +148,7 @@ def _checkpoint_of_run(folder: Path, which: str) -> tuple[Path, list[str]]:
         return run.checkpoint(which), []
     step, damages = checkpoint.newest_whole(run.checkpoints, PARTS)
     if step is None and damages:
-        raise CheckpointError(f"no checkpoint in {run.checkpoints} has an intact generator. {damages[0]}")
+        raise CheckpointError(f"no checkpoint in {shown(run.checkpoints)} has an intact generator. {damages[0]}")
     name = "latest" if step is None else str(step)  # if the run has no checkpoint, "latest" raises
     return run.checkpoint(name), [f"{damage} Taking step {step}." for damage in damages]
 

@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, ConfigError, InkganWarning, one_of, quantity, require_function, whole_number
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    InkganWarning,
+    one_of,
+    printable,
+    quantity,
+    require_function,
+    whole_number,
+)
 from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.classes import Classes, indices_of, shown_classes
@@ -325,7 +334,7 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     for note in found.notes:
         warnings.warn(note, InkganWarning, stacklevel=2)
     folder = found.folder.absolute()  # the discriminator is read later, perhaps from another current folder
-    return Model(str(path), found.description, found.arrays, found.notes, folder)
+    return Model(printable(path), found.description, found.arrays, found.notes, folder)
 
 
 def _valid_count(n: SupportsIndex) -> int:
