@@ -236,6 +236,12 @@ def test_what_cannot_be_made_legible_is_told_once() -> None:
     assert f"the 3 in 31 is read with a probability of {probability:.4f} only" in str(warning.message)
 
 
+def test_a_digit_that_just_passes_is_not_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.9999 lies between two numbers of float32, and the reader gives the lower one."""
+    monkeypatch.setattr(legibility, "probability_of_digit", lambda images, *_: np.full(len(images), 0.9999, np.float32))
+    assert inkgan.write("3", model=RealDigits(), legible=0.9999).factors == (1,)
+
+
 def test_morphing_legibly() -> None:
     """Digits that cannot be read are drawn again until they can, and no others."""
     model = inkgan.load("fast")

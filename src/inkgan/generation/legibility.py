@@ -61,7 +61,8 @@ def valid_legible(legible: SupportsFloat) -> float:
         ConfigError: it is out of range.
     """
     complaint = f"legible {{}} is out of range. It runs from 0, which takes digits as they come, to {MOST_LEGIBLE}."
-    return number_between(legible, complaint, 0, MOST_LEGIBLE)
+    # In float32, as the probabilities that it is compared with: one that passes must not be warned of.
+    return float(np.float32(number_between(legible, complaint, 0, MOST_LEGIBLE)))
 
 
 class Legible(NamedTuple):
