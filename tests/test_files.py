@@ -273,6 +273,22 @@ def test_what_is_no_folder_in_place_of_one(tmp_path: Path) -> None:
             refuse_to_overwrite(tmp_path / name / "b" / "c.png", force=False)
 
 
+def test_a_read_only_folder_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the nearest one that is there; behind a link, the folder of the file that it leads to."""
+    locked, true = tmp_path / "locked", os.access
+    locked.mkdir()
+    (locked / "old.html").touch()
+    (tmp_path / "link.html").symlink_to(locked / "old.html")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != locked and true(path, mode))
+    for name in ("locked/a.html", "locked/new/a.html", "locked/old.html", "link.html"):
+        with pytest.raises(OutputError, match=re.escape(f"{locked} is read-only. Name another output.")):
+            refuse_to_overwrite(tmp_path / name, force=True)
+    for folder in (locked, locked / "new"):
+        with pytest.raises(OutputError, match=re.escape(f"{locked} is read-only. Name another output.")):
+            OutputFolder(folder, [], force=True)
+    refuse_to_overwrite(tmp_path / "a.html", force=False)
+
+
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     """If writing fails, the old file is whole and no temporary file is left."""
     path = tmp_path / "a.txt"

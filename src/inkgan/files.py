@@ -224,10 +224,11 @@ def _link_to_nothing(path: Path) -> Path | None:
 
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
-    """Make sure that a file may be written to ``path``.
+    """Make sure that a file may be written to ``path``, before any work is done for it.
 
     Raises:
-        OutputError: something is there, even a link that points nowhere, and ``force`` is off; or it is not a file.
+        OutputError: something is there, even a link that points nowhere, and ``force`` is off; or it is not a file; or
+            its folder is read-only.
     """
     with output_errors(path):
         is_there = path.exists()
@@ -236,12 +237,22 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
             raise OutputError(f"cannot write {shown(path)}: {shown(parent)} is not a folder. Name another output.")
         if is_there and not path.is_file():
             raise OutputError(f"cannot write {shown(path)}: it is not a file. Name one that does not exist yet.")
-    if force:
-        return
-    if is_there:
+    if is_there and not force:
         raise _taken(path)
-    if path.is_symlink():
+    if path.is_symlink() and not force:
         raise OutputError(f"{shown(path)} is a link to nothing. Add --force to write through it, or name another.")
+    require_writable(_behind_links(path))
+
+
+def require_writable(path: Path) -> None:
+    """Make sure that a file or folder can be made or filled here, as far as the system tells without a try.
+
+    Raises:
+        OutputError: the folder, or the nearest one above that is there, is read-only.
+    """
+    folder = next(filter(is_folder, (path, *path.parents)), Path())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {shown(path)}: {shown(folder)} is read-only. Name another output.")
 
 
 def _taken(path: Path) -> OutputError:

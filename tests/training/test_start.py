@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import threading
@@ -16,7 +17,7 @@ import pytest
 import inkgan
 import tiny_runs as runs
 from inkgan.config.schema import RECIPES
-from inkgan.errors import CheckpointError, ConfigError, InkganError
+from inkgan.errors import CheckpointError, ConfigError, InkganError, OutputError
 from inkgan.runs.folder import RunFolder
 from inkgan.training.options import complete_options
 from inkgan.training.start import prepare
@@ -47,6 +48,19 @@ def test_preparing_writes_nothing(tmp_path: Path, small_data: Path, stopped_run:
     assert resumed.resume
     assert resumed.config.steps == runs.STEPS
     assert runs.listing(folder) == before
+
+
+def test_a_read_only_place_is_noticed_before_the_data_are_read(
+    tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For some runs, a feature network would be trained first. Only the first process has to see the folder."""
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    given = complete_options(None, data=str(small_data), out=tmp_path / "run", device="cpu", settings=runs.SETTINGS)
+    team = Team()
+    with pytest.raises(OutputError, match=re.escape(f"{tmp_path} is read-only. Name another output.")):
+        prepare(given, Watcher(), team)
+    team.rank = 1
+    assert prepare(given, Watcher(), team).folder.path == tmp_path / "run"
 
 
 # Names and places
@@ -178,6 +192,7 @@ def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: 
     for options, needed in (
         ({"extend": 3, "steps": None}, "at step 5 of 6. Finish it first: inkgan train --resume --out"),
         ({"extend": 3, "seconds": 9}, "given in seconds"),
+        ({"extend": 3, "steps": 9}, "steps: 6 -> 9.*--extend makes a complete run longer"),
         ({"resume": True, "steps": 60}, "steps: 6 -> 60.*--extend makes a complete run longer"),
     ):
         with pytest.raises(ConfigError, match=needed):

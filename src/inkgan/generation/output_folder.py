@@ -24,6 +24,7 @@ from inkgan.files import (
     output_errors,
     read_regular,
     remove_abandoned,
+    require_writable,
     sha256_of,
     temporary_folder,
     write_bytes,
@@ -65,6 +66,7 @@ class OutputFolder:
                 what = "a file" if path.exists() else "a link to nothing"
                 raise OutputError(f"{shown(path)} is {what}, not a folder. Name another folder.")
             self._refuse_files()
+            require_writable(path)
             for folder in (path, path.parent):
                 remove_abandoned(folder)
             unchanged, _ = self._earlier_files()

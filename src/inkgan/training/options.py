@@ -126,9 +126,9 @@ def checked(given: Mapping[str, Any]) -> tuple[Config, RunFolder, Config | None]
         folder.require_free(force=given["force"])
         require_exists(config.data.name, config.data.directory)
     else:
+        require_same(folder, so_far)
         if given["extend"] is not None:
             require_complete(folder, so_far)
-        require_same(folder, so_far)
     return config, folder, so_far
 
 

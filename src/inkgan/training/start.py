@@ -12,6 +12,7 @@ from inkgan.config.schema import flat
 from inkgan.data.loading import load_saved
 from inkgan.device import resolve_device, resolve_precision, usual_arithmetic
 from inkgan.errors import ConfigError, DataError, as_given
+from inkgan.files import require_writable
 from inkgan.runs.folder import RunFolder, claim
 from inkgan.runs.resuming import precision_to_resume, require_same
 from inkgan.training.doctor import read_thresholds
@@ -111,7 +112,8 @@ def prepare(given: Mapping[str, Any], watcher: Watcher, team: Team) -> PreparedR
     if is_restart() and given["out"]:
         given = {**given, **_options_after_restart(RunFolder(Path(given["out"])))}
     config, folder, so_far = checked(given)
-
+    if team.leads:  # other machines need not even see the folder of a new run
+        require_writable(folder.path)
     if config.watch.doctor_every:
         read_thresholds()  # raises now if the file is damaged, before anything is written
 
