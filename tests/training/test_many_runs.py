@@ -119,6 +119,7 @@ def test_plain_lines_on_a_terminal(
     ("options", "said"),
     [
         ({"seed": 3}, "--seed is for one run"),
+        ({"seed": 0}, "--seed is for one run"),
         ({"resume": True}, "--resume is for one run"),
         ({"extend": True}, "--extend is for one run"),
         ({"processes": 2}, "--processes is for one run"),

@@ -139,7 +139,8 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
     """
     engines.checked_jobs(jobs, engine)
     for name in _NOT_SHARED:
-        if task.options.get(name) not in (None, False):
+        given = task.options.get(name)
+        if given is not None and given is not False:  # a seed may be 0
             raise ConfigError(f"--{name} is for one run. Leave it out with --seeds.")
     launched = launched_processes()
     if launched is not None and launched > 1:
