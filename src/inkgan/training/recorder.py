@@ -111,8 +111,7 @@ class Recorder:
             self._show(None, number=0)
         elif is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard has forgotten it
-        with self._optional_output("a picture"):
-            self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
+        self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
 
     def step(self, step: int, terms: Mapping[str, Tensor], seconds: float, batch: Tensor) -> None:
         """Log and show a step that was just done, as often as the settings say.
@@ -141,9 +140,8 @@ class Recorder:
         illness = None
         if is_logged or is_examined:
             signals = self._signals(step, batch) if is_examined else {}
-            times = {"seconds": round(seconds, 3), "steps_per_second": round(progress.steps_per_second, 3)}
             # All that the doctor judges is in the file: after a resume, and for `inkgan doctor`, it judges that again.
-            figures = {**progress.terms, **signals, **times}
+            figures = {**progress.terms, **signals, "seconds": round(seconds, 3), **_speed(progress)}
             self._write(step, figures)
             illness = self._judge(step, figures)
         if is_logged:
@@ -262,7 +260,7 @@ class Recorder:
 
         They are in one picture, or one by one as in the tutorial.
         """
-        for name, value in {**progress.terms, "steps_per_second": progress.steps_per_second}.items():
+        for name, value in {**progress.terms, **_speed(progress)}.items():
             self._events.add("scalar", tensorboard.tag_of(name, tutorial=self._is_tutorial), value, progress.step)
         if progress.step < 0:
             return
@@ -397,6 +395,12 @@ def _graph(recipe: Recipe, device: torch.device) -> object:
         images = networks["generator"](zeros, *labels)
         logits, _ = split_output(networks["discriminator"](images, *labels))
     return tensorboard.graph_of({"generator": images, "discriminator": logits}, networks)
+
+
+def _speed(progress: StepProgress) -> dict[str, float]:
+    """Return the speed by its name in the log; nothing if it is not known yet: 0 would be a false figure."""
+    speed = progress.steps_per_second
+    return {"steps_per_second": round(speed, 3)} if speed else {}
 
 
 def is_due(step: int, every: int) -> bool:
