@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,24 +125,27 @@ def test_units_of_pytorchs_own_convolutions_are_channels_too() -> None:
 def test_what_classes_are_drawn_as() -> None:
     """Each row is the mean of the probabilities of one class."""
     probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    table = signals.drawn_as(probabilities, np.array([0, 0, 2]))
+    table = signals.drawn_as(probabilities, np.array([0, 0, 2]), np.arange(3))
     assert table[[0, 2]].tolist() == [[0.5, 0.5, 0], [0, 0, 1]]
     assert np.isnan(table[1]).all()
+    assert signals.drawn_as(probabilities, np.array([0, 0, 2]), np.array([0, 2])).tolist() == table[[0, 2]].tolist()
     np.testing.assert_allclose(softmax(np.array([[1e4, 1e4]])), [[0.5, 0.5]])
 
 
 def test_what_is_seen_on_real_images_too_is_no_fault_of_the_generator() -> None:
     """The classifier takes half of the real images of class 0 for class 1, and there are none of class 2."""
+    rows = np.arange(3)
     real = np.array([[0.5, 0.5, 0], [0, 1, 0], [np.nan, np.nan, np.nan]])
     as_the_real_ones = np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]])
-    np.testing.assert_allclose(signals.times_too_often(as_the_real_ones, real), [0.5, 1, 1])
-    np.testing.assert_allclose(signals.confusion_beyond(as_the_real_ones, real), np.zeros((3, 3)))
+    np.testing.assert_allclose(signals.times_too_often(as_the_real_ones, real, rows), [0.5, 1, 1])
+    np.testing.assert_allclose(signals.confusion_beyond(as_the_real_ones, real, rows), np.zeros((3, 3)))
     all_as_class_1 = np.array([[0, 1, 0], [0, 1, 0], [0, 1, 0]], float)
-    np.testing.assert_allclose(signals.times_too_often(all_as_class_1, real), [0, 2, 0])  # three times instead of 1.5
-    beyond = signals.confusion_beyond(all_as_class_1, real)
+    often = signals.times_too_often(all_as_class_1, real, rows)
+    np.testing.assert_allclose(often, [0, 2, 0])  # three times instead of 1.5
+    beyond = signals.confusion_beyond(all_as_class_1, real, rows)
     assert beyond.tolist() == [[0, 0.5, 0], [0, 0, 0], [0, 1, 0]]
     not_asked = np.where(np.arange(3)[:, None] == 1, np.nan, all_as_class_1)
-    assert np.isnan(signals.confusion_beyond(not_asked, real)[1, [0, 2]]).all()
+    assert np.isnan(signals.confusion_beyond(not_asked, real, rows)[1, [0, 2]]).all()
 
 
 def test_images_of_wanted_classes() -> None:
@@ -369,6 +373,16 @@ def test_a_run_logs_what_the_doctor_sees(tmp_path: Path, small_data: Path) -> No
     assert len(lines) == len(runs.metrics(tmp_path / "run"))
 
 
-def test_as_many_images_as_it_says() -> None:
-    """The cost of a look is that of 64 images, however many classes there are."""
+def test_the_cost_of_many_classes(data: DataSet) -> None:
+    """A look is at 64 images, and needs no table of all classes, which would take 32 MB here."""
+    images = np.repeat(data.train.images[:1], 2000, axis=0)
+    split = Split(images, np.arange(2000))
+    names = tuple(map(str, range(2000)))
+    _, probe, (real, _) = probe_of(replace(data, class_names=names, train=split, validation=split[:90], test=split))
+    tracemalloc.start()
+    found = probe.look(real)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert COUNT == 64
+    assert "classes_known" in found
+    assert most < 20e6

@@ -127,15 +127,19 @@ class Probe:
 
     def _of_classes(self, fake: Array, real: Array) -> dict[str, float]:
         """Return signals of the drawn classes, as the discriminator's own classifier sees them."""
-        known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels)
-        table = drawn_as(softmax(fake), self._labels)
         asked = np.unique(self._labels)
-        histogram = table[asked].sum(0)[asked]  # 1 for each class if all are drawn alike
-        often = times_too_often(table, known)[asked]
-        wrongly = confusion_beyond(table, known)[asked]
+        rows = np.union1d(asked, self._unseen_labels)
+        is_asked = np.isin(rows, asked)
+        known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels, rows)
+        table = drawn_as(softmax(fake), self._labels, rows)
+        histogram = table[is_asked].sum(0)[asked]  # 1 for each class if all are drawn alike
+        often = times_too_often(table, known, rows)[is_asked]
+        wrongly = confusion_beyond(table, known, rows)[is_asked]
         row, column = np.unravel_index(np.argmax(wrongly), wrongly.shape)
+        seen_as_itself = np.full(real.shape[1], np.nan)
+        seen_as_itself[rows] = known[np.arange(len(rows)), rows]
         return {
-            "classes_known": float(np.nanmean(np.diag(known))),
+            "classes_known": float(np.nanmean(seen_as_itself)),
             "least_drawn": float(histogram.min()),
             "least_drawn_class": float(asked[histogram.argmin()]),
             "most_drawn": float(histogram.max()),
@@ -269,25 +273,25 @@ def share_of_stuck(stuck: Sequence[bool]) -> float:
     return sum(stuck) / len(stuck) if stuck else np.nan
 
 
-def drawn_as(probabilities: Array, labels: Labels) -> Array:
+def drawn_as(probabilities: Array, labels: Labels, rows: Labels) -> Array:
     """Compare the requested classes of images with the classes that a classifier sees: a soft confusion matrix.
 
     Args:
         probabilities: the classifier's probabilities [N, K].
         labels: the requested classes [N], 0 to K - 1.
+        rows: the classes [R] that have a row, in order: a row for each of thousands would take gigabytes.
 
     Returns:
-        [K, K]: row i has the mean probability of each class over the images of requested class i; rows of classes
-        that were not requested are NaN.
+        [R, K]: row i has the mean probability of each class over the images of requested class ``rows[i]``; rows of
+        classes that were not requested are NaN.
     """
-    classes = probabilities.shape[1]
-    table = np.full((classes, classes), np.nan)
+    table = np.full((len(rows), probabilities.shape[1]), np.nan)
     for label in np.unique(labels):
-        table[label] = probabilities[labels == label].mean(0)
+        table[rows == label] = probabilities[labels == label].mean(0)
     return table
 
 
-def times_too_often(drawn: Array, real: Array) -> Array:
+def times_too_often(drawn: Array, real: Array, rows: Labels) -> Array:
     """Return how often each class is drawn, relative to how often it is asked for.
 
     If the classifier sees a class too often on real images as well, the count is relative to that instead: a classifier
@@ -295,33 +299,35 @@ def times_too_often(drawn: Array, real: Array) -> Array:
     training images may lack it.
 
     Args:
-        drawn: the table of :func:`drawn_as` for generated images, [K, K].
+        drawn: the table of :func:`drawn_as` for generated images, [R, K].
         real: the table for real images. A class without real images counts as always seen correctly.
+        rows: the classes that have a row.
 
     Returns:
-        float [K]; at most 1 for classes that are not drawn too often.
+        float [R], for these classes; at most 1 for those that are not drawn too often.
     """
-    return np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real).sum(0))
+    return (np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real, rows).sum(0)))[rows]
 
 
-def confusion_beyond(drawn: Array, real: Array) -> Array:
+def confusion_beyond(drawn: Array, real: Array, rows: Labels) -> Array:
     """Return the share of each requested class that is drawn as another one, minus that share for real images.
 
     Args:
         drawn: as in :func:`times_too_often`.
         real: as in :func:`times_too_often`.
+        rows: as in :func:`times_too_often`.
 
     Returns:
-        [K, K], with zeros on the diagonal; rows of classes that were not requested are NaN.
+        [R, K], with 0 for each class drawn as itself; rows of classes that were not requested are NaN.
     """
-    beyond = drawn - _without_gaps(real)
-    np.fill_diagonal(beyond, 0)
+    beyond = drawn - _without_gaps(real, rows)
+    beyond[np.arange(len(rows)), rows] = 0
     return beyond
 
 
-def _without_gaps(table: Array) -> Array:
+def _without_gaps(table: Array, rows: Labels) -> Array:
     """Fill a table of :func:`drawn_as` as if classes without images were always seen correctly."""
-    return np.where(np.isnan(table), np.eye(len(table)), table)
+    return np.where(np.isnan(table), rows[:, None] == np.arange(table.shape[1]), table)
 
 
 def in_turn(labels: Labels, wanted: Labels) -> NDArray[np.int64]:
