@@ -11,6 +11,7 @@ import math
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import threading
@@ -33,6 +34,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout  # type: ignore[
 
 import inkgan
 import tiny_runs as runs
+from inkgan.cli import run
 from inkgan.config import resolve
 from inkgan.data import DataSet, Split
 from inkgan.errors import (
@@ -329,14 +331,21 @@ def test_falling_back_to_the_checkpoint_before(
     assert runs.learned(folder) == whole["float32"]
 
 
-def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """If all checkpoints are damaged, the run neither resumes nor restarts, and nothing is deleted."""
+def test_no_whole_checkpoint(tmp_path: Path, small_data: Path, stopped_run: Path, whole: dict[str, Any]) -> None:
+    """If all checkpoints are damaged, the run neither resumes nor restarts, and nothing is deleted.
+
+    The error gives the command that trains it again, with its own settings.
+    """
     folder = runs.copy(stopped_run, tmp_path / "run")
     for step in (4, 5):
         runs.damage(folder / "checkpoints" / checkpoint.checkpoint_name(step) / "state.json")
     before = runs.listing(folder)
-    complaint(CheckpointError, str(folder / "checkpoints"), folder=folder, data=small_data, resume=True)
+    said = complaint(CheckpointError, str(folder / "checkpoints"), folder=folder, data=small_data, resume=True)
     assert runs.listing(folder) == before
+    program, *words = shlex.split(said.partition("Start again: ")[2])
+    assert program == "inkgan"
+    assert run([*words, "--device", "cpu", "--quiet"]) == 0
+    assert runs.learned(folder) == whole["float32"]
 
 
 @pytest.mark.parametrize(

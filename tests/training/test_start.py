@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.config.schema import RECIPES
 from inkgan.errors import CheckpointError, ConfigError, InkganError, OutputError
+from inkgan.files import sha256_of
 from inkgan.runs.folder import RunFolder
 from inkgan.training.options import complete_options
 from inkgan.training.start import prepare
@@ -200,6 +202,25 @@ def test_what_cannot_be_extended(tmp_path: Path, small_data: Path, stopped_run: 
     with pytest.raises(CheckpointError, match="none is not the folder of a run: there is no such folder"):
         runs.train(tmp_path / "none", small_data, extend=3)
     assert runs.listing(folder) == before
+
+
+def test_an_extension_that_could_not_begin_can_be_repeated(
+    tmp_path: Path, small_data: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk fails while the newest checkpoint is read: the error says that nothing was changed, and nothing was."""
+    folder = runs.copy(finished_run, tmp_path / "run")
+
+    def fail(path: Path) -> str:
+        if path.name == "optimizers.safetensors":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return sha256_of(path)
+
+    options: dict[str, Any] = {"steps": None, "extend": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr("inkgan.runs.checkpoint.sha256_of", fail)
+        with pytest.raises(CheckpointError, match="so nothing was changed"):
+            runs.train(folder, small_data, **options)
+    assert runs.train(folder, small_data, **options).step == runs.STEPS + 2
 
 
 @pytest.mark.parametrize("length", [{"steps": 3}, {"steps": None, "seconds": 9.0}])

@@ -67,13 +67,12 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
 
 def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
     """Start a new run in its folder, or continue the one that is there; warn of what may surprise."""
-    if run.resume:
-        save_changed_settings(run.folder, run.config)
-    else:
+    if not run.resume:
         run.folder.start(run.config, force=run.force)
         if missing := shortage(run.data):
             watcher.warn(f"{run.data.name} has {missing}.")
     state = restore(run, watcher)
+    save_changed_settings(run.folder, run.config)  # not if the checkpoints cannot be used
     is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
     if run.stop_at is not None and run.stop_at < state.step and not is_complete:
         watcher.warn(f"stop_at={run.stop_at} has passed: the run is at step {state.step}. Give a later step, or none.")

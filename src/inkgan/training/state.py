@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,9 @@ def restore(run: PreparedRun, watcher: Watcher) -> RunState:
     for damage in damages:
         watcher.warn(f"{damage} Falling back to the checkpoint before it.")
     if damages and step in (None, 0):  # resuming at step 0 has no advantage over a new start
-        raise CheckpointError(f"no checkpoint in {shown(checkpoints)} is intact. Start the run again with --force.")
+        place = shlex.quote(str(run.folder.path))
+        again = f"inkgan train --config {shlex.quote(str(run.folder.config_file))} --out {place} --force"
+        raise CheckpointError(f"no checkpoint after step 0 in {shown(checkpoints)} is intact. Start again: {again}")
     if step is None and metrics.last(run.folder.metrics_file):
         watcher.warn(f"there is no checkpoint in {shown(checkpoints)}, so the run starts again at its first step.")
     state = RunState(run.first_step) if step is None else _load(run, step)
