@@ -252,7 +252,9 @@ def require_writable(path: Path) -> None:
     """
     folder = next(filter(is_folder, (path, *path.parents)), Path())
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {shown(path)}: {shown(folder)} is read-only. Name another output.")
+        raise OutputError(
+            f"cannot write {shown(path)}: {shown(folder)} is read-only. Choose a place that can be written."
+        )
 
 
 def _taken(path: Path) -> OutputError:

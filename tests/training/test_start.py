@@ -59,7 +59,7 @@ def test_a_read_only_place_is_noticed_before_the_data_are_read(
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
     given = complete_options(None, data=str(small_data), out=tmp_path / "run", device="cpu", settings=runs.SETTINGS)
     team = Team()
-    with pytest.raises(OutputError, match=re.escape(f"{tmp_path} is read-only. Name another output.")):
+    with pytest.raises(OutputError, match=re.escape(f"{tmp_path} is read-only. Choose a place that can be written.")):
         prepare(given, Watcher(), team)
     team.rank = 1
     assert prepare(given, Watcher(), team).folder.path == tmp_path / "run"
