@@ -1070,5 +1070,7 @@ def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     os.utime("runs/fast-mnist-seed0-2/config.json", (2e9, 2e9))
     assert runs.configure(resume=True)[1].name == "fast-mnist-seed0-2"
     assert len(runs.configure(data=name)[1].name) < 100
+    assert runs.configure(data="a/v1.0")[1].name == "fast-v1.0-seed0"
+    assert runs.configure(data="a/v1.5.npz")[1].name == "fast-v1.5-seed0"
     with pytest.raises(CheckpointError, match="there is no run fast-kmnist-seed0"):
         runs.configure(data="kmnist", resume=True)

@@ -15,6 +15,7 @@ from inkgan import networks
 from inkgan.config import Config, resolve
 from inkgan.config.schema import LONGEST_RUN, known_settings
 from inkgan.config.sources import keys_of, require_settings
+from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.loading import absolute_name, require_exists, require_images
 from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import ConfigError, did_you_mean, number_between, valid_path, whole_number, yes_or_no
@@ -202,7 +203,9 @@ def _with_absolute_data(config: Config) -> Config:
 
 def default_folder(config: Config) -> Path:
     """Return the folder of a run if none is given; it may be taken."""
-    return Path("runs") / f"{config.recipe}-{Path(config.data.name).stem[:60]}-seed{config.seed}"
+    data = Path(config.data.name)
+    name = data.stem if data.suffix.lower() in ARRAY_SUFFIXES else data.name  # all of a folder called v1.0
+    return Path("runs") / f"{config.recipe}-{name[:60]}-seed{config.seed}"
 
 
 def _require_possible(config: Config, processes: int, *, heal: bool) -> None:
