@@ -814,21 +814,23 @@ def test_two_runs_at_once(tmp_path: Path, small_data: Path) -> None:
         assert list(threads.map(learned, ("left", "right"))) == [alone, alone]
 
 
-def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path) -> None:
-    """Ctrl-C ends a loop over seeds that suppresses errors."""
+@pytest.mark.parametrize("step", [1, 2])
+def test_an_interrupt_is_no_ordinary_exception(tmp_path: Path, small_data: Path, step: int) -> None:
+    """Ctrl-C ends a loop over seeds that suppresses errors, also after the last step of a run, which is complete."""
     done: list[int] = []
 
     def loop() -> None:
         for seed in range(3):
             with contextlib.suppress(Exception):
-                runs.train(tmp_path / f"{seed}", small_data, seed=seed, steps=3, watcher=interrupt_at(1))
+                runs.train(tmp_path / f"{seed}", small_data, seed=seed, steps=3, watcher=interrupt_at(step))
             done.append(seed)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         loop()
     assert isinstance(caught.value, Interrupted)
     assert done == []
-    assert runs.steps_saved(tmp_path / "0")[-1] == 2
+    assert runs.steps_saved(tmp_path / "0")[-1] == step + 1
+    assert (tmp_path / "0" / "pictures" / "sheet.png").exists() == (step == 2) == ("is complete" in str(caught.value))
 
 
 # What a run writes

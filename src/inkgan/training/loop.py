@@ -14,7 +14,7 @@ from torch import Tensor
 from inkgan.config import Config
 from inkgan.data import DataSet
 from inkgan.device import keep_freed_memory, to_device
-from inkgan.errors import DivergenceError, Interrupted
+from inkgan.errors import DivergenceError, Interrupted, shown
 from inkgan.evaluation.subject import shortage
 from inkgan.runs import checkpoint
 from inkgan.runs.resuming import save_changed_settings
@@ -45,7 +45,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
         LostProcessError: another process of the team ended, does not answer or computes something else.
         DivergenceError: a loss or gradient is not finite; the last good checkpoint is kept.
         IllnessError: the run is to be healed, and has blown up or collapsed.
-        Interrupted: a signal came; the run was saved and can be resumed.
+        Interrupted: a signal came; the run was saved.
     """
     folder = run.folder
     with folder.lock.held():
@@ -56,13 +56,22 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
             signals.continued = clock.leave_out
             _train(run, state, recorder, clock, signals)
             if signals.received is not None and not state.is_complete:
-                command = f"inkgan train --resume --out {shlex.quote(str(folder.path))}"
-                message = f"stopped by a signal {at_step(state.step)} and saved. Continue with: {command}"
-                raise Interrupted(message, signals.received)
+                raise _interrupted(run, state, signals.received)
             sheet = recorder.finish() if state.is_complete else None
         result = Result(folder.path, state.step, clock.seconds, state.is_complete, sheet)
     watcher.ended(result)
+    if signals.received is not None:  # after the last step: a loop over several runs must not begin the next one
+        raise _interrupted(run, state, signals.received)
     return result
+
+
+def _interrupted(run: PreparedRun, state: RunState, signal_number: int) -> Interrupted:
+    """Return the error that says where a signal has stopped a run, and how to continue."""
+    if state.is_complete:
+        return Interrupted(f"stopped by a signal; {shown(run.folder.path)} is complete.", signal_number)
+    command = f"inkgan train --resume --out {shlex.quote(str(run.folder.path))}"
+    message = f"stopped by a signal {at_step(state.step)} and saved. Continue with: {command}"
+    return Interrupted(message, signal_number)
 
 
 def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
