@@ -98,7 +98,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """Return the commit that was measured, and whether files differed from it.
+    """Return the commit that was measured, and whether files other than results differed from it.
 
     A copy of the files without the repository takes it from the environment variable COMMIT.
     """
@@ -108,7 +108,8 @@ def commit() -> str:
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:
         return "none"
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    code = ["status", "--porcelain", "--", ".", ":!benchmarks/results"]  # there, an earlier result may be kept
+    changed = subprocess.run([*git, *code], capture_output=True, text=True, check=False)
     return head.stdout.strip() + (" with changes" if changed.stdout else "")
 
 
