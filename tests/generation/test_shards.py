@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import glob
 import inspect
@@ -182,13 +183,12 @@ def test_every_pass_reads_the_texts_and_the_model_anew(tmp_path: Path, name: str
     assert not np.array_equal(passes[1], passes[2])
 
 
-def threads() -> set[int]:
-    """Return the numbers of threads of matrix products."""
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-
 def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their bytes depend on the number of threads. Between images, the caller has all its threads again."""
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
     monkeypatch.setattr("inkgan.generation.spec.in_batches", lambda lines, **_: (threads() for _ in lines))
     with threadpool_limits(2):
         seen: list[Any] = [(written, threads()) for written in inkgan.write_many(spec(count=4))]
@@ -196,27 +196,37 @@ def test_images_are_drawn_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_readers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each image is drawn on one thread, and afterwards the process has all its threads again."""
+    """One after the other limits the threads of matrix products, which are those of the whole process."""
     first_draws, second_draws, first_is_done = (threading.Event() for _ in range(3))
+    limited: list[str] = []
 
-    def drawn(lines: Iterator[tuple[str, int]], **_: object) -> Iterator[set[int]]:
+    class Controller:
+        @contextlib.contextmanager
+        def limit(self, *, limits: int) -> Iterator[None]:
+            limited.append(f"{limits}")
+            yield
+            limited.append("all")
+
+    def drawn(lines: Iterator[tuple[str, int]], **_: object) -> Iterator[int]:
         for _, number in lines:
             (second_draws if number else first_draws).set()
             first_is_done.wait(SECONDS) if number else second_draws.wait(0.2)
-            yield threads()
+            yield number
 
-    def read(reader: Iterator[Any]) -> list[set[int]]:
+    def read(reader: Iterator[Any]) -> list[int]:
         seen = list(reader)
         first_is_done.set()
         return seen
 
     monkeypatch.setattr("inkgan.generation.spec.in_batches", drawn)
+    monkeypatch.setattr("inkgan.generation.spec.ThreadpoolController", Controller)
     readers = [inkgan.write_many(spec(count=2, shards=1), part, 2) for part in range(2)]
-    with threadpool_limits(2), ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool:
         first = pool.submit(read, readers[0])
         assert first_draws.wait(SECONDS)
         second = pool.submit(read, readers[1])
-        assert (first.result(), second.result(), threads()) == ([{1}], [{1}], {2})
+        assert (first.result(), second.result()) == ([0], [1])
+    assert limited == ["1", "all"] * 2
 
 
 def test_what_a_preview_shows(monkeypatch: pytest.MonkeyPatch) -> None:
