@@ -89,6 +89,8 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
         b: as ``a``.
         t: 0 to 1.
     """
+    if t == 0:  # below, rounding would change the last bits of some numbers
+        return a
     # Sums, because a row of a matrix product may depend on the number of rows in its last bits.
     lengths = np.sqrt(np.square(a).sum(-1) * np.square(b).sum(-1))
     angle = np.arccos(np.clip((a * b).sum(-1) / lengths, -1, 1))[..., None]
