@@ -208,7 +208,8 @@ def test_readers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
             limited.append("all")
 
     def drawn(lines: Iterator[tuple[str, int]], **_: object) -> Iterator[int]:
-        for _, number in lines:
+        for line in lines:
+            number = line[1]
             (second_draws if number else first_draws).set()
             first_is_done.wait(SECONDS) if number else second_draws.wait(0.2)
             yield number
