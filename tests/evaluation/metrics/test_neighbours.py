@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,17 @@ def test_a_block_has_the_rows_that_fit(monkeypatch: pytest.MonkeyPatch, limit: i
 def test_the_mean_of_the_first_set_is_the_origin() -> None:
     first, second = centred(np.array([[1.0], [3.0]]), np.array([[10.0]]))
     assert (first.tolist(), second.tolist()) == ([[-1], [1]], [[8]])
+
+
+def test_centring_takes_no_memory_but_for_its_result() -> None:
+    """The pixels of a large set take gigabytes, and their differences from a mean in float64 twice as many."""
+    x = np.ones((8192, 64), np.float32)
+    tracemalloc.start()
+    (moved,) = centred(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not moved.any()
+    assert peak < 1.5 * x.nbytes
 
 
 def test_an_image_on_the_edge_of_a_ball_is_in_it() -> None:

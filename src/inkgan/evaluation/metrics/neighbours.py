@@ -30,6 +30,7 @@ from inkgan.evaluation.metrics.intervals import Estimate, groups, jackknife, rat
 from inkgan.images import slices
 
 _BLOCK_BYTES = 16 * 2**20  # small enough for a processor's cache, whatever N
+_ROWS = 1024  # of a set that are centred at a time
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,11 @@ def squared_distances(rows: Float32, columns: Float32) -> Iterator[tuple[slice, 
 def centred(*sets: NDArray[Any]) -> tuple[Float32, ...]:
     """Return the sets as float32, all moved by the mean of the first, which becomes the origin."""
     origin = sets[0].mean(axis=0, dtype=np.float64)
-    return tuple(np.ascontiguousarray(x - origin, dtype=np.float32) for x in sets)
+    moved = tuple(np.empty(x.shape, np.float32) for x in sets)
+    for x, result in zip(sets, moved, strict=True):
+        for part in slices(len(x), _ROWS):  # the differences are float64; those of a whole set may take gigabytes
+            result[part] = x[part] - origin
+    return moved
 
 
 def manifold_estimates(
