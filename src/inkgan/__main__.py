@@ -23,7 +23,8 @@ def main() -> None:
     """Run the command line and exit with its code.
 
     The code is 0 for done, 1 for failed, 2 for wrong input, 3 for a run that diverged or lost one of its processes, and
-    129, 130 or 143 for stopped by a signal; 141 if the reader of what it printed went away.
+    129 or 143 for stopped by SIGHUP or SIGTERM; 141 if the reader of what it printed went away. Ctrl-C ends the process
+    by SIGINT itself, for which shells have the code 130.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # before PyTorch is loaded
     # PyTorch's warnings about a lost connection fill screens with traces of its C++ code; inkgan says it in one line.
@@ -49,6 +50,10 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) in (signal.default_int_handler, _stop):
             signal.signal(number, signal.SIG_DFL)  # an exception would print a traceback during shutdown
+    if code == 128 + signal.SIGINT:
+        # Python then ends by the signal itself. After an exit code, a shell would go on with its loop over commands.
+        sys.excepthook = lambda *_: None
+        raise KeyboardInterrupt
     sys.exit(code)
 
 

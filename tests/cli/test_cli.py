@@ -633,7 +633,7 @@ def test_interrupted_while_importing(tmp_path: Path, module: str) -> None:
         "main()"
     )
     done = program(sys.executable, "-c", code, module, "write", "7", "-o", str(tmp_path / "seven.png"))
-    assert (done.returncode, done.stderr) == (130, "inkgan: stopped.\n")
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "inkgan: stopped.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -664,7 +664,7 @@ def stopped(arguments: str, folder: Path, begun: str, number: signal.Signals) ->
 @pytest.mark.parametrize(
     ("arguments", "number", "code"),
     [
-        ("write 2 -n 20 -o out/", signal.SIGINT, 130),
+        ("write 2 -n 20 -o out/", signal.SIGINT, -signal.SIGINT),
         ("write 2 -n 20 -o out/", signal.SIGTERM, 143),
         ("sample best -n 20 -o out/", signal.SIGHUP, 129),
     ],
@@ -686,6 +686,35 @@ def test_stopped_while_it_fills_a_folder(tmp_path: Path, arguments: str, number:
     done = program(sys.executable, "-c", program_text, str(int(number)), *arguments.split(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (code, "inkgan: stopped.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_loop_of_the_shell(tmp_path: Path) -> None:
+    """Bash goes on after any exit code, because a program may use Ctrl-C for something else; not after a SIGINT."""
+    program_text = (
+        f"{DEFAULT_SIGNALS}import inkgan.cli, os, time\n"
+        "def run(words):\n"
+        "    open(words[0], 'x')\n"
+        "    try:\n"
+        "        os.killpg(0, signal.SIGINT)  # as a terminal does\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "inkgan.cli.run = run\n"
+        "from inkgan.__main__ import main\n"
+        "main()"
+    )
+    command = shlex.join([sys.executable, "-c", program_text])
+    loop = f"for name in a b; do {command} $name; done"
+    shell = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "os.execvp('bash', ['bash', '-c', sys.argv[1]])"
+    )
+    words = [sys.executable, "-c", shell, loop]
+    done = subprocess.run(
+        words, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, check=False, timeout=SECONDS
+    )
+    assert ([path.name for path in tmp_path.iterdir()], done.stderr) == (["a"], b"")
 
 
 @pytest.mark.slow

@@ -183,7 +183,9 @@ def test_the_same_signal_twice_is_one_request(monkeypatch: pytest.MonkeyPatch, n
     """The same signal twice within a moment, as timeout(1) sends it, counts once; any other counts again."""
     ended: list[int] = []
     now = [1000.0]
+    killed: list[tuple[int, int]] = []
     monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr("os.kill", lambda *given: killed.append(given))
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     with StopSignals() as signals:
         for _ in range(2):
@@ -196,6 +198,8 @@ def test_the_same_signal_twice_is_one_request(monkeypatch: pytest.MonkeyPatch, n
         other = signal.SIGINT if number != signal.SIGINT else signal.SIGTERM
         signal.raise_signal(other)
         assert ended[-1:] == [128 + other]
+    # A shell ends its loop over commands after a death by SIGINT only; where that is ignored, the code follows.
+    assert killed == [(os.getpid(), signal.SIGINT)]
 
 
 @pytest.mark.parametrize("order", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])

@@ -66,6 +66,9 @@ class StopSignals:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if sys.stdout.isatty():  # show the cursor, which a progress bar hides
                 os.write(sys.stdout.fileno(), b"\x1b[?25h")
+        if number == signal.SIGINT:  # by the signal itself, so that a shell ends its loop over commands, too
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         os._exit(128 + number)
 
     def _is_same_request(self, number: int) -> bool:
