@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import runpy
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -88,16 +85,6 @@ def test_browsers_are_found_by_name_or_variable(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("CHROMIUM", "/opt/mine")
     found = runpy.run_path(str(_SCRIPT))["browsers"]()
     assert found == {"CHROMIUM": "/opt/mine", "FIREFOX": str(program)}
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node")
-def test_a_repository_may_lie_in_a_folder_with_any_name(tmp_path: Path) -> None:
-    """Such as one with a space, or with letters of its user's language."""
-    golden = shutil.copytree(ROOT / "web" / "golden", tmp_path / "my 项目" / "web" / "golden")
-    put_program(tmp_path / "python", 'echo "$1"')
-    variables = {**os.environ, "PYTHON": str(tmp_path / "python")}
-    done = subprocess.run(["node", golden / "run.mjs"], env=variables, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == (f"{golden.resolve()}/make.py\n", "")
 
 
 def test_no_script_of_node_takes_the_path_of_an_address_for_that_of_a_file() -> None:

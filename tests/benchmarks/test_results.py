@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -256,6 +257,23 @@ def test_how_much_other_programs_use_the_machine(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(machine, "cpu_seconds", lambda _: next(clocks))
     watch = machine.Disturbance([1])
     assert [watch.share() for _ in range(3)] == [0.3, 0.05, None]
+
+
+def test_a_result_that_was_kept_is_no_change_of_the_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A series may be recorded in parts, on one commit."""
+    machine = importlib.import_module("machine")
+    monkeypatch.setattr(machine, "REPOSITORY", tmp_path)
+    monkeypatch.delenv("COMMIT", raising=False)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
+        subprocess.run([*git, *words], check=True)
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (results / "board.md").touch()
+    head = machine.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", head)
+    (results.parent / "board.py").touch()
+    assert machine.commit() == f"{head} with changes"
 
 
 def test_the_board_gives_the_speed_of_the_longest_runs() -> None:

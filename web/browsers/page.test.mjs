@@ -22,6 +22,20 @@ for (const [name, bytes] of wrongFiles) {
 }
 inEachBrowser(testsIn);
 
+/** In the page: makes each search short, and lets a test wait for a search with a number of digits. */
+function watchSearches() {
+  const invert = window.inkgan.invert.bind(window.inkgan);
+  window.isSearched = (count) =>
+    new Promise((done) => {
+      window.inkgan.invert = (pixels, options) => {
+        if (pixels.length === count * 784) {
+          done(pixels);
+        }
+        return invert(pixels, { ...options, steps: 1 });
+      };
+    });
+}
+
 function testsIn(name, browser) {
   for (const [width, language, scheme] of [
     [1280, "en", "light"],
@@ -150,6 +164,7 @@ function testsIn(name, browser) {
     timeout: 120_000,
   }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    await page.evaluate(watchSearches);
     const { kept, inverted, reads } = await page.evaluate(async () => {
       const reads = [];
       const read = window.inkgan.read.bind(window.inkgan);
@@ -159,16 +174,6 @@ function testsIn(name, browser) {
         reading = read(pixels);
         return reading;
       };
-      const invert = window.inkgan.invert.bind(window.inkgan);
-      const isSearched = (count) =>
-        new Promise((done) => {
-          window.inkgan.invert = (pixels, options) => {
-            if (pixels.length === count * 784) {
-              done(pixels);
-            }
-            return invert(pixels, { ...options, steps: 1 });
-          };
-        });
       const pad = document.querySelector(".pad");
       pad.setPointerCapture = () => undefined; // there is no pointer
       const stroke = (x) => {
@@ -183,7 +188,7 @@ function testsIn(name, browser) {
         }
       };
       const [, example, keep] = document.querySelectorAll("#panel-2 .buttons button");
-      const isFirst = isSearched(1);
+      const isFirst = window.isSearched(1);
       stroke(80);
       await isFirst; // the first stroke is taken
       stroke(200);
@@ -191,7 +196,7 @@ function testsIn(name, browser) {
       await reading;
       await new Promise((done) => setTimeout(done));
       const kept = reads[1].reduce((sum, one) => sum + one, 0) / reads[0].reduce((sum, one) => sum + one, 0);
-      const areTwo = isSearched(2);
+      const areTwo = window.isSearched(2);
       stroke(140);
       example.click();
       const inverted = await areTwo;
@@ -225,6 +230,7 @@ function testsIn(name, browser) {
     timeout: 120_000,
   }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&hand", "light");
+    await page.evaluate(watchSearches);
     const { left, isSecond } = await page.evaluate(async () => {
       const reads = [];
       const read = window.inkgan.read.bind(window.inkgan);
@@ -232,18 +238,8 @@ function testsIn(name, browser) {
         reads.push(pixels);
         return read(pixels);
       };
-      const invert = window.inkgan.invert.bind(window.inkgan);
-      const isSearched = (count) =>
-        new Promise((done) => {
-          window.inkgan.invert = (pixels, options) => {
-            if (pixels.length === count * 784) {
-              done(pixels);
-            }
-            return invert(pixels, { ...options, steps: 1 });
-          };
-        });
       const [, example, keep] = document.querySelectorAll("#panel-2 .buttons button");
-      const isFirst = isSearched(1);
+      const isFirst = window.isSearched(1);
       example.click();
       await isFirst;
       example.click();
@@ -255,7 +251,7 @@ function testsIn(name, browser) {
       while (document.querySelector("#panel-2 select").value) {
         await new Promise((done) => setTimeout(done, 10)); // until it is kept
       }
-      const areTwo = isSearched(2);
+      const areTwo = window.isSearched(2);
       example.click();
       const searched = await areTwo;
       return { left, isSecond: reads[1].every((one, i) => one === searched[i]) };

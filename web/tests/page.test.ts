@@ -1,4 +1,7 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { digitsOfFiles, unpackDigits } from "../src/digits";
 import { diagnose, spreadOf } from "../src/doctor";
@@ -172,4 +175,13 @@ test("two squares that touch at a corner are outlined wholly", () => {
     ink[place] = 255;
   }
   ok(Math.abs(areaOf(outline(ink, 6, 6)) - 1) < 0.6);
+});
+
+test("the scripts work in a folder with any name", (context) => {
+  const folder = mkdtempSync(`${realpathSync(tmpdir())}/my 项目-`);
+  context.after(() => rmSync(folder, { recursive: true }));
+  cpSync("golden", `${folder}/golden`, { recursive: true });
+  const environment = { ...process.env, PYTHON: "echo" }; // says which script it is to run
+  const said = execFileSync(process.execPath, [`${folder}/golden/run.mjs`], { env: environment, encoding: "utf8" });
+  strictEqual(said, `${folder}/golden/make.py\n`);
 });
