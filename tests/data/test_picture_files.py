@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from inkgan.data.picture_files import pixels_of, size_of
+from inkgan.data.picture_files import UnusableError, _opened, pixels_of, size_of
 
 _ORIENTATION = 0x0112
 
@@ -93,3 +95,27 @@ def test_transparent_paper_has_the_colour_on_which_the_ink_is_seen(tmp_path: Pat
     Image.fromarray(image).save(tmp_path / "picture.png")
     pixels = pixels_of(tmp_path / "picture.png")[..., 0]
     assert (pixels[0, 0], pixels[5, 5]) == (paper, ink)
+
+
+def test_a_truncated_picture_is_not_used_in_part_whatever_a_notebook_has_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many notebooks let Pillow fill what is missing with grey."""
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(UnusableError, match="truncated or damaged"):
+        pixels_of(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_the_last_of_several_threads_puts_back_the_filters_of_warnings(tmp_path: Path) -> None:
+    """All threads share them. The thread that began first may end first."""
+    Image.fromarray(np.zeros((16, 24), np.uint8)).save(tmp_path / "picture.png")
+    before = list(warnings.filters)
+    with contextlib.ExitStack() as second:
+        with _opened(tmp_path / "picture.png"):
+            second.enter_context(_opened(tmp_path / "picture.png"))
+        assert warnings.filters[0][0] == "ignore"
+    assert warnings.filters == before

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from inkgan.data.pixels import MAX_SIDE
 from inkgan.errors import reason_of
@@ -47,6 +48,9 @@ _TURNS = {
 #: Ink can be seen if it differs from paper by more than this.
 _VISIBLE = 32
 _ROUNDING = 1  # the channels of a grey picture may differ by this after WEBP's colour transform
+#: An entry for each picture that is open: what puts back the settings that :func:`_usual_settings` changes.
+_OPEN: list[contextlib.ExitStack] = []
+_LOCK = threading.Lock()
 
 
 class UnusableError(Exception):
@@ -112,13 +116,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image without decoding it; raise :class:`UnusableError` on any error, or if it must not be decoded."""
     try:
         _require_readable(path.stat())
-        # Pillow warns of many small flaws; whether a file is used must not depend on the user's warning filters. It is
-        # not given the path, since it would then map a TIFF file without compression, and garble it if it is turned.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            path.open("rb") as file,
-            Image.open(file, formats=_FORMATS) as image,
-        ):
+        # Pillow is not given the path: it would map a TIFF file without compression, and garble it if it is turned.
+        with _usual_settings(), path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             _require_decodable(image)
             yield image
     except (UnusableError, MemoryError):
@@ -133,6 +132,28 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         if isinstance(error, OSError) and error.errno is not None:
             raise UnusableError(f"unreadable ({reason_of(error)})") from error
         raise UnusableError("truncated or damaged") from error
+
+
+@contextlib.contextmanager
+def _usual_settings() -> Iterator[None]:
+    """Let a picture be used or not whatever the user has set: Pillow's warnings are no errors, a lack of pixels is one.
+
+    All threads share these settings, so the last of them that ends puts them back.
+    """
+    with _LOCK:
+        settings = _OPEN[0] if _OPEN else contextlib.ExitStack()
+        if not _OPEN:
+            settings.enter_context(warnings.catch_warnings(action="ignore"))
+            settings.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+        _OPEN.append(settings)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _OPEN.pop()
+            if not _OPEN:
+                settings.close()
 
 
 def _require_readable(status: os.stat_result) -> None:
