@@ -24,7 +24,7 @@ from data_files import complaint, idx_bytes, numbers, pixels
 from inkgan.data import KNOWN, KnownSet, download, known_sets, load
 from inkgan.data.download import MirrorError, fetch, fetch_known
 from inkgan.data.known_sets import Remote
-from inkgan.errors import OutputError, in_bytes
+from inkgan.errors import MissingExtraError, OutputError, in_bytes
 from ports import bound_socket
 from waiting import SECONDS
 
@@ -225,6 +225,14 @@ def test_a_place_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
     (tmp_path / "KMNIST").write_text("a file where a folder should be")
     with pytest.raises(OutputError, match=r"cannot write .*KMNIST/raw: .*\. Set XDG_CACHE_HOME to a folder that can"):
         fetch_known(_known(server), tmp_path)
+
+
+def test_without_the_library_that_downloads_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python, too, and not only on the command line."""
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    monkeypatch.delitem(sys.modules, "inkgan.data.download")
+    with pytest.raises(MissingExtraError, match=r"^this needs pooch\. Install it with: pip install 'inkgan\[train\]'$"):
+        load("kmnist")
 
 
 def test_threads_that_want_the_same_set_share_one_download(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from inkgan.data.known_sets import KnownSet, find_known
 from inkgan.data.pixels import Size, parsed_size
 from inkgan.data.sets import DataSet, Ink, ReadingOptions, YesOrNo, assemble
 from inkgan.data.splits import Split, first_twelfth
-from inkgan.errors import DataError, listed, reason_of, require_function, shown, valid_path
+from inkgan.errors import DataError, import_extra, listed, reason_of, require_function, shown, valid_path
 from inkgan.files import Progress, cache_folder, expanded, input_errors, is_folder, no_progress
 
 _NOT_NAMED_LIKE_MNIST = "not named like MNIST's files"
@@ -58,6 +58,7 @@ def load(
         DataError: there is no such set, its files are missing, damaged or of another kind, or an argument is wrong.
         ConfigError: ``progress`` is not such a function.
         OutputError: a download cannot be written.
+        MissingExtraError: a download needs pooch, which is not installed.
     """
     reading = ReadingOptions(ink, parsed_size(resize), splits)
     require_function(progress, "progress", "doing", "done")
@@ -80,12 +81,12 @@ def locate_or_download(known: KnownSet, directory: str | Path | None, progress: 
     Raises:
         DataError: it is nowhere, and cannot be downloaded.
         OutputError: a download cannot be written.
+        MissingExtraError: a download needs pooch, which is not installed.
     """
     folder = known_sets.locate(known, directory)
     if folder is None:
-        from inkgan.data.download import fetch_known  # noqa: PLC0415 - needs pooch, an optional library
-
-        folder = fetch_known(known, cache_folder(), progress)
+        download = import_extra("inkgan.data.download")  # it needs pooch, an optional library
+        folder = download.fetch_known(known, cache_folder(), progress)
     return folder
 
 
@@ -98,8 +99,7 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
         progress: as for :func:`load`.
 
     Raises:
-        DataError: as for :func:`load`.
-        OutputError: as for :func:`load`.
+        InputError: as for :func:`load`.
     """
     directory = settings["directory"] if directory is None else directory
     how = {"ink": "light", **{key: settings[key] for key in ("ink", "resize", "splits") if key in settings}}
