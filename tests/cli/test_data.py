@@ -200,6 +200,15 @@ def test_show_does_not_overwrite(tmp_path: Path) -> None:
     assert Path("own.png").read_bytes() != before
 
 
+def test_show_does_not_read_before_it_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a large folder takes minutes."""
+    np.savez(tmp_path / "own.npz", images=pixels(20, 5, 5))
+    Path("own.png").touch()
+    monkeypatch.setattr("inkgan.data.loading.load_saved", lambda *_, **__: pytest.fail("it read first"))
+    with pytest.raises(OutputError, match=r"own\.png exists already\. Add --force"):
+        run("show", "own.npz")
+
+
 def test_show_finds_a_set_in_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "sets").mkdir()
     np.savez(tmp_path / "sets/own.npz", images=pixels(20, 5, 5))
@@ -212,7 +221,7 @@ def test_show_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"sheet.webp cannot hold \d+x\d+ pixels: .*Name a .png"):
         run("show", "large.npz", "-o", "sheet.webp", "--columns", "1")
     assert not Path("sheet.webp").exists()
-    with pytest.raises(OutputError, match="not a picture's name"):
-        run("show", "own.npz", "-o", "sheet.exe")
+    with pytest.raises(OutputError, match=r"two\\nlines\.exe is not a picture's name"):
+        run("show", "own.npz", "-o", "two\nlines.exe")
     assert CliRunner().invoke(app, ["show", "own.npz", "--split", "trian"]).exit_code == 2
     assert CliRunner().invoke(app, ["show", "own.npz", "--columns", "0"]).exit_code == 2

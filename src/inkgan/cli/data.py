@@ -10,7 +10,7 @@ import typer
 
 from inkgan.cli.options import Command, Force, Group, Settings, each_once
 from inkgan.cli.progress import progress_line
-from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity
+from inkgan.errors import ConfigError, OutputError, as_given, listed_names, printable, quantity, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -139,17 +139,17 @@ def show(
 
     Grey images are drawn as dark ink on white paper, colour images as they are.
     """
-    from inkgan.data.loading import load_saved
+    from inkgan.data.loading import load_saved, name_of
     from inkgan.files import refuse_to_overwrite
     from inkgan.images import sheet
 
-    if output is not None:
-        if output.suffix.lower() not in _PICTURES:
-            raise OutputError(f"{output} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
-        refuse_to_overwrite(output, force=force)
+    if output is not None and output.suffix.lower() not in _PICTURES:
+        raise OutputError(f"{shown(output)} is not a picture's name. End it with one of {', '.join(_PICTURES)}.")
+    what = _data_settings(context, name, data_dir, resize, settings)
+    output = output or Path(f"{name_of(what)}.png")
+    refuse_to_overwrite(output, force=force)
     with progress_line() as progress:
-        data = load_saved(_data_settings(context, name, data_dir, resize, settings), progress=progress)
-    output = output or Path(f"{data.name}.png")
+        data = load_saved(what, progress=progress)
     images = data.examples(split, columns)
     _save(sheet(images, columns), output, force=force)
     rows, classes = len(images) // columns, len(data.class_names)
@@ -170,7 +170,7 @@ def _save(picture: Image.Image, output: Path, *, force: bool) -> None:
             if isinstance(error, OSError) and error.errno:  # from the system, not from Pillow
                 raise
             raise OutputError(
-                f"{output} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
+                f"{shown(output)} cannot hold {picture.width}x{picture.height} pixels: {error}. Name a .png."
             ) from None
 
 

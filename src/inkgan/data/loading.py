@@ -117,6 +117,21 @@ def _absolute(path: Path) -> Path:
     return path.resolve() if path.name == ".." else path.absolute()
 
 
+def name_of(settings: Mapping[str, Any]) -> str:
+    """Return the name of a data set without reading it, by the ``data`` settings of a configuration.
+
+    Raises:
+        DataError: there is no such set.
+    """
+    known = find_known(settings["name"])
+    return known.name if known else _name_of(_required_path(settings["name"], settings["directory"]))
+
+
+def _name_of(path: Path) -> str:
+    """Return the name of a user's own set: that of its folder or file."""
+    return shown(_absolute(path).name.removesuffix(".npz").removesuffix(".npy") or "images")
+
+
 def require_exists(name: str, directory: str | Path | None) -> None:
     """Refuse the name of a data set that is neither a known one, nor a folder or file where it should be.
 
@@ -199,7 +214,7 @@ def read_path(path: Path, reading: ReadingOptions, progress: Progress = no_progr
     Raises:
         DataError: it cannot be used.
     """
-    name = shown(_absolute(path).name.removesuffix(".npz").removesuffix(".npy") or "images")
+    name = _name_of(path)
     if not is_folder(path):
         return read_arrays(path, name, reading)
     files = _idx_files(path)
