@@ -429,8 +429,8 @@ def test_the_runs_go_on_if_the_terminal_goes_away(
 
     monkeypatch.setattr("inkgan.cli.many_runs.train_many", trained)
     monkeypatch.setattr(sys, "stdout", terminal)
-    assert run(runs.command(tmp_path / "a", small_data, "--seeds", "0-1", *options)) == 3
-    assert "2 of 2 runs diverged" in capsys.readouterr().err
+    assert run(runs.command(tmp_path / "a\nb", small_data, "--seeds", "0-1", *options)) == 3
+    assert f"2 of 2 runs diverged: {tmp_path}/a\\nb-0, " in capsys.readouterr().err
     assert bool(terminal.getvalue()) != bool(options), "the table had begun"
 
 

@@ -72,7 +72,7 @@ def train_seeds(
             raise
     diverged = [outcome for outcome in ended.values() if outcome.trouble]
     if diverged:
-        named = ", ".join(str(outcome.result.folder) for outcome in diverged)
+        named = ", ".join(printable(outcome.result.folder) for outcome in diverged)
         raise DivergenceError(f"{len(diverged)} of {len(ended)} runs diverged: {named}. {diverged[0].trouble}")
 
 
