@@ -50,3 +50,15 @@ def test_the_list(tmp_path: Path) -> None:
     assert (found["own"].images, found["own"].where) == (None, str(tmp_path / "own.npz"))
     with pytest.raises(DataError, match="not a folder"):
         inventory(tmp_path / "gone")
+
+
+def test_the_list_has_pictures_in_a_folder_that_a_known_set_may_have(tmp_path: Path) -> None:
+    """Only the folder in which a known set was found is left out."""
+    write_set(tmp_path / "KMNIST/raw")
+    for name in ("kmnist", "fashion", "gzip"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").touch()
+    found = {entry.name: entry.where for entry in inventory(tmp_path)}
+    own = {name: where for name, where in found.items() if name not in KNOWN}
+    paths = [str(tmp_path / name) for name in ("kmnist", "fashion", "gzip")]
+    assert own == {paths[0]: paths[0], paths[1]: paths[1], "gzip": paths[2]}

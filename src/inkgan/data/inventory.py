@@ -40,19 +40,19 @@ def inventory(directory: Path | None) -> list[Entry]:
     Raises:
         DataError: ``directory``, or the folder that the environment names, is not there.
     """
+    located = {known: locate(known, directory) for known in KNOWN.values()}
     listed = []
-    for known in KNOWN.values():
-        folder = locate(known, directory)
+    for known, folder in located.items():
         size = in_bytes(sum(remote.size for remote in known.remotes))
         where = f"to download: {size}" if folder is None else described(folder)
         images = known.train + known.test
         listed.append(Entry(known.name, images, len(known.class_names), where, here=folder is not None))
     if directory is None:
         return listed
-    taken = {Path(folder).parts[0] for known in KNOWN.values() for folder in known.folders}
     for path in entries(expanded(directory)):
         is_set = is_folder(path) or path.suffix.lower() in ARRAY_SUFFIXES
-        if is_set and path.name not in taken and not path.name.startswith("."):
+        is_known = any(folder is not None and folder.is_relative_to(path) for folder in located.values())
+        if is_set and not is_known and not path.name.startswith("."):
             listed.append(Entry(shown(_name_for(path)), None, None, shown(path)))
     return listed
 
