@@ -320,6 +320,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
         ("train --data small.npz --device cuda:99", "no device 'cuda:99' here"),
         ("train --data small.npz --out=", "--out was given an empty value"),
         ("train --data small.npz --resume --out=", "--out was given an empty value"),
+        ("sample fast -o=", "--out was given an empty value"),
+        ("write 1 -n 2 --shards 2 -o=", "--out was given an empty value"),
         ("train --data small.npz --out text.txt", "cannot write text.txt: not a directory."),
         ("train --data small.npz --out text.txt/run", "cannot write text.txt/run: not a directory."),
         ("train --data small.npz --out full", "full holds notes.txt, which no run wrote"),

@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             os.getcwd()  # noqa: PTH109 - an error if it is gone; loading PyTorch would end the process there
             # Calling the app instead would turn an interrupt into an exit code and lose its message.
-            words = [_normalised(word) for word in arguments]
+            words = [part for word in arguments for part in _normalised(word)]
             with typer.main.get_command(app).make_context("inkgan", words) as context:
                 context.command.invoke(context)
         except typer.Exit as error:
@@ -129,14 +129,14 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _normalised(word: str) -> str:
-    """Expand ``~`` in ``--out=~/a/``, which shells leave alone, and turn ``-o=a`` into ``-oa``."""
+def _normalised(word: str) -> list[str]:
+    """Expand ``~`` in ``--out=~/a/``, which shells leave alone, and divide ``-o=a`` into ``-o`` and ``a``."""
     option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if value.startswith("~/"):
         value = os.path.expanduser(value)  # noqa: PTH111 - a Path would lose the slash at the end
-    if value and re.fullmatch("-[a-z]", option):
-        equals = ""
-    return f"{option}{equals}{value}"
+    if equals and re.fullmatch("-[a-z]", option):
+        return [option, value]
+    return [f"{option}{equals}{value}"]
 
 
 def _message_and_code(error: Exception) -> tuple[str, int] | None:
