@@ -78,7 +78,7 @@ SURFACE = {
     ],
 }  # fmt: skip
 SHORT = {
-    "train": ["-n", "-q"],
+    "train": ["-n", "-o", "-q"],
     "sample": ["-n", "-o"],
     "write": ["-n", "-o"],
     "morph": ["-o"],

@@ -56,7 +56,12 @@ def train(
     ] = None,
     out: Annotated[
         str | None,
-        _where(metavar="FOLDER", help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)"),
+        _where(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="The run folder. (default: runs/RECIPE-DATA-seedN, numbered if taken)",
+        ),
     ] = None,
     resume: Annotated[
         bool,
