@@ -22,7 +22,9 @@ def morph(
     steps: Annotated[int, typer.Option(help="Steps from one writer to the next; 1 shows the writers alone.")] = 8,
     model: Annotated[
         str,
-        typer.Option(metavar="NAME_OR_RUN", help="A bundled model or a run folder; one with the classes 0 to 9."),
+        typer.Option(
+            metavar="NAME_OR_RUN", help="A bundled model, a run or a model folder; one with the classes 0 to 9."
+        ),
     ] = "best",
     legible: Annotated[float, typer.Option(metavar="P", help="As in inkgan write.")] = 0.99,
     force: Force = False,

@@ -68,9 +68,10 @@ def write(
         ),
     ] = False,
     force: Force = False,
-    model: Annotated[str, _hand(metavar="NAME_OR_RUN", help="A bundled model or a run; one with classes 0 to 9.")] = (
-        "best"
-    ),
+    model: Annotated[
+        str,
+        _hand(metavar="NAME_OR_RUN", help="A bundled model, a run or a model folder; one with the classes 0 to 9."),
+    ] = "best",
     seed: Annotated[int, _hand(help="The writer: another seed is another person.")] = 0,
     style: Annotated[
         float, _hand(help="How much the writer varies, 0 to 1: at 0 every 2 is the same, at 1 as if by many people.")
