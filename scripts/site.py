@@ -184,14 +184,19 @@ def notebook_with_play(text: str, page: Path) -> str:
 
 def commands_page() -> str:
     """Return a page with the help of every command, as the terminal shows it."""
-    group = typer.main.get_command(app)
-    names = group.list_commands(None)  # type: ignore[attr-defined]
     parts = ["# The command line\n\n`inkgan COMMAND --help` says the same; `inkgan help` explains subjects.\n"]
-    for name in names:
+    for name in _names_of_commands(typer.main.get_command(app)):
         environment = {"COLUMNS": "92", "NO_COLOR": "1", "TERMINAL_WIDTH": "92"}  # fits the narrowest usual column
-        shown = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="inkgan")
+        shown = CliRunner().invoke(app, [*name.split(), "--help"], env=environment, prog_name="inkgan")
         parts.append(f"## inkgan {name}\n\n```text\n{shown.output.rstrip()}\n```\n")
     return "\n".join(parts)
+
+
+def _names_of_commands(group: object) -> Iterator[str]:
+    """Yield the name of every command, also of those within another, such as ``data check``."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield name
+        yield from (f"{name} {inner}" for inner in _names_of_commands(command))
 
 
 def mathematics_page() -> str:

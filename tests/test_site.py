@@ -122,6 +122,7 @@ def test_every_document_is_a_page_and_stands_in_the_contents() -> None:
 @pytest.mark.slow
 def test_every_command_has_its_help() -> None:
     text = site["commands_page"]()
-    assert "## inkgan train\n" in text
+    for name in ("train", "data", "data check", "data show"):
+        assert f"## inkgan {name}\n" in text
     assert "--recipe" in text
     assert "Error" not in text
