@@ -5,7 +5,8 @@
 # make test       set everything up, run every check and every test; those of the web page where Node and browsers are
 #                 found
 # make check      lint, types, the order of imports and the fast tests: about a minute
-# make coverage   every test except the timing tests, and the lines and branches that none of them executes: 20 minutes
+# make coverage   every test that need not be alone on the machine, and the lines and branches that none executes: 20
+#                 minutes
 # make check-web  with Node: types, lint and tests of the web page, and whether the built page matches its sources
 # make gpu        on a machine with a CUDA device: the tests and the measurements that need one (20 minutes)
 # make wheel      build dist/*.whl, install it into a clean environment and use it
