@@ -12,14 +12,19 @@ from pathlib import Path
 
 import inkgan
 from inkgan import data, networks
+from inkgan.config.schema import Change
 from inkgan.evaluation.compare import Difference, Pair
 from inkgan.evaluation.metrics.intervals import Interval
 from inkgan.evaluation.report import ClassFigures, Figure
 from inkgan.generation import writing
+from inkgan.generation.model import Samples
 from inkgan.training.watching import Opinion, StepProgress
 
-#: Classes that results contain and watchers receive. inkgan creates them; nobody else has to import them.
-_INNER = (Figure, ClassFigures, Interval, Pair, Difference, StepProgress, Opinion)
+#: Classes that functions return, results contain and watchers receive. inkgan creates them; nobody has to import them.
+_INNER = (
+    *(data.DataSet, data.Split, Samples, Figure, ClassFigures, Interval, Pair, Difference, Change),
+    *(StepProgress, Opinion),
+)
 #: Functions that the guides use and that belong to a subpackage.
 _OF_SUBPACKAGES = {
     "inkgan.data.load": data.load,
@@ -60,7 +65,7 @@ def page() -> str:
     parts = [_HEAD, "## Functions\n\n", *(_function(name, public[name]) for name in functions)]
     parts += ["## Classes\n\n", *(_class(name, public[name]) for name in classes)]
     parts += ["## Functions of subpackages\n\n", *(_function(*named) for named in _OF_SUBPACKAGES.items())]
-    parts += ["## What results hold\n\n", "You get these from the classes above and need not import them.\n\n"]
+    parts += ["## What results hold\n\n", "You get these from what is above, and need not import them.\n\n"]
     parts += [_class(one.__name__, one, with_methods=False) for one in _INNER]
     rows = [f"| `{name}` | `{one.__mro__[1].__name__}` | {_summary(one)} |\n" for name, one in errors.items()]
     parts += ["## Errors and warnings\n\n| name | is a | meaning |\n| --- | --- | --- |\n", *rows]
@@ -77,8 +82,9 @@ def _class(name: str, one: type, *, with_methods: bool = True) -> str:
     if dataclasses.is_dataclass(one):
         for field in dataclasses.fields(one):
             described = described.replace(f"- `{field.name}`: ", f"- `{field.name}` (`{field.type}`): ")
-        described = _LIST_ITEM.sub(_wrapped, described)
-    parts = [f"### {name}\n\n{described}\n\n"]
+    if properties := list(_properties(one)):
+        described += "\n\n**Properties:**\n\n" + "\n".join(properties)
+    parts = [f"### {name}\n\n{_LIST_ITEM.sub(_wrapped, described)}\n\n"]
     if with_methods:
         parts += [_function(f"{name}.{method}", function, "####") for method, function in _methods(one)]
     return "".join(parts)
@@ -91,6 +97,14 @@ def _methods(one: type) -> Iterator[tuple[str, object]]:
         documented = inspect.isfunction(plain) and inspect.getdoc(plain) and plain.__module__.startswith("inkgan")
         if documented and (name == "__getitem__" or not name.startswith("_")):
             yield name, plain
+
+
+def _properties(one: type) -> Iterator[str]:
+    """Yield an item for each public property of a class: its name, its type and its meaning."""
+    for name, found in vars(one).items():
+        if isinstance(found, property) and not name.startswith("_"):
+            kind = _annotation(inspect.signature(found.fget).return_annotation)  # type: ignore[arg-type]  # it has one
+            yield f"- `{name}` (`{kind}`): {_summary(found)}"
 
 
 def _signature(name: str, function: object) -> str:

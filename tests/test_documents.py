@@ -183,6 +183,19 @@ def test_generated_pages_are_up_to_date(page: str) -> None:
     assert (ROOT / "docs" / f"{page}.md").read_text("utf-8") == expected, f"run: python scripts/{page}_page.py"
 
 
+def test_the_page_of_the_api_has_every_class_that_is_returned_and_every_property() -> None:
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    returned = re.findall(r"^.*\) -> (.+)$", page, re.MULTILINE)
+    classes = {word for kind in returned for word in re.findall(r"(?<![\w.])[A-Z]\w+", kind)}
+    assert {"DataSet", "Model", "Samples"} <= classes
+    assert classes - {"Iterator", "Labels", "NDArray", "None"} <= set(re.findall(r"^### (\w+)$", page, re.MULTILINE))
+    for public in inkgan.__all__:
+        for inner, one in vars(getattr(inkgan, public)).items():
+            if isinstance(one, property) and not inner.startswith("_"):
+                section = page.partition(f"\n### {public}\n")[2].partition("\n##")[0]
+                assert f"\n- `{inner}` (" in section, f"{public}.{inner}"
+
+
 def test_the_help_has_the_losses_that_there_are() -> None:
     """The help's table of losses, which the same script writes, is up to date."""
     expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()

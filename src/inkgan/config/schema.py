@@ -189,7 +189,7 @@ class Change(NamedTuple):
 
 
 class Config(_Settings):
-    """Everything that decides what a run computes and writes."""
+    """Everything that decides what a run computes and writes: each setting is an attribute, such as ``watch.keep``."""
 
     recipe: RecipeName = _setting("fast", "the recipe: networks, losses and update rules")
     seed: int = _setting(0, "the seed of all randomness of the run", ge=0, le=LARGEST_SEED, strict=True)

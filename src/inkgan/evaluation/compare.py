@@ -187,6 +187,7 @@ def compare(
         DataError: as :func:`inkgan.evaluate`.
         CheckpointError: as :func:`inkgan.evaluate`.
         ConfigError: as :func:`inkgan.evaluate`.
+        OutputError: as :func:`inkgan.evaluate`.
 
     Warns:
         InkganWarning: as :func:`inkgan.evaluate`.

@@ -93,6 +93,7 @@ def evaluate(
         CheckpointError: a model is missing or damaged.
         ConfigError: another argument is out of range or of another type.
         EvaluationError: the images are too few, of another size or constant, or labels are missing that are needed.
+        OutputError: the cache cannot be written, but has to keep a download or a feature network.
 
     Warns:
         InkganWarning: fewer than n images are measured, or a feature network is trained first.

@@ -91,7 +91,8 @@ class Writing:
     Attributes:
         text: the characters that are written.
         image: uint8 [H, W], 0 paper to 255 ink; in a look with colours uint8 [H, W, 3], as it is seen.
-        boxes: the box around the ink of each character of the text. The box of a space has no area.
+        boxes: the box around the ink of each character of the text: left, top, right and bottom in pixels, where right
+            and bottom are the first without ink. The box of a space has no area.
         background: the background of the picture, ``white`` or ``transparent``.
         probabilities: the probability with which each digit is read: the first reader's if that was enough to decide,
             otherwise the product of the first reader's and the digit classifier's
