@@ -297,7 +297,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, small_data: Path) -> Path:
     ("arguments", "needed"),
     [
         ("train extra", "Got unexpected extra argument(s) (extra)."),
-        ("train --steps", "Option '--steps' requires an argument."),
+        ("train --steps", "Option '--steps' requires an argument. Type `inkgan train --help`."),
+        ("data show small.npz -o", "Option '-o' requires an argument. Type `inkgan data show --help`."),
         ("train --steps many", "'--steps': 'many' is not a whole number."),
         ("train --steps 5 --seconds 5", "either steps or seconds"),
         ("train --seed -1", "seed=-1 is not allowed: give 0 or more"),

@@ -52,7 +52,12 @@ class _Reliable:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command."""
         words = list(args)
-        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # the command's; it may show the help
+        try:
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # the command's; it may show the help
+        except typer.TyperException as error:
+            if getattr(error, "ctx", ctx) is None:  # a value is missing; the message names the help of this command
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
         # The first parse keeps only the last value of an option that was given twice, so this one counts.
         values, _, order = self.make_parser(ctx).parse_args(words)  # type: ignore[attr-defined]
         for parameter, count in Counter(order).items():
