@@ -18,6 +18,7 @@ import safetensors.numpy
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from data_files import write_set
 from documents import ROOT
 from inkgan import cli, data
 from inkgan.exporting import page
@@ -95,6 +96,16 @@ def test_a_page_holds_the_first_digits_of_every_class(monkeypatch: pytest.Monkey
     images, labels = page.choose_digits(np.arange(6, dtype=np.uint8), np.array([2, 0, 2, 2, 0, 1]))
     assert_array_equal(images, [0, 1, 2, 4, 5])
     assert_array_equal(labels, [2, 0, 2, 0, 1])
+
+
+def test_a_page_never_holds_digits_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes to others, and names the authors of MNIST; a data folder may hold one's own digits in MNIST's form."""
+    published = unpacked(web_page(read("fast", "latest")).decode(), "digits")
+    write_set(tmp_path / "mnist", train=40)
+    monkeypatch.setenv("INKGAN_DATA", str(tmp_path))
+    assert unpacked(web_page(read("fast", "latest")).decode(), "digits") == published
+    monkeypatch.setenv("INKGAN_DATA", str(tmp_path / "gone"))
+    assert unpacked(web_page(read("fast", "latest")).decode(), "digits") == published
 
 
 def test_digits_are_packed_as_labels_and_then_two_pixels_in_a_byte() -> None:

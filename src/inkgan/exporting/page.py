@@ -22,6 +22,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from inkgan import data
+from inkgan.data.known_sets import EMBEDDED
 from inkgan.errors import CheckpointError, OutputError, shown
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation.legibility import CLASSIFIER, weights_of
@@ -72,7 +73,7 @@ def web_page(saved: SavedModel) -> bytes:
     described = json.dumps(about, ensure_ascii=False).replace("<", "\\u003c")  # no name can close its script block
     blocks = [_block("model", "application/json", described), _weights_block("weights", saved.weights)]
     if list(saved.description["image_shape"]) == _DIGIT_SHAPE and saved.class_names == tuple("0123456789"):
-        real = data.load("mnist").train
+        real = data.load("mnist", EMBEDDED).train  # $INKGAN_DATA may hold another set under this name, the user's own
         assert real.labels is not None
         digits = pack_digits(*choose_digits(real.images, real.labels))
         blocks += [
