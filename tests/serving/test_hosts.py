@@ -17,7 +17,13 @@ def test_names_of_the_server() -> None:
         hosts.names("::0", "::", [])
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a:80", "user@a", "*", "*.example"])
+def test_names_are_known_as_browsers_send_them() -> None:
+    """In ASCII, with the full stops of other scripts."""
+    names = hosts.names("Müller.example", "192.0.2.1", ["Bücher.example", "例え。テスト"])
+    assert {"xn--mller-kva.example", "xn--bcher-kva.example", "xn--r8jz45g.xn--zckzah"} <= names
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:80", "user@a", "*", "*.example", "a..b", "ü" * 64, "℀.example"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     """A pattern would let in any site that points a name of its own here."""
     with pytest.raises(ConfigError, match=r"is not a host name\. Give one as in an address, without a port"):

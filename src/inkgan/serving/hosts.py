@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from inkgan.errors import ConfigError, as_given
 
@@ -35,14 +36,29 @@ def names(host: str, address: str, others: Sequence[str]) -> frozenset[str]:
     Raises:
         ConfigError: one of the others is not a host name, or other machines would have no name to use.
     """
-    for name in others:
-        if name_of(name) != name.lower() or "*" in name:  # patterns are not allowed
-            raise ConfigError(f"{as_given(name)} is not a host name. Give one as in an address, without a port.")
     if address in _EVERYWHERE and not others:
         raise ConfigError(
             f"a server on {host} has to know the names under which browsers reach it. Give them with --allow-host NAME."
         )
-    return LOCAL | {name.lower() for name in (in_url(host), in_url(address), *others)}
+    return LOCAL | {_as_sent(in_url(host)), _as_sent(in_url(address)), *map(_valid_name, others)}
+
+
+def _valid_name(name: str) -> str:
+    """Return a host name as browsers send it.
+
+    Raises:
+        ConfigError: it is not a host name.
+    """
+    with suppress(UnicodeError):  # of a part that is empty or too long
+        sent = _as_sent(name)
+        if name_of(sent) == sent and "*" not in sent:  # patterns are not allowed
+            return sent
+    raise ConfigError(f"{as_given(name)} is not a host name. Give one as in an address, without a port.")
+
+
+def _as_sent(name: str) -> str:
+    """Return a name in lower case and in ASCII, in which ``bücher`` is ``xn--bcher-kva`` (IDNA)."""
+    return name.lower().encode("idna").decode()
 
 
 def in_url(host: str) -> str:
