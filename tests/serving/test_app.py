@@ -10,19 +10,19 @@ import os
 import re
 import zipfile
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import PIL
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 from starlette.testclient import TestClient
 
 import inkgan
-from inkgan import cli
+from inkgan import cli, networks
 from inkgan.exporting.saved import SavedModel, read
 from inkgan.generation.hands import morph
 from inkgan.generation.looks import LOOKS
@@ -228,21 +228,27 @@ def test_a_tag_follows_the_request_and_the_model(fast: TestClient) -> None:
     assert other.get("/v1/write?text=1").headers["etag"] not in tags
 
 
-def test_a_tag_follows_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another version of a package may draw or compress otherwise."""
-    query = parameters.Write(text="1")
-    assert responses._versions()[1:] == [np.__version__, PIL.__version__]
-    tags = {responses.tag("d", "/v1/write", query), responses.tag("e", "/v1/write", query)}
-    monkeypatch.setattr(responses, "_versions", lambda: ["0"])
-    assert len({*tags, responses.tag("d", "/v1/write", query)}) == 3
-
-
-def test_the_digest_in_an_address_follows_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer with it is kept for a year, so the same address must not draw otherwise after an update."""
+@pytest.mark.parametrize("package", ["inkgan", "numpy", "pillow"])
+def test_the_digest_follows_the_versions(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Another version may draw or compress otherwise, and an answer to an address with a digest is kept for a year."""
     saved = read("fast", "latest")
     before = responses.digest(saved)
-    monkeypatch.setattr(responses, "_versions", lambda: ["0"])
+    monkeypatch.setattr(responses, "version", lambda name: "0" if name == package else version(name))
     assert responses.digest(saved) != before
+
+
+def test_the_digest_follows_the_file_of_a_network_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch draws with it, so its version counts, too."""
+    monkeypatch.setenv(networks.VARIABLE, str(tmp_path))
+    saved = read("fast", "latest")
+    saved = saved._replace(description={**saved.description, "network": "mine"})
+    file = tmp_path / "mine.py"
+    file.write_text("scale = 1")
+    digests = {responses.digest(saved)}
+    file.write_text("scale = 2")
+    digests.add(responses.digest(saved))
+    monkeypatch.setattr(responses, "version", lambda name: "0" if name == "torch" else version(name))
+    assert len({*digests, responses.digest(saved)}) == 3
 
 
 def test_what_is_told_of_a_model(fast: TestClient) -> None:

@@ -9,18 +9,19 @@ import json
 import math
 import zipfile
 from collections.abc import Sequence
-from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from inkgan import networks
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation import hands, looks, texts, writing
 from inkgan.generation.image_files import arrays_of, names_in_folder
 from inkgan.generation.model import Model
+from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.images import picture_of, png_bytes, sheet
 from inkgan.serving import parameters
 
@@ -136,29 +137,30 @@ def models(saved: SavedModel, digest: str) -> Content:
 
 
 def digest(saved: SavedModel) -> str:
-    """Return the SHA-256 of what answers depend on: a model's weights, its class names and the software's versions.
+    """Return the SHA-256 of what answers depend on: a model's weights, its class names, and the software that draws.
 
     Addresses name the model by its first digits. With them, an answer is kept for a year.
     """
-    return hashlib.sha256(json.dumps([saved.digest, saved.class_names, _versions()]).encode()).hexdigest()
+    known = [saved.digest, saved.class_names, *_software(saved.network)]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def _software(network: str) -> list[str | None]:
+    """Return the versions of the packages that draw with a network, and the SHA-256 of its file if it is a user's."""
+    packages = ["inkgan", "numpy", "pillow", *([] if network in NUMPY_NETWORKS else ["torch"])]
+    return [*map(version, packages), networks.own_network_sha256(network)]
 
 
 def tag(model: str, path: str, query: parameters.Parameters) -> str:
-    """Return the strong ETag of an answer, without drawing: it depends on the model, the address and the versions.
+    """Return the strong ETag of an answer, without drawing: it depends on the model and the address.
 
     Args:
         model: its digest.
         path: the path of the address.
         query: its parameters, defaults included.
     """
-    known = json.dumps([model, _versions(), path, query.model_dump(exclude={"model"})])
+    known = json.dumps([model, path, query.model_dump(exclude={"model"})])
     return f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'
-
-
-@cache
-def _versions() -> list[str]:
-    """Return the versions of the packages on which the bytes of an answer depend."""
-    return [version(package) for package in ("inkgan", "numpy", "pillow")]
 
 
 def as_json(value: object) -> Content:
