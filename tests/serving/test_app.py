@@ -9,6 +9,7 @@ import json
 import os
 import re
 import zipfile
+from concurrent.futures.process import BrokenProcessPool
 from html.parser import HTMLParser
 from importlib.metadata import version
 from pathlib import Path
@@ -520,6 +521,19 @@ def test_a_defect_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     client = TestClient(application(Service(read("fast", "latest"))), raise_server_exceptions=False)
     answer = client.get("/metrics")
     assert (answer.status_code, list(answer.json())) == (500, ["error"])
+
+
+@pytest.mark.parametrize("shortage", [MemoryError(), BrokenProcessPool("none can be started")])
+def test_a_shortage_is_no_defect(monkeypatch: pytest.MonkeyPatch, shortage: Exception) -> None:
+    """Clients are asked to come back, and the log has no traceback."""
+
+    def digit(*_: object) -> None:
+        raise shortage
+
+    client = client_of(read("fast", "latest"))
+    monkeypatch.setattr(responses, "digit", digit)
+    answer = client.get("/v1/digits/7")
+    assert (answer.status_code, answer.headers["retry-after"], list(answer.json())) == (503, "1", ["error"])
 
 
 def test_health(fast: TestClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -144,6 +146,31 @@ def test_a_process_that_dies_is_replaced(service: Service) -> None:
         return second
 
     assert within_seconds(work()) != os.getpid()
+
+
+@pytest.mark.parametrize("shortage", [BlockingIOError(errno.EAGAIN, "none"), RuntimeError("can't start new thread")])
+def test_where_none_can_be_started_now_the_next_request_tries_again(
+    saved: SavedModel, monkeypatch: pytest.MonkeyPatch, shortage: Exception
+) -> None:
+    """A limit of the system is no defect: clients are asked to come back, and later they get their images."""
+    service = Service(saved, 1)
+
+    def start(_: Workers) -> Executor:
+        raise shortage
+
+    async def work() -> Any:
+        os.kill(await service.workers.draw(process_of), signal.SIGKILL)
+        with monkeypatch.context() as limited:
+            limited.setattr(Workers, "_start", start)
+            for _ in range(2):
+                with pytest.raises(BrokenProcessPool):
+                    await service.draw(responses.digit, "7", DIGIT)
+        return await service.draw(responses.digit, "7", DIGIT)
+
+    try:
+        assert within_seconds(work()) == responses.digit(service.model, "7", DIGIT)
+    finally:
+        service.workers.stop()
 
 
 def test_no_process_outlives_the_one_that_died(saved: SavedModel) -> None:

@@ -122,6 +122,7 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _no_such_address)
     app.add_exception_handler(InkganError, _refused)
     app.add_exception_handler(BrokenProcessPool, _lost_process)
+    app.add_exception_handler(MemoryError, _too_little_memory)
     app.add_exception_handler(Exception, _defect)
     return app
 
@@ -305,6 +306,10 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _lost_process(*_: object) -> Response:
     return unavailable("the process that drew this ended.")
+
+
+async def _too_little_memory(*_: object) -> Response:
+    return unavailable("there is too little memory for this now.")
 
 
 async def _defect(*_: object) -> Response:

@@ -79,13 +79,16 @@ class Workers:
         """Return ``make(model, *arguments)``, computed in one of the processes.
 
         Raises:
-            BrokenProcessPool: the process ended, and so did the one that tried again.
+            BrokenProcessPool: the process ended, and so did the one that tried again, or none can be started now.
         """
         executor = self._executor
         with suppress(BrokenProcessPool):
             return await asyncio.wrap_future(self._submit(executor, make, *arguments))
         if self._executor is executor:  # another request may have started new ones already
-            self._executor = self._start()
+            try:
+                self._executor = self._start()
+            except (OSError, RuntimeError) as error:  # too little memory, or no more processes or threads
+                raise BrokenProcessPool(str(error)) from error  # the next request tries again
         return await asyncio.wrap_future(self._submit(self._executor, make, *arguments))
 
     def stop(self) -> None:
