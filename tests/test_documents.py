@@ -206,6 +206,7 @@ def test_the_help_has_the_losses_that_there_are() -> None:
 def test_the_page_on_serving_has_the_bounds_that_there_are() -> None:
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", (ROOT / "docs" / "serve.md").read_text("utf-8"), re.MULTILINE)
     bounds = dict(rows)
+    to_send = f"{connection.SECONDS_TO_SEND:.0f} s"
     for what, bound in {
         "head of a request": f"{connection.LARGEST_HEAD:,} bytes",
         "time for the head": f"{connection.SECONDS_FOR_HEAD:.0f} s from the connection, or from the first byte",
@@ -215,7 +216,7 @@ def test_the_page_on_serving_has_the_bounds_that_there_are() -> None:
         "open connections": f"{connection.MOST_CONNECTIONS}",
         "requests from one client": f"{guard.BURST:,.0f} at once, then {guard.RATE:.0f} in a second",
         "time until an answer begins": f"{guard.SECONDS_TO_ANSWER:.0f} s",
-        "time until it is sent": f"{connection.SECONDS_TO_SEND:.0f} s",
+        "time until it is sent": f"{to_send}, or {to_send} for each MB",
         "idle connection": f"{inspect.signature(uvicorn.Config).parameters['timeout_keep_alive'].default} s",
     }.items():
         assert bounds[what] == bound

@@ -213,13 +213,31 @@ def test_an_answer_that_nobody_reads_is_given_up(caplog: pytest.LogCaptureFixtur
         with connected(port) as client, suppress(ConnectionResetError):
             client.sendall(_GET + b"\r\n")
             got = len(client.recv(15))
-            clock.advance(SECONDS_TO_SEND)
+            clock.advance(SECONDS_TO_SEND * 2**26 / 10**6)
             while part := client.recv(2**20):
                 got += len(part)
         assert 15 <= got < 2**26
 
     with_server(talk, Guard(app), clock)
     assert not caplog.records
+
+
+def test_a_large_answer_has_more_time() -> None:
+    """A telephone takes a minute or more for the page."""
+    clock = Clock()
+
+    def talk(port: int) -> None:
+        with connected(port) as client:
+            client.sendall(_GET + b"\r\n")
+            missing = 2**26
+            while missing:
+                part = client.recv(2**20)
+                assert part, "the connection was cut"
+                missing -= part.count(b"\0")  # the head has none
+                if missing > 2**25:
+                    clock.advance(SECONDS_TO_SEND / 30)
+
+    with_server(talk, PlainTextResponse(bytes(2**26)), clock)
 
 
 def test_an_answer_that_is_read_in_time_is_whole() -> None:

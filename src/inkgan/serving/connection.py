@@ -17,7 +17,8 @@ from inkgan.serving.error_responses import error_response, unavailable
 MOST_CONNECTIONS = 256
 #: Seconds from the first byte of a request, or from the start of the connection, to the end of its head.
 SECONDS_FOR_HEAD = 10.0
-#: Seconds from the moment at which an answer is complete until the system has taken all of it for sending.
+#: Seconds from the moment at which an answer is complete until the system has taken all of it for sending. An answer of
+#: more than a MB has as many for each: a telephone may take the page at 50 kB/s.
 SECONDS_TO_SEND = 30.0
 #: The most bytes of a request's head.
 LARGEST_HEAD = 16_384
@@ -69,7 +70,8 @@ class Connection(H11Protocol):
         """Give the client time to read the answer. What it has not taken by then would fill the memory."""
         if self._end_of_sending is not None:
             self._end_of_sending.cancel()
-        self._end_of_sending = self.loop.call_later(SECONDS_TO_SEND, self._give_up_sending)
+        seconds = SECONDS_TO_SEND * max(1, self.transport.get_write_buffer_size() / 10**6)
+        self._end_of_sending = self.loop.call_later(seconds, self._give_up_sending)
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
