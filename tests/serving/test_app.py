@@ -506,6 +506,13 @@ def test_the_guide_has_examples_of_what_its_model_draws(hostile: TestClient) -> 
     assert "cannot write: its classes are" in guide
 
 
+def test_the_examples_work_for_large_images(hostile: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of images of 512×512 have not too many pixels; here, images and bound are smaller."""
+    monkeypatch.setattr(responses, "MOST_PIXELS", responses.MOST_PIXELS * 8**2 // 512**2)
+    for address in examples_in(hostile.get("/docs").text):
+        assert hostile.get(address).status_code == 200, address
+
+
 def test_the_guide_of_a_model_without_labels(tutorial: TestClient) -> None:
     guide = tutorial.get("/docs").text
     assert {address.split("?")[0] for address in examples_in(guide)} == {"/v1/sample", "/v1/models"}

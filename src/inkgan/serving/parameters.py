@@ -83,7 +83,7 @@ class Digit(Parameters):
 class Sample(Parameters):
     """The parameters of ``/v1/sample``."""
 
-    n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="The number of images.", examples=[64])
+    n: int = Field(LARGEST_SAMPLE, ge=1, le=LARGEST_SAMPLE, description="The number of images.", examples=[16])
     seed: Seed = Field(0, description="The same seed gives the same images.", examples=[0])
     label: str | None = Field(
         None, max_length=255, description="One class for all images; without it, the classes in turn."
