@@ -117,6 +117,13 @@ def test_what_the_file_says_of_its_model(tmp_path: Path) -> None:
     assert own["weights_sha256"] == manifest["files"]["generator.safetensors"]["sha256"]
 
 
+def test_the_file_says_what_its_pixels_mean(tmp_path: Path) -> None:
+    """Grey images are ink, which viewers show inverted; those in colour are shown as they are."""
+    for about, meaning in ((WITHOUT_LABELS, ": 0 is paper, 1 is ink."), (COLOUR, ": red, green and blue, from 0,")):
+        content = onnx_file.build(saved(about, tmp_path / str(about["image_shape"])))
+        assert meaning in onnx.load_from_string(content).doc_string
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     given = saved(COLOUR, tmp_path / "model")
     assert onnx_file.build(given) == onnx_file.build(given)

@@ -26,10 +26,10 @@ def export(what: str | Path, out: str | Path, *, which: str | SupportsIndex = "l
         out: the file or folder to write; the end of its name says which kind. ``.html`` is a page that needs no server,
             for networks of ``fast`` and ``best``. It draws and writes; with a model of 28×28 digits, it also reads a
             drawing, and learns from 3,000 real digits inside it. ``.onnx`` has the inputs ``latent`` float32 [N, D]
-            and, if there are classes, ``label`` int64 [N]; the output ``image`` float32 [N, H, W, C], 0 paper to 1 ink;
-            and metadata: class names, licence, card and the SHA-256 of the weights. A slash makes a folder that
-            :func:`inkgan.load` and every command that takes a model accept: weights, ``model.json`` and a card,
-            ``README.md``.
+            and, if there are classes, ``label`` int64 [N]; the output ``image`` float32 [N, H, W, C], 0 paper to 1 ink,
+            or with three channels red, green and blue; and metadata: class names, licence, card and the SHA-256 of the
+            weights. A slash makes a folder that :func:`inkgan.load` and every command that takes a model accept:
+            weights, ``model.json`` and a card, ``README.md``.
         which: the checkpoint of a run: ``latest``, ``best`` or a step.
         force: replace the file that is there; in a folder, only what inkgan wrote there.
 

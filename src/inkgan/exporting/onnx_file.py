@@ -56,8 +56,9 @@ def build(saved: SavedModel) -> bytes:
     """Return the content of an ``.onnx`` file; the same model gives the same bytes.
 
     Inputs are ``latent`` float32 [N, D] and, if there are classes, ``label`` int64 [N]; the output is ``image`` float32
-    [N, H, W, C], 0 paper to 1 ink. N is free, and image i depends on latent i and label i alone. Labels are 0 to the
-    number of classes - 1. ONNX counts negative ones from the end: -1 is the last class. ``Model.draw`` refuses them.
+    [N, H, W, C], 0 paper to 1 ink, or with three channels red, green and blue. N is free, and image i depends on latent
+    i and label i alone. Labels are 0 to the number of classes - 1. ONNX counts negative ones from the end: -1 is the
+    last class. ``Model.draw`` refuses them.
 
     Raises:
         CheckpointError: the network is of a kind that has no ONNX form.
@@ -79,6 +80,7 @@ def build(saved: SavedModel) -> bytes:
         meaning = "The index of a class in class_names. A negative one counts from the end."
         inputs.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["N"], meaning))
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *about["image_shape"]])
+    pixels = "0 is paper, 1 is ink" if about["image_shape"][2] == 1 else "red, green and blue, from 0, black, to 1"
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
     model: onnx.ModelProto = helper.make_model(
         helper.make_graph(graph.nodes, "generator", inputs, [image], constants),
@@ -86,7 +88,7 @@ def build(saved: SavedModel) -> bytes:
         ir_version=_FILE_FORMAT,
         producer_name="inkgan",
         producer_version=version("inkgan"),
-        doc_string="From latents, N(0, 1), to images: 0 is paper, 1 is ink.",
+        doc_string=f"From latents, N(0, 1), to images: {pixels}.",
     )
     helper.set_model_props(model, _metadata(saved))
     return model.SerializeToString(deterministic=True)
