@@ -73,9 +73,9 @@ def browsers() -> dict[str, str]:
     """Return the paths of installed browsers, by the environment variable through which the tests get each."""
     found = {}
     for variable, names in _BROWSERS.items():
-        paths = [os.environ.get(variable), *map(shutil.which, names)]
-        path = next((one for one in paths if one), None)
-        if path:
+        given = os.environ.get(variable)
+        paths = map(shutil.which, [given] if given else names)
+        if path := next(filter(None, paths), None):
             found[variable] = path
     return found
 

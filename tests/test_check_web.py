@@ -45,7 +45,8 @@ def test_any_step_that_fails_is_shown_and_fails_the_check(
 ) -> None:
     """What runs beside it ends as well, and nothing that would follow begins."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("CHROMIUM", "/opt/mine")
+    monkeypatch.setenv("CHROMIUM", "my-browser")
+    put_program(tmp_path / "my-browser", "")
     put_program(tmp_path / "node", "echo v20.2.0")
     put_program(tmp_path / "npm", f'echo "$2: said"; [ "$2" != {fails} ] || {{ echo "$2: wrong" >&2; exit 1; }}')
     lines = [(["golden"], ["types", "lint", "built"]), (["units"], ["pages", "test:browsers"])]
@@ -77,14 +78,17 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *options: str) -> object:
 
 
 def test_browsers_are_found_by_name_or_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "firefox"
-    program.touch()
-    program.chmod(0o755)
+    """The tests need paths. They would find nothing at a name, try nothing there, and pass."""
+    for name in ("firefox", "my-browser", "chromium"):
+        put_program(tmp_path / name, "")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("FIREFOX", raising=False)
-    monkeypatch.setenv("CHROMIUM", "/opt/mine")
-    found = runpy.run_path(str(_SCRIPT))["browsers"]()
-    assert found == {"CHROMIUM": "/opt/mine", "FIREFOX": str(program)}
+    browsers = runpy.run_path(str(_SCRIPT))["browsers"]
+    for given in ("my-browser", str(tmp_path / "my-browser")):
+        monkeypatch.setenv("CHROMIUM", given)
+        assert browsers() == {"CHROMIUM": str(tmp_path / "my-browser"), "FIREFOX": str(tmp_path / "firefox")}
+    monkeypatch.setenv("CHROMIUM", "/no/such/browser")
+    assert browsers() == {"FIREFOX": str(tmp_path / "firefox")}
 
 
 def test_no_script_of_node_takes_the_path_of_an_address_for_that_of_a_file() -> None:
