@@ -326,6 +326,28 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("what fails says why, until something else is pressed", { timeout: 120_000 }, async () => {
+    const { page } = await open(browser(), 1280, "en&learn", "light"); // the browser reports the error, too
+    await page.evaluate(() => {
+      const trainer = window.inkgan.trainer.bind(window.inkgan);
+      window.inkgan.trainer = (request) => {
+        window.inkgan.trainer = trainer;
+        return trainer({ ...request, batch: 1e6 });
+      };
+    });
+    const told = () => page.$eval(".failure", (one) => [one.textContent, one.offsetHeight > 0]);
+    deepStrictEqual(await told(), ["", false]);
+    const [run, , oneStep] = await page.$$("#panel-3 .buttons button");
+    await run.click();
+    await until(page, () => document.querySelector(".failure").textContent !== "");
+    deepStrictEqual(await told(), ["This did not work: batch is 1000000. Give a whole number from 1 to 512.", true]);
+    deepStrictEqual(await violations(page), []);
+    await oneStep.click();
+    await until(page, () => document.querySelector(".figures b").textContent === "1");
+    deepStrictEqual(await told(), ["", false]);
+    await page.close();
+  });
+
   test("what is pressed right after Start again is for the new training", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&learn", "light");
     const [run] = await page.$$("#panel-3 .buttons button");
@@ -629,6 +651,8 @@ function testsIn(name, browser) {
     const tops = await page.$$eval("[role=tab]", (all) => all.map((one) => one.offsetTop));
     strictEqual(new Set(tops).size, 1);
     const width = await page.$eval("html", (one) => one.clientWidth); // without a scroll bar
+    // A telephone would make the first letter of a text, such as the d that stands for any digit, a capital.
+    strictEqual(await page.$eval("input[type=text]", (one) => one.autocapitalize), "none");
     const right = await page.$$eval("output", (all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
     deepStrictEqual(new Set(right), new Set([width - 16]));
     await page.close();

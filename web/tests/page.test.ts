@@ -8,7 +8,7 @@ import { diagnose, spreadOf } from "../src/doctor";
 import { outline } from "../src/outline";
 import { histogram, lines, tick } from "../src/page/charts";
 import { grouped, say, tell } from "../src/page/texts";
-import { today } from "../src/page/write";
+import { today, wrongWith } from "../src/page/write";
 import { unpackReplay } from "../src/replay";
 
 test("packed digits come out as sixteen grey levels", () => {
@@ -88,6 +88,14 @@ test("today is the reader's day, and not that of Greenwich", (context) => {
   process.env.TZ = "America/New_York";
   strictEqual(today(), "2026-11-29");
   process.env.TZ = zone ?? "UTC";
+});
+
+test("characters that cannot be written are named, also those that cannot be seen", () => {
+  strictEqual(wrongWith("12:30 d"), null);
+  deepStrictEqual(wrongWith("x12\u00a0345\u200b,\u202f6x\t"), [
+    "writeStrange",
+    { characters: "x U+00A0 U+200B U+202F U+0009" },
+  ]);
 });
 
 test("a sentence that a node shows already is not set again, which would be read out again", () => {

@@ -74,7 +74,7 @@ export function exploreView(inkgan: Inkgan, trainer: (() => TrainerHandle | null
   const criticise = async (pixels: Uint8Array) => {
     const critic = trainer?.() ?? null;
     say(note, asks.checked && !critic ? "criticNone" : "criticHint");
-    if (!asks.checked || !critic || image.width !== 28 || image.channels !== 1) {
+    if (!asks.checked || !critic) {
       return;
     }
     const { margins, wishes } = await critic.critique(

@@ -7,7 +7,7 @@ import { contentsOfPage, DamagedPage } from "./embedded";
 import { exploreView } from "./explore";
 import { handView } from "./hand";
 import { learnView } from "./learn";
-import { type Language, label, preferredLanguage, say, speak, spokenLanguage, TAGS, type TextKey } from "./texts";
+import { type Language, label, preferredLanguage, say, speak, spokenLanguage, TAGS, type TextKey, tell } from "./texts";
 import { writeView } from "./write";
 
 declare global {
@@ -113,6 +113,18 @@ function entitle(key: TextKey): void {
   }
 }
 
+/** A place that says why what was pressed had no effect, such as too little memory, until something else is pressed. */
+function failures(): HTMLElement {
+  const problem = make("div", { class: "problem failure", role: "alert" });
+  addEventListener("unhandledrejection", ({ reason }) => {
+    tell(problem, ["failed", { reason: reason instanceof Error ? reason.message : String(reason) }]);
+  });
+  for (const kind of ["click", "input"]) {
+    addEventListener(kind, () => tell(problem, null));
+  }
+  return problem;
+}
+
 async function start(place: HTMLElement): Promise<Inkgan> {
   const main = make("main", {}, said("p", "loading", { role: "status" }));
   place.replaceChildren(header(), main);
@@ -139,7 +151,7 @@ async function start(place: HTMLElement): Promise<Inkgan> {
     const footer = document.querySelector("footer") ?? make("footer", {});
     footer.prepend(said("p", "about", {}, { name: inkgan.name, kernel }));
     const note = inkgan.canWrite ? [] : [said("p", channels === 1 ? "noWriting" : "noWritingInColour")];
-    main.replaceChildren(...note, tabs(views));
+    main.replaceChildren(...note, tabs(views), failures());
     place.append(footer);
     return inkgan;
   } catch (error) {

@@ -16,9 +16,15 @@ export function paintWriting(canvas: HTMLCanvasElement, writing: Writing): void 
 export function wrongWith(text: string): Sentence | null {
   const strange = unsupportedIn(text);
   if (strange.length) {
-    return ["writeStrange", { characters: [...new Set(strange)].join(" ") }];
+    return ["writeStrange", { characters: [...new Set(strange)].map(visible).join(" ") }];
   }
   return text.length > LONGEST_TEXT ? ["writeTooLong", { longest: LONGEST_TEXT }] : null;
+}
+
+/** A character, or its number if it cannot be seen, such as U+00A0 for a space at which no line ends. */
+function visible(character: string): string {
+  const number = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return /[\p{C}\p{Z}]/u.test(character) ? `U+${number}` : character;
 }
 
 /** The date where the reader is. */
@@ -29,7 +35,8 @@ export function today(): string {
 /** A text field for what can be written, at first today's date, and a place for the message about what cannot. */
 export function textField(key: "writeText" | "yourText", changed: () => void) {
   const value = today();
-  const input = make("input", { type: "text", value, inputmode: "text", autocomplete: "off", spellcheck: "false" });
+  const asTyped = { autocomplete: "off", autocapitalize: "none", spellcheck: "false" }; // d is not D
+  const input = make("input", { type: "text", value, inputmode: "text", ...asTyped });
   input.addEventListener("input", changed);
   const problem = make("p", { class: "problem", role: "alert", id: `${key}-problem` });
   input.setAttribute("aria-describedby", `${key}-hint ${key}-problem`);
