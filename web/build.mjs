@@ -86,7 +86,7 @@ async function page() {
     `script-src ${hash(script)} 'wasm-unsafe-eval' blob:`,
     "worker-src blob:",
     `style-src ${hash(style)}`,
-    "img-src data: blob:",
+    "img-src 'self'", // the icon of a server
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");

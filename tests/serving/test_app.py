@@ -94,6 +94,8 @@ def test_browsers_find_an_icon(fast: TestClient, hostile: TestClient) -> None:
     assert fast.get("/favicon.ico", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert hostile.get("/favicon.ico").content == hostile.get("/v1/sample?n=1").content
     assert "favicon" not in fast.get("/docs").text
+    for address in ("/", "/docs"):  # Firefox asks the policy of the page whether it may show the icon
+        assert "; img-src 'self'; " in fast.get(address).headers["content-security-policy"]
 
 
 def test_a_writing_as_json(fast: TestClient) -> None:
