@@ -226,6 +226,21 @@ def test_the_page_is_made_before_the_address_is_told(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("usual_signals")
+@pytest.mark.parametrize("given", ["", "auto", "2"])
+def test_a_setting_for_other_servers_is_not_read(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """Hosts set it for servers that divide their clients between processes; uvicorn ended at one that is no number."""
+    monkeypatch.setenv("WEB_CONCURRENCY", given)
+    told: list[str] = []
+
+    def stop(address: str) -> None:
+        told.append(address)
+        signal.raise_signal(signal.SIGINT)
+
+    serve_here(stop)
+    assert len(told) == 1
+
+
+@pytest.mark.usefixtures("usual_signals")
 def test_a_client_cannot_choose_its_address(capfd: pytest.CaptureFixture[str]) -> None:
     """A header could otherwise give each of its requests another address, and so escape their limit."""
 

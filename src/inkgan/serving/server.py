@@ -73,6 +73,7 @@ def serve(
             log_config=None,
             server_header=False,
             proxy_headers=False,
+            workers=1,  # of uvicorn, which would read $WEB_CONCURRENCY, and end if it is not a number
             h11_max_incomplete_event_size=LARGEST_HEAD,
             timeout_graceful_shutdown=_SECONDS_TO_DRAIN,
         )
