@@ -191,12 +191,21 @@ def test_resuming_after_a_kill(tmp_path: Path, small_data: Path, whole: dict[str
     assert not list((folder / "checkpoints").glob(".tmp*"))
 
 
-def test_resuming_a_complete_run(tmp_path: Path, small_data: Path, finished_run: Path, whole: dict[str, Any]) -> None:
-    """A complete run stays as it is."""
-    folder = runs.copy(finished_run, tmp_path / "run")
-    result = runs.train(folder, small_data, resume=True)
-    assert (result.step, result.complete) == (runs.STEPS, True)
-    assert runs.learned(folder) == whole["float32"]
+def test_resuming_a_run_that_has_no_step_to_do(
+    tmp_path: Path, small_data: Path, finished_run: Path, stopped_run: Path
+) -> None:
+    """It stays as it is. The machine is another one now, which is neither noted nor warned of: it trains nothing."""
+    for began, step, stop_at in ((finished_run, runs.STEPS, None), (stopped_run, 5, 5)):
+        folder = runs.copy(began, tmp_path / str(step))
+        starts = json.loads((folder / "environment.json").read_text("utf-8"))
+        starts[-1] |= {"threads": 77}
+        (folder / "environment.json").write_text(json.dumps(starts), "utf-8")
+        before = runs.listing(folder)
+        watcher = runs.RecordingWatcher()
+        result = runs.train(folder, small_data, resume=True, stop_at=stop_at, watcher=watcher)
+        assert (result.step, result.complete) == (step, stop_at is None)
+        assert watcher.warnings == []
+        assert runs.listing(folder) == before
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 runs/NAME/
     config.json        the resolved settings
-    environment.json   versions, threads, device, commit: a list, one entry for each start
+    environment.json   versions, threads, device, commit: a list, one entry for each start that trains
     metrics.jsonl      one line for each logged step; see inkgan.runs.metrics
     tensorboard/       the same for TensorBoard, with images and graphs
     pictures/          grids of fixed latents by step, the final sheet, the animation

@@ -51,7 +51,7 @@ def lead(run: PreparedRun, watcher: Watcher, signals: StopSignals) -> Result:
     with folder.lock.held():
         state = _begin(run, watcher)
         with contextlib.closing(Recorder(run, watcher, state.step)) as recorder:
-            recorder.begin()
+            recorder.begin(trains=not (state.is_complete or run.stops_at(state.step)))
             clock = _synchronise(run, state)
             signals.continued = clock.leave_out
             _train(run, state, recorder, clock, signals)
@@ -82,8 +82,8 @@ def _begin(run: PreparedRun, watcher: Watcher) -> RunState:
             watcher.warn(f"{run.data.name} has {missing}.")
     state = restore(run, watcher)
     save_changed_settings(run.folder, run.config)  # not if the checkpoints cannot be used
-    is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
-    if run.stop_at is not None and run.stop_at < state.step and not is_complete:
+    state.is_complete = _fraction_done(run.config, state.step, state.seconds) >= 1
+    if run.stop_at is not None and run.stop_at < state.step and not state.is_complete:
         watcher.warn(f"stop_at={run.stop_at} has passed: the run is at step {state.step}. Give a later step, or none.")
     return state
 
@@ -163,8 +163,7 @@ def _steps(
         seconds, stop_requested = run.team.broadcast_pair(seconds, float(signals.received is not None))
         fraction_done = _fraction_done(config, state.step, seconds)
         state.is_complete = fraction_done >= 1
-        reached_stop = run.stop_at is not None and state.step >= run.stop_at
-        if state.is_complete or stop_requested or reached_stop:
+        if state.is_complete or stop_requested or run.stops_at(state.step):
             run.recipe.settle()
             return
         number = state.step + config.pretraining_steps

@@ -91,15 +91,18 @@ class Recorder:
         self._graph_is_due = first_step <= 0
         self._events = tensorboard.EventFile(run.folder.tensorboard, first_step)
 
-    def begin(self) -> None:
-        """Announce the run, and show the state that it starts from."""
+    def begin(self, *, trains: bool) -> None:
+        """Announce the run, and show the state that it starts from.
+
+        Args:
+            trains: whether steps follow. If none does, as in a run that is complete, the records stay as they are.
+        """
         run, step = self._run, self._first_step
         about = environment(str(run.device), torch.get_num_threads(), run.precision_name)
         own = run.recipe.model_description().get("network_sha256")
         if own is not None:
             about["network_sha256"] = own
-        changes = run.folder.add_environment(about)
-        if changes:
+        if trains and (changes := run.folder.add_environment(about)):
             self._watcher.warn(f"the environment of the run has changed, so results may differ: {'; '.join(changes)}")
         self._watcher.started(run.folder.path, run.config, about, step)
         if step <= 0:  # TensorBoard forgets what is at the step at which a run resumes, or later
@@ -109,7 +112,7 @@ class Recorder:
         if step == run.first_step:
             self.grid(0)
             self._show(None, number=0)
-        elif is_due(max(step, 0), run.config.watch.grid_every):
+        elif trains and is_due(max(step, 0), run.config.watch.grid_every):
             self.grid(max(step, 0))  # again, because TensorBoard has forgotten it
         self._watcher.fixed(self._progress_images.fixed(_FIRST_COUNT))
 

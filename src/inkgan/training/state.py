@@ -68,6 +68,10 @@ class PreparedRun:
         """The number of the run's first step: negative if it pre-trains the discriminator."""
         return -self.config.pretraining_steps
 
+    def stops_at(self, step: int) -> bool:
+        """Whether the run was asked to stop at this step or an earlier one."""
+        return self.stop_at is not None and step >= self.stop_at
+
 
 @dataclass
 class RunState:
