@@ -228,6 +228,7 @@ def test_the_folders_of_the_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["", "ray://head:10001"])
+        {"steps": None, "settings": None, "config": tmp_path / "a-0" / "config.json"},
 @pytest.mark.parametrize("name", list(engines.ENGINES))
 @pytest.mark.parametrize(
     ("asked", "jobs", "threads"),

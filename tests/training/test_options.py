@@ -109,7 +109,6 @@ def test_both_places_of_data_are_absolute(tmp_path: Path, monkeypatch: pytest.Mo
         ({"settings": {"loos": "hinge"}}, "Did you mean 'loss'?"),
         ({"settings": ["average=0.1"]}, "average is called ema_half_life now. Give ema_half_life=0.1."),
         ({"settings": ["average=abc"]}, "average is called ema_half_life now, and ema_half_life='abc' is not allowed"),
-        ({"settings": {"extended_from": [3]}}, "extended_from"),
         ({"steps": 6, "settings": {"steps": 5}}, "steps was given 2 values"),
         ({"seed": 6, "settings": ["seed = 5"]}, "seed was given 2 values"),
         ({"recipe": "fast", "settings": {"recipe": "best"}}, "recipe was given 2 values"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -18,7 +17,7 @@ import pytest
 import inkgan
 import tiny_runs as runs
 from inkgan.config.schema import RECIPES
-from inkgan.errors import CheckpointError, ConfigError, InkganError, OutputError
+from inkgan.errors import CheckpointError, ConfigError, OutputError
 from inkgan.files import sha256_of
 from inkgan.runs.folder import RunFolder
 from inkgan.training.options import complete_options
@@ -133,10 +132,21 @@ def test_runs_that_start_at_one_moment_get_folders_of_their_own(
 # Longer runs
 
 
+@pytest.fixture
+def fading(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Settings with which the learning rates of a run of any length fade from its first step on."""
+    monkeypatch.setattr("inkgan.training.compact._SHORT_RUN", 0)
+    monkeypatch.setattr("inkgan.training.compact._LONG_RUN", 1)
+    return ["fade=1.0"]
+
+
 @pytest.mark.slow
-def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path) -> None:
-    """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, to the bit."""
-    settings = ["fade=1.0"]
+def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Path, fading: list[str]) -> None:
+    """--extend adds steps to a complete run; stopped on the way, it resumes to the same end, to the bit.
+
+    Its config.json trains it again from the first step on, with both ends.
+    """
+    settings = fading
     for name in ("whole", "parts"):
         runs.train(tmp_path / name, small_data, settings=settings)
     assert runs.train(tmp_path / "whole", small_data, extend=4, settings=settings, steps=None).step == 10
@@ -150,13 +160,9 @@ def test_an_extended_run_continues_to_its_new_end(tmp_path: Path, small_data: Pa
     assert (config.steps, config.extended_from) == (10, (6,))
     runs.train(tmp_path / "whole", small_data, extend=2, settings=settings, steps=None)
     assert RunFolder(tmp_path / "whole").saved_config().extended_from == (6, 10)
-    with pytest.raises(
-        ConfigError, match=r"Give --set extended_from=\[\] and --steps 6, then make the run longer with"
-    ):
-        inkgan.train(config=tmp_path / "whole" / "config.json", out=tmp_path / "again")
-    again = {"config": tmp_path / "whole" / "config.json", "settings": {"extended_from": []}, "steps": 6}
-    assert runs.configure(**again)[0].steps == 6
     assert [line["step"] for line in runs.metrics(tmp_path / "whole")] == list(range(-2, 12))
+    inkgan.train(config=tmp_path / "whole" / "config.json", out=tmp_path / "again", device="cpu")
+    assert runs.learned(tmp_path / "again") == runs.learned(tmp_path / "whole")
 
 
 def test_a_run_is_repeated_from_its_settings(tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,10 +241,15 @@ def test_an_extended_run_is_not_made_shorter(
         runs.train(folder, small_data, resume=True, **length)
 
 
-def test_a_config_that_was_made_longer_by_hand_is_refused(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
-    """Only a run that was complete at its last checkpoint can have been extended since."""
-    folder = runs.copy(stopped_run, tmp_path / "run")
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"steps": 9, "extended_from": [6]}), "utf-8")
-    with pytest.raises(InkganError, match="edited"):
-        runs.train(folder, small_data, resume=True, steps=None)
+def test_an_extended_run_that_falls_back_to_before_its_extension(
+    tmp_path: Path, small_data: Path, fading: list[str]
+) -> None:
+    """Its last checkpoint before the extension is damaged: from the one before, it learns the same."""
+    more: Any = {"settings": fading, "steps": None}
+    for name, stop_at in (("whole", None), ("run", runs.STEPS)):
+        runs.train(tmp_path / name, small_data, settings=fading)
+        runs.train(tmp_path / name, small_data, extend=3, stop_at=stop_at, **more)
+    assert runs.steps_saved(tmp_path / "run") == [0, 4, runs.STEPS]
+    runs.damage(runs.newest(tmp_path / "run") / "model.json")
+    assert runs.train(tmp_path / "run", small_data, resume=True, **more).step == runs.STEPS + 3
+    assert runs.learned(tmp_path / "run") == runs.learned(tmp_path / "whole")

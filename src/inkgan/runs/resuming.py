@@ -84,8 +84,8 @@ def _require_unedited(run: RunFolder, saved: Config, newest: Path, state: Mappin
     # "auto" and the precision that it stood for are the same setting.
     if {trained.precision, saved.precision} <= {"auto", state.get("precision")}:
         trained = trained.model_copy(update={"precision": saved.precision})
-    if saved.extended_from and saved.extended_from[-1] == trained.steps == step:
-        saved = saved.before_extension()  # the run was complete, and was extended later
+    while trained.steps in saved.extended_from:  # the run was extended later
+        saved = saved.before_extension()
     # Changes of settings after this step have had no effect yet.
     edited = "; ".join(differences(trained.before(step), saved.before(step)))
     if edited:

@@ -176,9 +176,12 @@ def _steps(
 
 
 def _fraction_done(config: Config, step: int, seconds: float) -> float:
-    """Return the fraction of a run's joint steps (negative in pre-training), or of its seconds, that is done."""
+    """Return the fraction of a run's joint steps (negative in pre-training), or of its seconds, that is done.
+
+    Up to a step at which the run was extended, it is the fraction of the steps that the run was to have until then.
+    """
     if config.steps is not None:
-        return step / config.steps
+        return step / next((total for total in config.extended_from if step < total), config.steps)
     assert config.seconds is not None, "a run has one of the two lengths"
     return seconds / config.seconds
 

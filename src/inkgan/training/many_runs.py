@@ -159,9 +159,14 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
 
 
 def _as_begun(saved: Config, asked: Config) -> Config:
-    """Return a run's settings with those that were asked for, where extending or healing may have replaced them."""
+    """Return a run's settings with those that were asked for, where a run may have others later.
+
+    It may have been extended or healed, and its data may have moved.
+    """
+    begun: dict[str, Any] = {}
     lengths = (*saved.extended_from, saved.steps)
-    begun: dict[str, Any] = {"extended_from": (), "steps": asked.steps if asked.steps in lengths else saved.steps}
+    if {*asked.extended_from} <= {*saved.extended_from}:
+        begun = {"extended_from": asked.extended_from, "steps": asked.steps if asked.steps in lengths else saved.steps}
     if saved.healings:
         begun["changes"] = asked.changes
     return saved.model_copy(update=begun)

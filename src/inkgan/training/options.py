@@ -180,11 +180,6 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, RunFolder, Config | Non
     config = resolved()
     default = default_folder(config)
     if not given["resume"] and extend is None:
-        if config.extended_from:
-            raise ConfigError(
-                "extended_from is for runs that --extend made longer; a new run has none. Give --set extended_from=[] "
-                f"and --steps {config.extended_from[0]}, then make the run longer with --extend."
-            )
         return config, RunFolder(out or first_free(default)), None
     if extend is not None:
         whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
