@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import re
+import shutil
 import signal
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
@@ -26,13 +28,24 @@ from inkgan.cli import run
 from inkgan.cli.many_runs import TimeLeft, last_step, line_of, share_done, table
 from inkgan.config.schema import flat
 from inkgan.config.sources import as_toml
-from inkgan.errors import ConfigError, DivergenceError, Interrupted, OutputError, printable
+from inkgan.errors import (
+    CheckpointError,
+    ConfigError,
+    DivergenceError,
+    InkganWarning,
+    Interrupted,
+    OutputError,
+    printable,
+)
 from inkgan.generation import engines
 from inkgan.runs.folder import RunFolder
 from inkgan.training import many_runs
 from inkgan.training.many_runs import Outcome, TrainingTask, parse_seeds, train_many
 from inkgan.training.watching import Result
 from refusals import command_refusal
+
+# Sixteen images to train with and two to test on; each run begins with a warning of that.
+pytestmark = pytest.mark.filterwarnings("ignore:small has too few test images")
 
 
 def task(out: Path, data: Path, **options: Any) -> TrainingTask:
@@ -65,6 +78,39 @@ def test_what_is_unfinished_goes_on(tmp_path: Path, small_data: Path) -> None:
         assert [one.result.complete for one in ended] == [complete, complete]
     runs.train(tmp_path / "alone", small_data, seed=1)
     assert runs.learned(tmp_path / "a-1") == runs.learned(tmp_path / "alone")
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_data_that_have_moved(tmp_path: Path, small_data: Path) -> None:
+    """The same command with their new place continues the runs that learn from them, and no others."""
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    here, there = tmp_path / "here" / "small.npz", tmp_path / "there" / "small.npz"
+    shutil.copyfile(small_data, here)
+    assert [one.result.step for one in train_many(task(tmp_path / "a", here, stop_at=3), [0])] == [3]
+    here.rename(there)
+    assert [one.result.complete for one in train_many(task(tmp_path / "a", there), [0])] == [True]
+    assert RunFolder(tmp_path / "a-0").saved_config().data.name == str(there)
+    with pytest.raises(ConfigError, match=r"a-0 has a run of other settings: data\.name: "):
+        train_many(task(tmp_path / "a", tmp_path / "other.npz"), [0])
+    np.savez(there, images=255 - np.load(there)["images"])
+    with pytest.raises(CheckpointError, match="learned from other images"):
+        list(train_many(task(tmp_path / "a", there), [0]))
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_what_runs_say_before_their_first_step(tmp_path: Path) -> None:
+    """Notes on the data are warnings; what the doctor finds is in the outcome alone."""
+    images = np.full((20, 12, 12), 255, np.uint8)
+    images[:, 4:8, 5:7] = np.random.default_rng(0).integers(0, 50, (20, 4, 2))
+    np.savez(tmp_path / "dark.npz", images=images)
+    fast = task(tmp_path / "a", tmp_path / "dark.npz", settings=[*runs.SETTINGS, "generator.learning_rate=0.1"])
+    with pytest.warns(InkganWarning) as warned:
+        (outcome,) = train_many(fast, [0])
+    assert "learning-rate" in outcome.ill
+    inverted, few = (str(one.message) for one in warned)
+    assert "the images are inverted" in inverted
+    assert "too few test images" in few
 
 
 @pytest.mark.usefixtures("no_workers")
@@ -182,6 +228,7 @@ def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Pa
         {"steps": None, "settings": [*runs.SETTINGS, f"steps = {runs.STEPS}"]},
         {"steps": None, "settings": given},
         {"steps": None, "settings": None, "config": tables},
+        {"steps": None, "settings": None, "config": tmp_path / "a-0" / "config.json"},
     ):
         (again,) = train_many(task(tmp_path / "a", small_data, **same), [0])
         assert (again.result.step, again.result.complete) == (runs.STEPS + 2, True)
@@ -211,11 +258,12 @@ def test_changes_that_were_asked_for(
 def test_the_options_of_every_start_reach_a_run_that_is_there(
     tmp_path: Path, small_data: Path, finished_run: Path
 ) -> None:
-    """Its settings are its own; when and where it stops, healing and the device are those of the command."""
+    """Its settings are its own; its data's place, when it stops, healing and the device are those of the command."""
     given = {"stop_at": 4, "heal": True, "timeout": 9.0, "device": "cuda:1"}
     both = task(tmp_path / "a", small_data, **given)
     runs.copy(finished_run, tmp_path / "a-0")
-    assert both.options_of(0) == {**given, "seed": 0, "out": tmp_path / "a-0", "resume": True}
+    start = {"data": str(small_data), **given}
+    assert both.options_of(0) == {**start, "seed": 0, "out": tmp_path / "a-0", "resume": True}
     assert both.options_of(1) == {**both.options, "seed": 1, "out": tmp_path / "a-1", "resume": False}
 
 
@@ -228,7 +276,6 @@ def test_the_folders_of_the_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cluster", ["", "ray://head:10001"])
-        {"steps": None, "settings": None, "config": tmp_path / "a-0" / "config.json"},
 @pytest.mark.parametrize("name", list(engines.ENGINES))
 @pytest.mark.parametrize(
     ("asked", "jobs", "threads"),

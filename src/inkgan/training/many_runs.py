@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from inkgan.config import Config
 from inkgan.config.sources import differences
 from inkgan.device import threads_of_each
-from inkgan.errors import ConfigError, DivergenceError, shown
+from inkgan.errors import ConfigError, DivergenceError, InkganWarning, shown
 from inkgan.generation import engines
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
@@ -20,13 +21,13 @@ from inkgan.training.doctor import judged
 from inkgan.training.options import TrainingOptions, checked, complete_options, configure, default_folder
 from inkgan.training.start import train
 from inkgan.training.team import launched_processes
-from inkgan.training.watching import Result
+from inkgan.training.watching import Result, Watcher
 
 _MOST_SEEDS = 10_000
 #: The options that differ between the runs, or that have no meaning for many.
 _NOT_SHARED = ("seed", "resume", "extend", "processes")
-#: The options that give no settings, so that a run which resumes has them, too.
-_FOR_EVERY_START = ("stop_at", "heal", "timeout", "device")
+#: The options that a run which resumes has, too: those that give no settings, and the place of its data.
+_FOR_EVERY_START = ("data", "data_dir", "stop_at", "heal", "timeout", "device")
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,30 @@ class TrainingTask:
             torch.set_num_threads(self.threads)
         run = RunFolder(self.folder(seed))
         try:
-            result = train(self.recipe, **self.options_of(seed))
+            result = train(self.recipe, watcher=_Beginning(), **self.options_of(seed))
         except DivergenceError as error:  # the other seeds may train well
             state = run.newest_checkpoint()[1]
             step, seconds = state.get("step", 0), state.get("seconds", 0.0)
             return Outcome(seed, Result(run.path, step, seconds, complete=False, sheet=None), str(error))
         return Outcome(seed, result, ill=_illnesses(run), healings=run.saved_config().healings)
+
+
+class _Beginning(Watcher):
+    """Gives as Python's warnings what a run says before its first step, such as which images are left out.
+
+    Most of it is the same for all seeds, and an engine gives each text once. What the doctor finds later is in the
+    run's outcome.
+    """
+
+    def __init__(self) -> None:
+        self._is_over = False
+
+    def warn(self, message: str) -> None:
+        if not self._is_over:
+            warnings.warn(message, InkganWarning, stacklevel=2)
+
+    def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
+        self._is_over = True
 
 
 def _illnesses(run: RunFolder) -> tuple[str, ...]:
@@ -169,6 +188,9 @@ def _as_begun(saved: Config, asked: Config) -> Config:
         begun = {"extended_from": asked.extended_from, "steps": asked.steps if asked.steps in lengths else saved.steps}
     if saved.healings:
         begun["changes"] = asked.changes
+    if Path(saved.data.name).name == Path(asked.data.name).name:
+        place = {"name": asked.data.name, "directory": asked.data.directory}
+        begun["data"] = saved.data.model_copy(update=place)  # they may have moved; the run compares the images
     return saved.model_copy(update=begun)
 
 
