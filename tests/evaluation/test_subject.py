@@ -115,6 +115,8 @@ def test_images_of_another_size_are_refused() -> None:
         number_to_measure([open_subject(strokes(128)), open_subject(wide)], 128, data())
     with pytest.raises(EvaluationError, match=r"--set data\.resize=8x8 fits the images of files into it"):
         number_to_measure([open_subject(wide)], 128, data())
+    with pytest.raises(EvaluationError, match=r"imitate\. --set data\.resize=28x28 fits those of strokes into it\.$"):
+        number_to_measure([open_subject("fast")], 128, data())  # a model's own images cannot be converted
     coloured = np.zeros((128, SIDE, SIDE, 3), np.uint8)
     with pytest.raises(EvaluationError, match=r"imitate\.$"):
         number_to_measure([open_subject(coloured)], 128, data())

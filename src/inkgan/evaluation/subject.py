@@ -256,16 +256,8 @@ def number_to_measure(
         raise EvaluationError(f"{data.name} has {missing}. Or name other real images with --data.")
     limits = [(len(data.test), f"{data.name} has {len(data.test):,} held-out images")]
     for subject in subjects:
-        shape = subject.source.image_shape
-        if shape != data.image_shape:
-            size, channels = size_text(data.image_shape[:2]), data.image_shape[2]
-            can_resize = isinstance(subject.source, Split) and shape[2] == channels
-            raise EvaluationError(
-                f"{subject.name} has images of {size_text(shape)}, {data.name} has "
-                f"{size_text(data.image_shape)}. Convert them to that size, or name with --data real images of their "
-                "own size, such as those that they imitate."
-                + (f" --set data.resize={size} fits the images of files into it." if can_resize else "")
-            )
+        if subject.source.image_shape != data.image_shape:
+            raise EvaluationError(_of_another_size(subject, data))
         if isinstance(subject.source, Split):
             limits.append((len(subject.source), f"{subject.name} has {len(subject.source):,} images"))
     most, reason = min(limits, key=lambda limit: limit[0])
@@ -280,6 +272,19 @@ def number_to_measure(
     if n is not None:
         warnings.warn(note, InkganWarning, stacklevel=3)
     return most, [note]
+
+
+def _of_another_size(subject: Subject, data: DataSet) -> str:
+    """Return the message that the images of a subject have another size than the real ones."""
+    own, real = subject.source.image_shape, data.image_shape
+    said = f"{subject.name} has images of {size_text(own)}, {data.name} has {size_text(real)}."
+    rename = "name with --data real images of their own size, such as those that they imitate"
+    can_resize = own[2] == real[2]
+    if isinstance(subject.source, Model):  # only the real images can be resized
+        resize = f" --set data.resize={size_text(own[:2])} fits those of {data.name} into it." if can_resize else ""
+        return f"{said} {rename.capitalize()}.{resize}"
+    resize = f" --set data.resize={size_text(real[:2])} fits the images of files into it." if can_resize else ""
+    return f"{said} Convert them to that size, or {rename}.{resize}"
 
 
 def draw(subject: Subject, n: int, seed: int, data: DataSet, progress: Progress = no_progress) -> Sample:
