@@ -356,6 +356,24 @@ def test_the_settings_in_which_runs_differ(finished_run: Path, tmp_path: Path, c
     assert settings(noise(100), one) == settings(one, noise(100)) == ()  # what is no run has no settings
 
 
+def test_runs_of_the_same_images_in_two_places(
+    finished_run: Path, small_data: Path, tmp_path: Path, compared: Compared
+) -> None:
+    """The place is no difference, nor is a precision that one of them left to inkgan; other images are one."""
+    data = json.loads((finished_run / "config.json").read_text("utf-8"))["data"]
+    elsewhere = {**data, "name": "/elsewhere/small.npz", "directory": "/elsewhere"}
+    moved = other_run(finished_run, tmp_path / "a-2", seed=2, data=elsewhere, precision="auto")
+    runs.copy(finished_run, tmp_path / "a-1")
+    two = group("recall", 0.5, 0.5)
+    found = compared(two, two, members=[pattern(tmp_path, "a-*")] * 2)
+    assert (settings_of(found), found.notes) == ((), ())
+    np.savez(tmp_path / "other.npz", images=255 - np.load(small_data)["images"])
+    other = runs.train(tmp_path / "other", tmp_path / "other.npz").folder
+    found = compared(*[group("recall", 0.5)] * 2, members=[moved, other])
+    places = f"data.name: /elsewhere/small.npz -> {tmp_path}/other.npz", "data.directory: /elsewhere -> None"
+    assert settings_of(found) == ("seed: 2 -> 0", *places)
+
+
 def test_a_bundled_model_has_no_settings_of_a_run(
     finished_run: Path, tmp_path: Path, compared: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
