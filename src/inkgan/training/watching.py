@@ -158,7 +158,10 @@ class Watcher:
         """A task that may take long runs before the first step; ``done`` is its progress, 0 to 1."""
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
-        """The run in ``folder`` is about to do ``first_step``; ``about`` is its entry in environment.json."""
+        """The run in ``folder`` is about to do ``first_step``; again each time that it goes back to be healed.
+
+        ``about`` has the versions and the machine, as in environment.json.
+        """
 
     def warn(self, message: str) -> None:
         """Something is wrong, but the run goes on."""
