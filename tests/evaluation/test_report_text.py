@@ -114,8 +114,8 @@ def test_copies_as_frequent_as_among_real_images_hide_no_others(near: float, sai
     ("features", "accuracy", "said"),
     [
         ("f" * 64, None, "Measured against bars in the features ffffffffffff; seed 3, 7.2 s."),
-        ("own extractor", None, "Measured against bars in own extractor; seed 3, 7.2 s."),
-        ("own extractor", 0.99, "Measured against bars in own extractor; seed 3, 7.2 s."),  # it is another network's
+        ("own extractor", None, "Measured against bars in features of your own; seed 3, 7.2 s."),
+        ("own extractor", 0.99, "Measured against bars in features of your own; seed 3, 7.2 s."),  # of the network
         (
             "f" * 64,
             0.9876,

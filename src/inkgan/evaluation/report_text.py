@@ -111,9 +111,11 @@ def explanations(report: Report) -> list[str]:
             "the training images than held-out ones are. Alone it proves no copying: real images of the writers of the "
             "training images are closer, too."
         )
-    features = f"the features {report.features[:12]}" if len(report.features) == 64 else report.features
-    if report.feature_accuracy is not None and len(report.features) == 64:
-        features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
+    features = "features of your own"
+    if len(report.features) == 64:  # the SHA-256 of a network
+        features = f"the features {report.features[:12]}"
+        if report.feature_accuracy is not None:
+            features += f" of a network that names the class of {report.feature_accuracy:.1%} of the held-out images"
     lines.append(f"Measured against {_short(report.data)} in {features}; seed {report.seed}, {report.seconds:.1f} s.")
     return lines
 
