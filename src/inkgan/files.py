@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from inkgan.errors import ConfigError, InputError, OutputError, in_bytes, reason_of, shortened, shown
+from inkgan.errors import ConfigError, DataError, OutputError, in_bytes, reason_of, shortened, shown
 
 #: A function that receives the name of the work and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -189,12 +189,12 @@ def output_errors(path: Path, advice: str = "Choose a place that can be written.
 
 
 @contextlib.contextmanager
-def input_errors(path: Path | str, kind: type[InputError]) -> Iterator[None]:
-    """Turn the system's errors while reading ``path`` into an error of this kind, of one line."""
+def input_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors while reading a user's images or labels into a :class:`DataError` of one line."""
     try:
         yield
     except OSError as error:
-        raise kind(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
 
 
 @contextlib.contextmanager

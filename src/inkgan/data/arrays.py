@@ -66,7 +66,7 @@ def read_arrays(path: Path, name: str, reading: ReadingOptions) -> DataSet:
         DataError: the file is missing, damaged, too large, or holds something else.
     """
     source = shown(path)
-    with input_errors(path, DataError), _opened(path) as members:
+    with input_errors(path), _opened(path) as members:
         roles, unused = _roles(members, source)
         images = {split: as_images(_read(members, keys["images"], source), source) for split, keys in roles.items()}
         labels = {

@@ -87,7 +87,7 @@ def sha256(path: Path, *, unpack: bool) -> str:
 @contextlib.contextmanager
 def _opened(path: Path, *, unpack: bool = True) -> Iterator[io.BufferedIOBase]:
     """Open a file, through gzip if its first bytes say so; errors in reading become a :class:`DataError`."""
-    with input_errors(path, DataError):
+    with input_errors(path):
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{shown(path)} {what}. An IDX file is needed there.")

@@ -265,7 +265,7 @@ def find_file(folder: Path, name: str) -> Path | None:
         DataError: the folder cannot be read.
     """
     for candidate in (folder / name, folder / f"{name}.gz"):
-        with input_errors(candidate, DataError):
+        with input_errors(candidate):
             if candidate.is_file():  # Kaggle has folders with the names of the files that are in them
                 return candidate
     return None

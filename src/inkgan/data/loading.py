@@ -321,5 +321,5 @@ def entries(folder: Path) -> list[Path]:
     Raises:
         DataError: it cannot be read.
     """
-    with input_errors(folder, DataError):
+    with input_errors(folder):
         return sorted(folder.iterdir())
