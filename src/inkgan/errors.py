@@ -290,8 +290,9 @@ def listed(words: Sequence[str], most: int, separator: str = ", ") -> str:
 
 def listed_names(names: Sequence[str], most: int) -> str:
     """Return the first names of classes as text; a name with a comma, or with a space at an end, is in quotes."""
-    quoted = [as_given(name) if "," in name or name != name.strip() else shown(name) for name in names[:most]]
-    return listed([*quoted, *names[most:]], most)
+    one_more = names[: most + 1]  # for the dots
+    quoted = [as_given(name) if "," in name or name != name.strip() else shown(name) for name in one_more]
+    return listed(quoted, most)
 
 
 def quantity(count: float, noun: str, form: str = "") -> str:
