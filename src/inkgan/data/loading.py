@@ -107,9 +107,14 @@ def load_saved(settings: Mapping[str, Any], directory: Path | None = None, progr
 
 
 def absolute_name(name: str, directory: str | Path | None) -> str:
-    """Return a name that is valid in any working folder: the path of a user's own set is made absolute."""
+    """Return a name that is valid in any working folder: the path of a user's own set is made absolute.
+
+    The names of known sets, of sets in the data folder, and of those that are nowhere stay as they are.
+    """
     path = None if find_known(name) else _own_path(name, directory)
-    return name if path is None or path in _candidates(name, directory) else str(_absolute(path))
+    if path is None or path in _candidates(name, directory):
+        return name
+    return str(_absolute(path))
 
 
 def _absolute(path: Path) -> Path:
