@@ -148,8 +148,8 @@ def image_saver(
     if kind == "npz":
         return lambda images: write_arrays(path, arrays_of(images, labels, class_names), force=force)
     if kind == "png":
-        side = columns or math.ceil(math.sqrt(count))
-        return lambda images: save_png(sheet(images, side, scale=2), path, force=force)
+        per_row = columns or math.ceil(math.sqrt(count))
+        return lambda images: save_png(sheet(images, per_row, scale=2), path, force=force)
     # The names on the disk have the same bytes in every locale.
     names = [os.fsdecode(text.encode()) for text in names_in_folder(count, labels, class_names)]
     used = [] if labels is None else [class_names[label] for label in np.unique(labels).tolist()]
@@ -289,7 +289,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
             files.enter_context(one_at_a_time(path.parent))  # another process may write the same two files
         is_ours = _wrote_beside(path, beside)
         if labels:
-            refuse_to_overwrite(beside, force=True)  # whose it is decides, not --force
+            refuse_to_overwrite(beside, force=True)  # whether inkgan wrote it decides, and not --force
         if labels and os.path.lexists(beside) and not is_ours:
             raise OutputError(f"{shown(beside)} was not written by inkgan, or was changed since. Name another output.")
         for place, content in contents.items():
