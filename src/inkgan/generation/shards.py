@@ -108,16 +108,19 @@ def write_shards(
     shares = np.zeros(spec.shards)
     made = 0
 
+    def tell(doing: str) -> None:
+        progress(doing, float(shares.sum()) / len(numbers))
+
     def note(number: int, share: float) -> None:
         shares[number] = share
-        if share < 1:
-            progress("writing", float(shares.sum()) / len(numbers))
+        if share < 1:  # only the result of a shard says whether it was written; the loop below tells of its end
+            tell("writing")
 
     try:
         task = partial(put_shard, spec, folder, digests)
         for was_made in engines.ENGINES[engine](task, numbers, jobs, shares=note):
             made += was_made
-            progress("writing" if was_made else "checking", float(shares.sum()) / len(numbers))
+            tell("writing" if was_made else "checking")
     finally:
         remove_abandoned(folder)
     return made, len(numbers) - made
