@@ -101,9 +101,9 @@ def _parsed_override(override: str) -> tuple[str, Any]:
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge settings; ``over`` takes precedence. A length in steps replaces one in seconds, and vice versa."""
-    lengths = dict.fromkeys(("steps", "seconds"))
-    has_length = any(over.get(key) is not None for key in lengths)
-    return {**base, **(lengths if has_length else {}), **over}
+    no_length = {"steps": None, "seconds": None}
+    has_length = any(over.get(key) is not None for key in no_length)
+    return {**base, **no_length, **over} if has_length else {**base, **over}
 
 
 def _checked(given: Mapping[str, Any]) -> Config:
