@@ -67,8 +67,8 @@ class Service:
         self.digest = responses.digest(self.saved)
         self.models = responses.models(self.saved, self.digest)
         self.workers = Workers(self.model, processes if self.saved.network in NUMPY_NETWORKS else 0)
-        self.writer = Batcher(self._written, responses.shared_parameters, self.workers.turns)
-        self._drawer = Batcher(self._drawn, lambda _: object(), self.workers.turns)  # each request is a kind of its own
+        self.writer = Batcher(self._write_together, responses.shared_parameters, self.workers.turns)
+        self._drawer = Batcher(self._draw_each, lambda _: object(), self.workers.turns)  # each request alone
 
     @cached_property
     def page(self) -> tuple[bytes, str] | None:
@@ -98,10 +98,10 @@ class Service:
         """
         return await self._drawer.ask((make, arguments))
 
-    async def _drawn(self, requests: Sequence[tuple[Callable[..., Content], tuple[Any, ...]]]) -> Sequence[Content]:
+    async def _draw_each(self, requests: Sequence[tuple[Callable[..., Content], tuple[Any, ...]]]) -> Sequence[Content]:
         return [await self.workers.draw(make, *arguments) for make, arguments in requests]
 
-    async def _written(self, queries: Sequence[Write]) -> Sequence[Content]:
+    async def _write_together(self, queries: Sequence[Write]) -> Sequence[Content]:
         return await self.workers.draw(responses.write, queries)
 
 
