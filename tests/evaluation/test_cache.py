@@ -9,11 +9,11 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from inkgan import files
 from inkgan.errors import OutputError
 from inkgan.evaluation.cache import cached_array, cached_estimates
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate, Interval
+from inkgan.files import one_at_a_time
 from waiting import SECONDS
 
 
@@ -69,7 +69,7 @@ def test_what_is_kept_is_read_without_waiting(tmp_path: Path, monkeypatch: pytes
     read = partial(cached_array, "kept", lambda: np.ones((2, 3), np.float32))
     read()
     (lock,) = tmp_path.rglob("kept.npy.lock")
-    with files.one_at_a_time(lock):
+    with one_at_a_time(lock):
         reader = Thread(target=read, daemon=True)
         reader.start()
         reader.join(SECONDS)
@@ -82,7 +82,7 @@ def test_estimates_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.Mon
     def no_home() -> Path:
         raise OutputError("the system names no home folder")
 
-    monkeypatch.setattr(files, "cache_folder", no_home)
+    monkeypatch.setattr("inkgan.evaluation.cache.cache_folder", no_home)
     monkeypatch.chdir(tmp_path)
     for value in (0.99, 0.5):
         estimates = {"ceiling": Estimate(value, 0.001, Interval(0.0, 1.0), 700)}

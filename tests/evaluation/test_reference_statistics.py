@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inkgan import files
 from inkgan.data import DataSet, Split, load
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation import reference
@@ -78,7 +77,7 @@ def test_training_features_without_a_home_folder(network: FeatureNetwork, monkey
     def no_home() -> Path:
         raise OutputError("the system names no home folder")
 
-    monkeypatch.setattr(files, "cache_folder", no_home)
+    monkeypatch.setattr("inkgan.evaluation.cache.cache_folder", no_home)
     data = make_data()
     np.testing.assert_array_equal(training_features(data, network), network(data.train.images))
 

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from inkgan import files
 from inkgan.data import DataSet
 from inkgan.errors import OutputError
 from inkgan.evaluation.features import FeatureNetwork
 from inkgan.evaluation.metrics import Float32
 from inkgan.evaluation.metrics.intervals import Estimate
-from inkgan.files import one_at_a_time, open_regular, write_bytes
+from inkgan.files import cache_folder, one_at_a_time, open_regular, write_bytes
 
 #: The bytes of the SHA-256 at the end of a file.
 _SEAL = hashlib.sha256().digest_size
@@ -34,7 +33,7 @@ def features_folder() -> Path:
     Raises:
         OutputError: the system names no home folder.
     """
-    return files.cache_folder() / "features"
+    return cache_folder() / "features"
 
 
 def cache_key(data: DataSet, network: FeatureNetwork) -> str:
