@@ -319,14 +319,14 @@ def _form_and_range(argument: str, form: str, first: str, last: str) -> tuple[st
     # With a blank in front, so that an argument that begins with "in" is a range without a format.
     own_form, separator, limits = f" {argument}".partition(" in ")
     own_form = own_form.removeprefix(" ")
-    own_form = own_form.strip() or own_form
     if not separator and ".." in argument:  # a range alone
         if " " in argument.partition("..")[0].strip():
             raise ConfigError(f"it needs ' in ' before its range, such as {form} in {first}..{last}.")
         own_form, limits = "", argument
     if separator or limits:
         first, last = _range(limits, f"{first}..{last}")
-    return own_form or form, first, last
+    # Blanks alone are a format, too, which is refused because it is always the same.
+    return own_form.strip() or own_form or form, first, last
 
 
 def _range(limits: str, example: str) -> tuple[str, str]:
