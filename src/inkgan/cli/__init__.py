@@ -38,7 +38,7 @@ _LONGEST_LINE = 1000
 #: The exit code when the reader of what is printed has gone away: that of a program that SIGPIPE ends, as in shells.
 _READER_GONE = 128 + signal.SIGPIPE
 _FEWER_JOBS = "Ask for fewer --jobs or --workers, or raise the limit"
-#: How the parser says what is wrong with a number, as patterns, and how a user would.
+#: What the parser says of a wrong number, as patterns, and plainer words for it.
 _PLAIN_WORDS = {
     r"'(\d{1,3}),(\d{3})(?:,(\d{3}))?' is not a valid \w+( range)?\.?$": r"write \1\2\3, without commas.",
     r"is not a valid int( range)?\.?$": "is not a whole number.",

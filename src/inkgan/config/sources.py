@@ -32,8 +32,8 @@ from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, rea
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
-#: Some settings that runs of all versions saved. A file without one of them was not saved by a run, and the settings
-#: that it lacks would get the values of an earlier version.
+#: Some settings that runs of all versions saved. A file that lacks one of them was not saved by a run; taken for one of
+#: an earlier version, it would get that version's values for all that it lacks.
 ALWAYS_SAVED = {"recipe", "seed", "steps", "seconds", "batch_size", "data.name", "watch.keep"}
 #: The end of complaints about the file of ``--config``.
 _WHAT_TO_NAME = "Name the config.json of a run, or a TOML file."

@@ -213,7 +213,7 @@ def require_shades(images: Images, source: str) -> None:
     """Refuse images of nearly one shade, such as pixels of 0 and 1 that were meant to be 0 and 255.
 
     Raises:
-        DataError: all pixels of all images are nearly equal, and not quite.
+        DataError: all pixels of all images lie within a few shades; equal ones, which are empty images, pass.
     """
     least, most = images.min(), images.max()
     if 0 < most - least < _LEAST_SPAN:

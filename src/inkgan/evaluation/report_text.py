@@ -82,7 +82,7 @@ def _copying(report: Report) -> str:
         near = report["near_copies"]
         closer = "closer to the training images than held-out images are"
         return f"{closer}, with {near.value:.1%} near-copies (real images: {near.floor:.1%})"
-    return copies
+    return copies  # no more of them than among real images, if there are any
 
 
 def _percent(share: float) -> str:

@@ -170,7 +170,7 @@ class _Exchange:
     """One request and its answer.
 
     Attributes:
-        scope: what the application gets to know of the request.
+        scope: the request as the application sees it.
         limit: the time limit of the answer, which is extended once the answer has begun.
         status: the status of the answer; 0 until it begins.
         client_gone: whether the client went away before it had its answer.

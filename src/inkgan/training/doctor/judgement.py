@@ -95,11 +95,11 @@ class Diagnosis:
     @property
     def reason(self) -> str:
         """Why the run was not judged; empty if it was."""
-        since = f" from step {self.rule.grace} on" if self.rule.grace > 0 else ""
         if self.judged >= self.rule.patience:
             return ""
         if not self.applies:
             return "its threshold is for the recipes fast and best with the network compact"
+        since = f" from step {self.rule.grace} on" if self.rule.grace > 0 else ""
         if self.judged:
             return f"it needs {self.rule.patience} values, and the run logged {self.judged}{since}"
         return f"the run logged no signal{since} that this rule needs"
