@@ -37,9 +37,9 @@ def main() -> None:
     with Image.open(PICTURE) as page:
         tutorial = of_picture(page)
     fast = {}
-    for path in sorted(run.grid_file(0).parent.glob("grid-*.png")):
+    for step, path in run.grids().items():
         with Image.open(path) as grid:
-            fast[int(path.stem.partition("-")[2])] = cells(grid.convert("L"))
+            fast[step] = cells(grid.convert("L"))
     steps = {"tutorial": list(tutorial), "fast": list(fast)}
     pixels = np.stack([*tutorial.values(), *fast.values()])
     content = zlib.compress(json.dumps(steps).encode() + b"\n" + four_bits(pixels), 9)
