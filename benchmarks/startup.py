@@ -10,6 +10,7 @@ system's cache and compiles the modules that Python has not compiled yet.
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -107,7 +108,7 @@ def rows(rounds: list[dict[str, float]]) -> list[list[str]]:
         ratios = [one[case.title] / one[case.reference] for one in rounds]
         verdict = ""
         if case.limit is not None:
-            verdict = "within" if sorted(ratios)[len(ratios) // 2] <= case.limit else "ABOVE"
+            verdict = "within" if statistics.median(ratios) <= case.limit else "ABOVE"
         limit = "" if case.limit is None else f"{case.limit:g}"
         cells.append([case.title, spread(seconds, ".2f"), case.reference, spread(ratios, ".2f"), limit, verdict])
     return cells
