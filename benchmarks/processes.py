@@ -4,8 +4,8 @@
 
 One process without slices is the default of a run. All other configurations cut the batch into four slices, so they
 compute the same bits whatever their number of processes. The processors are divided among the processes. The run's own
-clock times the steps, so the start of the processes is not included. Configurations take turns; ratios are taken within
-a round.
+clock times the steps, so the start of the processes is not included; nothing is logged, drawn or examined.
+Configurations take turns; ratios are taken within a round.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path
 
 from machine import hardware, say
 from report import finish, heading, parser_for, result_name, spread, table
+from watching import SILENT
 
 import inkgan
 from inkgan.device import cores
 
 #: The number of processes and of slices of each configuration. The others are compared with the first.
 CONFIGURATIONS = ((1, 1), (1, 4), (2, 4), (4, 4))
-_SILENT = ("watch.log_every=0", "watch.grid_every=0", "watch.show_every=0", "watch.save_every=1000000000")
 
 
 def steps_per_second(processes: int, slices: int, steps: int) -> float:
     """Train once, and return the speed by the run's own clock."""
     with tempfile.TemporaryDirectory(prefix="inkgan-processes-") as folder:
-        settings = (*_SILENT, f"slices={slices}")
+        settings = (*SILENT, "watch.save_every=1000000000", f"slices={slices}")
         result = inkgan.train(steps=steps, out=Path(folder) / "run", processes=processes, settings=settings)
     return steps / result.seconds
 
