@@ -2,8 +2,8 @@
 
     python benchmarks/seeds.py --recipe fast --seeds 20 --jobs 2 --record
 
-It trains every seed with one thread (so that as many runs as there are processors can run in parallel) and measures
-10,000 images of each. With --jobs 1 each run has all processors, and its training time is meaningful.
+It trains every seed and measures 10,000 images of each. With --jobs 1, the default, a run has all processors, and its
+training time is meaningful. With more, each has one thread, so as many as there are processors can run in parallel.
 A run that diverges counts as failed, and is in no median. Finished runs are kept under --out and used again; a folder
 with finished runs of other settings is refused. With --record the table and its numbers are kept under
 benchmarks/results, in a file named after the recipe, the data and all settings that differ from the defaults.
