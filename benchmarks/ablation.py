@@ -59,15 +59,15 @@ def main() -> None:
     parser.add_argument("--out", default="runs/ablation", help="where the runs go; complete ones are used again")
     options = parser.parse_args()
 
-    def told(name: str, seed: int) -> tuple[Path, str, str, int, list[str]]:
+    def arguments(name: str, seed: int) -> tuple[Path, str, str, int, list[str]]:
         folder = Path(options.out) / str(list(VARIANTS).index(name)) / str(seed)
         return folder, "fast", "mnist", seed, [*VARIANTS[name], f"steps={options.steps}"]
 
     tasks = [(name, seed) for name in VARIANTS for seed in range(options.seeds)]
     for task in tasks:
-        seeds.is_done(*told(*task))  # refuses the folder before anything is trained
+        seeds.is_done(*arguments(*task))  # refuses the folder before anything is trained
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(lambda task: seeds.train(*told(*task), threads=1), tasks))
+        folders = list(pool.map(lambda task: seeds.train(*arguments(*task), threads=1), tasks))
     whole = {task: folder for task, folder in zip(tasks, folders, strict=True) if folder is not None}
     diverged = [f"{name}, seed {seed}" for name, seed in tasks if (name, seed) not in whole]
     by_variant: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}

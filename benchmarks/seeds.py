@@ -147,14 +147,14 @@ def main() -> None:
     name = result_name(question, parser, options, {"recipe", "data", "out"})
     options.threads = options.threads or (cores() if options.jobs == 1 else 1)
 
-    def told(seed: int) -> tuple[Path, str, str, int, list[str]]:
+    def arguments(seed: int) -> tuple[Path, str, str, int, list[str]]:
         folder = Path(options.out) / f"{options.recipe}-{Path(options.data).stem}-{seed}"
         return folder, options.recipe, options.data, seed, options.settings
 
     for seed in range(options.seeds):
-        is_done(*told(seed))  # refuses the folder before anything is trained
+        is_done(*arguments(seed))  # refuses the folder before anything is trained
     with ThreadPoolExecutor(options.jobs) as pool:
-        folders = list(pool.map(lambda seed: train(*told(seed), options.threads), range(options.seeds)))
+        folders = list(pool.map(lambda seed: train(*arguments(seed), options.threads), range(options.seeds)))
     whole = {seed: folder for seed, folder in enumerate(folders) if folder is not None}
     diverged = [seed for seed in range(options.seeds) if seed not in whole]
     rows = [{"seed": seed} | measure(folder, options.data, options.n) for seed, folder in whole.items()]
