@@ -53,7 +53,7 @@ class DCGAN:
     def step(self, real: Tensor) -> None:
         """Update the discriminator, then the generator, on images [N, 28, 28, 1] in [0, 1]."""
         of_discriminator, of_generator = self.optimizers
-        real = F.interpolate(real.permute(0, 3, 1, 2), (64, 64), mode="bilinear") * 2 - 1
+        real = to_64(real.permute(0, 3, 1, 2)) * 2 - 1
         fake = self.generator(self._latents())
         of_discriminator.zero_grad()
         _cross_entropy(self.discriminator(real), 1).backward()  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ class DCGAN:
         """A batch of images [N, 28, 28] in [0, 1]."""
         with torch.no_grad():
             images = self.generator(self._latents()) / 2 + 0.5
-        return through_64(images, back_only=True)[:, 0]
+        return from_64(images)[:, 0]
 
     def _latents(self) -> Tensor:
         return torch.randn(self.batch_size, self.latent_dim, 1, 1)
@@ -130,10 +130,13 @@ class TFGAN:
         return images[:, 0] / 2 + 0.5
 
 
-def through_64(images: Tensor, *, back_only: bool = False) -> Tensor:
-    """Resize images [N, 1, 28, 28] to 64×64 as PyTorch's example does, and back; or only 64×64 ones back."""
-    if not back_only:
-        images = F.interpolate(images, (64, 64), mode="bilinear")
+def to_64(images: Tensor) -> Tensor:
+    """Resize images [N, 1, 28, 28] to 64×64 as PyTorch's example does."""
+    return F.interpolate(images, (64, 64), mode="bilinear")
+
+
+def from_64(images: Tensor) -> Tensor:
+    """Resize images [N, 1, 64, 64] back to 28×28."""
     return F.interpolate(images, (28, 28), mode="bilinear", antialias=True)
 
 

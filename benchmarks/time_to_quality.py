@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from board_plot import Line, plot
 from machine import DISTURBED, REPOSITORY, RESULTS, Disturbance, commit, hardware, processor, say, wait_for_quiet
-from peers import through_64
+from peers import from_64, to_64
 from report import finish, heading, parser_for, result_name, spread, table
 from tutorial_step import MNIST, tensorflow_python
 
@@ -105,7 +105,7 @@ class Reference:
             return json.loads(kept.read_text("utf-8"))
         say("measuring real digits and the bundled model ...")
         real = self.data.test.images[np.random.default_rng(0).permutation(len(self.data.test))[:count]]
-        resized = through_64(torch.from_numpy(real).permute(0, 3, 1, 2) / 255).permute(0, 2, 3, 1)
+        resized = from_64(to_64(torch.from_numpy(real).permute(0, 3, 1, 2) / 255)).permute(0, 2, 3, 1)
         model = inkgan.load("tutorial")
         sets = {
             "real digits": real,
