@@ -97,12 +97,12 @@ def help_page() -> str:
     usual = Config().loss
     for name in sorted(ADVERSARIAL_LOSSES, key=lambda name: name != usual):
         game = ADVERSARIAL_LOSSES[name]
-        about = [game.idea] + ([] if game.has_zero else ["only differences count"])
-        brought = [pair for loss, settings in LOSS_PRESETS.items() if loss == name for pair in settings.items()]
-        if brought:
-            about.append("brings " + ", ".join(f"`{key}={published.value:g}`" for key, published in brought))
+        parts = [game.idea] + ([] if game.has_zero else ["only differences count"])
+        if name in LOSS_PRESETS:
+            brought = LOSS_PRESETS[name].items()
+            parts.append("brings " + ", ".join(f"`{key}={published.value:g}`" for key, published in brought))
         default = " (default)" if name == usual else ""
-        rows.append([f"`{name}`{default}", "; ".join(about), game.paper])
+        rows.append([f"`{name}`{default}", "; ".join(parts), game.paper])
     head = "| name | idea | paper |\n| --- | --- | --- |\n"
     before, _, after = _HELP.read_text("utf-8").partition(head)
     return before + head + _table(rows) + "\n" + after.partition("\n\n")[2]
