@@ -72,8 +72,8 @@ def plot(
     labels = []
     for name, level in levels.items():
         start, end = (axes.place(10**x, level) for x in axes.x)
-        for left in range(int(start[0]), int(end[0]), 16):
-            draw.line([(left, start[1]), (left + 8, start[1])], fill="#888888", width=2)
+        for dash in range(int(start[0]), int(end[0]), 16):
+            draw.line([(dash, start[1]), (dash + 8, start[1])], fill="#888888", width=2)
         labels.append((start[1], name, "#666666"))
     for line, colour in zip(lines, COLOURS, strict=False):
         middle = [axes.place(seconds, median) for seconds, _, median, _ in line.points]

@@ -1,4 +1,4 @@
-"""Short runs for the doctor: healthy ones, ones with a planted fault, and ones with the fault's remedy.
+"""Short runs for the doctor: healthy ones and ones with a planted fault.
 
 A run consists of settings, images and perhaps a fault that is planted on purpose. :func:`series` trains it and returns
 the lines that a run folder's ``metrics.jsonl`` would hold.
@@ -55,8 +55,8 @@ def images(name: str) -> DataSet:
 
         found = load_digits()
         pixels = np.rint(found.images * (255 / 16)).astype(np.uint8)[..., None]
-        whole = Split(np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0))), found.target.astype(np.int64))
-        return assemble("digits", "scikit-learn", {"train": whole}, None, ReadingOptions(ink="light"))
+        train = Split(np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0))), found.target.astype(np.int64))
+        return assemble("digits", "scikit-learn", {"train": train}, None, ReadingOptions(ink="light"))
     source, side, count = {
         "mnist-14": ("mnist", 14, 20_000),
         "fashion-14": ("fashion-mnist", 14, 20_000),
