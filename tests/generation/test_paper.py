@@ -70,7 +70,7 @@ def test_a_lone_character_survives_the_extremes(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("look", [*WORN, {"clip": 24}])
 def test_a_line_without_ink(look: LookLike) -> None:
-    """A generator may draw blank images. The page is then blank, too, and the boxes stay without area."""
+    """A generator may draw blank images. The page then has its size, and the boxes stay without area."""
     blank = Writing("22", np.zeros((96, 53), np.uint8), ((14, 75, 14, 75), (39, 75, 39, 75)))
     seen = looked(blank, 0, 0, look_of(look))
     assert seen.image.shape == (96, 53)
