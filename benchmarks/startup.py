@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 
 def python(*arguments: str) -> Callable[[Path], float]:
-    """Time a whole process of this Python."""
+    """Return what times a whole process of this Python, from its start to its end."""
 
     def seconds(folder: Path) -> float:
         start = time.perf_counter()
