@@ -41,20 +41,18 @@ def write_set(
     folder: Path,
     names: tuple[str, ...] = PLAIN,
     *,
-    train: int = 24,
-    test: int = 6,
     shape: tuple[int, ...] = (28, 28),
     zipped: bool = True,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Write a small IDX set; returns its train and test images."""
+    """Write an IDX set of 24 training and 6 test images, and return both."""
     folder.mkdir(parents=True, exist_ok=True)
-    images = (pixels(train, *shape), pixels(test, *shape, seed=1))
-    arrays = (images[0], numbers(train), images[1], numbers(test))
+    train, test = pixels(24, *shape), pixels(6, *shape, seed=1)
+    arrays = (train, numbers(24), test, numbers(6))
     for name, array in zip(names, arrays, strict=True):
         content = idx_bytes(array)
         target = folder / (f"{name}.gz" if zipped else name)
         target.write_bytes(gzip.compress(content, 1) if zipped else content)
-    return images
+    return train, test
 
 
 def one_line(error: DataError, path: Path) -> None:

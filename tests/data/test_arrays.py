@@ -155,9 +155,9 @@ def test_bad_files(file: Path) -> None:
     complaint(lambda: load(str(file)), "packed unusually")
 
 
-def npy(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
+def npy(shape: tuple[int, ...], content: bytes) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return buffer.getvalue() + content
 
 

@@ -21,7 +21,7 @@ def test_check_reports_changed_files(tmp_path: Path) -> None:
     write_set(tmp_path / "MNIST/raw")
     complaint(lambda: verify({"name": "mnist", "directory": str(tmp_path)}), "train-images", "not the published file")
     assert load("mnist", tmp_path).source  # a set of one's own in MNIST's form can be used
-    write_set(tmp_path / "EMNIST/raw", LETTERS, train=24)
+    write_set(tmp_path / "EMNIST/raw", LETTERS)
     (tmp_path / "EMNIST/raw" / f"{LETTERS[1]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(24) + 1)))
     (tmp_path / "EMNIST/raw" / f"{LETTERS[3]}.gz").write_bytes(gzip.compress(idx_bytes(numbers(6) + 1)))
     complaint(

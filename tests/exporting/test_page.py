@@ -101,7 +101,7 @@ def test_a_page_holds_the_first_digits_of_every_class(monkeypatch: pytest.Monkey
 def test_a_page_never_holds_digits_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to others, and names the authors of MNIST; a data folder may hold one's own digits in MNIST's form."""
     published = unpacked(web_page(read("fast", "latest")).decode(), "digits")
-    write_set(tmp_path / "mnist", train=40)
+    write_set(tmp_path / "mnist")
     monkeypatch.setenv("INKGAN_DATA", str(tmp_path))
     assert unpacked(web_page(read("fast", "latest")).decode(), "digits") == published
     monkeypatch.setenv("INKGAN_DATA", str(tmp_path / "gone"))

@@ -33,10 +33,9 @@ def recipe_for(*settings: str, shape: tuple[int, int, int] = (28, 28, 1), classe
     return Compact(resolve(overrides=[*SMALL, *settings]), shape, classes, **more)
 
 
-def batch_for(shape: tuple[int, int, int] = (28, 28, 1), classes: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
+def six_images() -> tuple[torch.Tensor, torch.Tensor]:
     """Return six images and their labels."""
-    source = torch.Generator().manual_seed(0)
-    return torch.rand(6, *shape, generator=source), torch.arange(6) % max(classes, 1)
+    return torch.rand(6, 28, 28, 1, generator=torch.Generator().manual_seed(0)), torch.arange(6)
 
 
 def test_threads_build_networks_of_their_own_seeds() -> None:
@@ -65,7 +64,7 @@ def after(recipe: Compact, steps: int = 1) -> dict[str, torch.Tensor]:
 
 def after_step(recipe: Compact, number: int) -> dict[str, torch.Tensor]:
     """Return the terms of one step."""
-    return recipe.step(StepInfo(number, number, number / 10), *batch_for())
+    return recipe.step(StepInfo(number, number, number / 10), *six_images())
 
 
 def weights_of(network: torch.nn.Module) -> torch.Tensor:
@@ -88,7 +87,7 @@ def learned_with(*settings: str) -> torch.Tensor:
     """Return the weights that draw and that judge after two steps in the middle of a run of 1,800."""
     recipe = recipe_for(*settings)
     for number in range(2):
-        recipe.step(StepInfo(900 + number, number, 0.5), *batch_for())
+        recipe.step(StepInfo(900 + number, number, 0.5), *six_images())
     return torch.cat([weights_of(recipe.ema_generator), weights_of(recipe.discriminator)])
 
 
@@ -131,7 +130,7 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
     """With labels and without, each loss moves each network, and all terms are finite scalars."""
     recipe = recipe_for(f"loss={loss}", classes=classes)
     before = {name: weights_of(network) for name, network in recipe.networks.items()}
-    real, labels = batch_for()
+    real, labels = six_images()
     terms = recipe.step(StepInfo(0, 0, 0.0), real, labels if classes else None)
     assert {"loss_discriminator", "loss_generator", "penalty"} <= terms.keys()
     assert ("loss_class_real" in terms) == (classes > 0)
@@ -142,7 +141,7 @@ def test_every_loss_updates_both_networks(loss: str, classes: int) -> None:
 
 def test_the_terms_are_what_the_losses_say() -> None:
     """The terms are the two losses of the game, and each batch's cross-entropy times its weight."""
-    recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), batch_for()
+    recipe, (real, labels) = recipe_for("class_weight=0.7", "penalty.weight=0"), six_images()
     fake = recipe._mixed_generator.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), labels)
     game = ADVERSARIAL_LOSSES["relativistic"]
     (logits_real, scores_real), (logits_fake, _) = (recipe.discriminator(x, labels) for x in (real, fake))
@@ -157,7 +156,7 @@ def test_the_terms_are_what_the_losses_say() -> None:
 
 def test_a_discriminator_that_names_no_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a discriminator only rates how real images are, even if they have labels."""
-    recipe, (real, labels) = recipe_for(), batch_for()
+    recipe, (real, labels) = recipe_for(), six_images()
     network = recipe._mixed_discriminator
     for name in ("forward", "forward_frozen"):
         both = getattr(network, name)
@@ -171,7 +170,7 @@ def test_a_discriminator_that_names_no_classes(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("classes", [10, 0])
 def test_a_constant_added_to_all_logits(loss: str, classes: int) -> None:
     """It changes no logged figure if logits have no zero; otherwise it changes the scores and the estimate."""
-    (real, labels), split = batch_for(), Split(np.arange(6 * 784, dtype=np.uint8).reshape(6, 28, 28, 1), np.arange(6))
+    (real, labels), split = six_images(), Split(np.arange(6 * 784, dtype=np.uint8).reshape(6, 28, 28, 1), np.arange(6))
     shown = []
     for constant in (0.0, 4.0):
         # The rate is so small that the update between the two losses, perhaps mere rounding, has no visible effect.
@@ -315,7 +314,7 @@ def test_units_of_earlier_versions() -> None:
 
 def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of three discriminator updates has its own batch and latents; the generator's update uses the last batch."""
-    (real, labels), seen = batch_for(), []
+    (real, labels), seen = six_images(), []
     recipe, alone = recipe_for("critic_steps=3", "penalty.every=4"), recipe_for("penalty.every=4")
     losses = recipe.discriminator_losses
 
@@ -348,7 +347,7 @@ def test_critic_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wgan_gp_looks_at_other_places_in_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """The update's number decides where between real and fake the penalty is computed; other games draw nothing."""
-    real, labels = batch_for()
+    real, labels = six_images()
     for loss in ("wgan-gp", "hinge"):
         recipe = recipe_for(f"loss={loss}", "critic_steps=2")
         losses = recipe.discriminator_losses
@@ -392,7 +391,7 @@ def test_a_change_of_settings_counts_from_its_step() -> None:
 def test_learning_rates_fade() -> None:
     """They are constant, then fall linearly to zero in the last part of the run; in 600 steps, a fifth of that part."""
     recipe = recipe_for("fade=0.5", "generator.learning_rate=0.25", "discriminator.learning_rate=0.5")
-    real, labels = batch_for()
+    real, labels = six_images()
     whole = ((1800, 0.0, 1.0), (1800, 0.5, 1.0), (1800, 0.75, 0.5), (1800, 1.0, 0.0), (9000, 0.75, 0.5))
     short = ((600, 0.72, 1.0), (600, 0.9, 1.0), (600, 0.95, 0.5), (600, 1.0, 0.0), (300, 0.99, 1.0))
     for steps, progress, factor in whole + short:
@@ -426,7 +425,7 @@ def test_the_average_draws() -> None:
 def test_nothing_is_updated_by_what_is_not_finite(where: str) -> None:
     """NaN in data or weights makes the step fail, and no network changes."""
     recipe = recipe_for()
-    real, labels = batch_for()
+    real, labels = six_images()
     if where == "data":
         real[0, 0, 0] = np.nan
     else:
@@ -451,7 +450,7 @@ def test_pre_training_is_the_discriminators_alone() -> None:
     """Before step 0 neither the generator nor its average moves."""
     recipe = recipe_for()
     before = {name: weights_of(network) for name, network in recipe.networks.items()}
-    terms = recipe.step(StepInfo(-1, 0, 0.0), *batch_for())
+    terms = recipe.step(StepInfo(-1, 0, 0.0), *six_images())
     same = {name: torch.equal(before[name], weights_of(network)) for name, network in recipe.networks.items()}
     assert same == {"generator": True, "learner": True, "discriminator": False}
     assert "loss_generator" not in terms
