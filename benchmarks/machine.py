@@ -119,14 +119,15 @@ def hardware() -> str:
     return "-".join(re.findall(r"[a-z0-9]+", " ".join([name, *cpu_features()[-1:], f"{cores()}cpu"])))
 
 
-def matmul_peak(dtype: torch.dtype, size: int = 2048, times: int = 6) -> float:
+def matmul_peak(dtype: torch.dtype) -> float:
     """Return the best speed of a product of two square matrices, in FLOP/s: a measured peak of this machine."""
     import torch  # noqa: PLC0415 - benchmarks that time the start of processes do without it
 
+    size = 2048
     a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
     out = torch.mm(a, b)
     seconds = []
-    for _ in range(times):
+    for _ in range(6):
         before = time.perf_counter()
         torch.mm(a, b, out=out)
         seconds.append(time.perf_counter() - before)
