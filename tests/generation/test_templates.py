@@ -203,6 +203,9 @@ def test_a_choice_of_many_lines_takes_little_memory(tmp_path: Path) -> None:
         ("{choice}", "it needs a file"),
         ("", "cannot write '', 0 characters. Write 1 to 64"),
         ("No {int}", "in the template 'No {int}': cannot write 'No'"),
+        ("{int}\t{int}", "in the template '{int}\\t{int}': cannot write '\\t'"),
+        ("{int}\u00a0{int}", "cannot write '\\xa0'. Write digits"),
+        ("{int}\n", "cannot write '\\n'"),  # from a text of several lines in a TOML file
     ],
 )
 def test_what_makes_no_sense(source: str, said: str) -> None:

@@ -176,7 +176,7 @@ def read_template(source: str, folder: Path = Path()) -> Piece:
 
 def _literal(text: str, source: str) -> Piece:
     """Return the piece of a fixed text, which may be empty or only spaces."""
-    if text.strip():
+    if text.strip(" "):  # a tab or a line break is no space: it cannot be written
         try:
             valid_text(text)
         except ConfigError as error:
