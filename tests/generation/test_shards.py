@@ -535,6 +535,24 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("no_workers")
+def test_a_data_set_of_very_many_texts(tmp_path: Path) -> None:
+    """They make a manifest of over a megabyte, which a second command reads again."""
+    many = spec(texts=["1" * 60] * 20_000, count=1, shards=1)
+    assert [write_shards(many, tmp_path), write_shards(many, tmp_path)] == [(1, 0), (0, 1)]
+    assert (tmp_path / "manifest.json").stat().st_size > 2**20
+
+
+def test_a_record_of_very_many_files(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of a million images in files of their own has one of 90 MB or more, and it is done all the same."""
+    out = copied(whole, tmp_path / "a")
+    digest, name = (out / ".00000.sha256").read_text("utf-8").split()
+    line = f"{digest}  {'./' * 2000}{name}\n"  # long names, so that it takes fewer lines
+    (out / ".00000.sha256").write_text(line * (2**26 // len(line) + 1), "utf-8")
+    monkeypatch.setattr(shards, "sha256_of", lambda _: digest)
+    assert is_done(out, 0)
+
+
+@pytest.mark.usefixtures("no_workers")
 def test_other_versions(whole: Path, tmp_path: Path) -> None:
     """A data set that was begun with other library versions resumes with a warning."""
     out = copied(whole, tmp_path / "a")

@@ -36,7 +36,8 @@ MANIFEST = ".inkgan.json"
 _WHAT = "files that inkgan wrote here: --force replaces or removes these while they are unchanged, and no others"
 #: How the manifest of a data set in shards begins to say what the folder is.
 DATA_SET = "a data set that inkgan wrote"
-_LARGEST_MANIFEST = 512 * 2**20
+#: The most bytes of a manifest, and of the record of a shard. For a million images, the latter may have 250 MB.
+LARGEST_LIST = 512 * 2**20
 #: The subfolder of a temporary folder that keeps the files of earlier writes until the new ones are in their place.
 _ASIDE = "old"
 
@@ -205,7 +206,7 @@ def refuse_runs_and_data_sets(path: Path) -> None:
 def _is_of_data_set(manifest: Path) -> bool:
     """Whether this is the manifest of a data set in shards; it is there before the first of them is done."""
     with contextlib.suppress(OSError, ValueError):
-        content = from_json(read_regular(manifest, _LARGEST_MANIFEST))
+        content = from_json(read_regular(manifest, LARGEST_LIST))
         return isinstance(content, dict) and str(content.get("what")).startswith(DATA_SET)
     return False
 
@@ -279,7 +280,7 @@ def _read_manifest(folder: Path) -> list[tuple[str, str]]:
     if not os.path.lexists(path):
         return []
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        files = from_json(read_regular(path, _LARGEST_MANIFEST))["files"]
+        files = from_json(read_regular(path, LARGEST_LIST))["files"]
         entries = [(str(name), str(digest)) for name, digest in files]
         if not path.is_symlink() and all(_stays_inside(name) for name, _ in entries):
             return entries

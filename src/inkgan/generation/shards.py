@@ -43,7 +43,7 @@ from inkgan.generation import engines
 from inkgan.generation.formats import LIBRARIES, Files, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
-from inkgan.generation.output_folder import DATA_SET, holds_records
+from inkgan.generation.output_folder import DATA_SET, LARGEST_LIST, holds_records
 from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, sources_of, writings
 from inkgan.generation.writing import Writing
 from inkgan.seeds import Stream, rng
@@ -51,7 +51,6 @@ from inkgan.seeds import Stream, rng
 #: The description of a data set, in its folder.
 MANIFEST = "manifest.json"
 _WHAT = f"{DATA_SET}; here, `sha256sum --check .*.sha256` checks its files"
-_LARGEST_MANIFEST = 2**20
 #: Up to this many files of a shard are synced one by one. More would take long; is_done() finds their damage later.
 _SYNCED = 8
 #: The most images in a shard, as in any other output: a process holds its whole shard in memory, with several kB each.
@@ -311,7 +310,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Read the manifest of a data set."""
     manifest: Any = None
     with contextlib.suppress(OSError, ValueError):
-        manifest = from_json(read_regular(path, _LARGEST_MANIFEST))
+        manifest = from_json(read_regular(path, LARGEST_LIST))
     if isinstance(manifest, dict):
         tables = [manifest.get("look", {}), *map(manifest.get, ("spec", "digests", "versions"))]
         if all(isinstance(table, dict) for table in tables):
@@ -343,7 +342,7 @@ def is_done(out: Path, number: int) -> bool:
         record = _record_of(out, number)
         if not record.exists():
             record = out / ".sha256" / f"{number:05d}"  # where earlier versions put it
-        lines = read_regular(record).decode().splitlines()
+        lines = read_regular(record, LARGEST_LIST).decode().splitlines()
         # As sha256sum writes them: 64 hexadecimal digits, two characters, and the name.
         return bool(lines) and all(sha256_of(out / line[66:]) == line[:64] for line in lines)
     except (OSError, ValueError):
