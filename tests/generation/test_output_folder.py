@@ -140,6 +140,8 @@ def test_nothing_is_written_into_a_part_of_a_run(tmp_path: Path, place: str) -> 
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(OutputError, match="is the folder of a run"):
         fill(tmp_path / place, {"1.png": "new"}, force=True)
+    with pytest.raises(OutputError, match="is the folder of a run"):
+        shards.write_shards(Spec(texts=("12",), count=1), tmp_path / place / "new")
     fill(tmp_path / "mine", {"2.png": "new"})
 
 

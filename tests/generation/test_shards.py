@@ -535,6 +535,21 @@ def test_another_data_set(whole: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("no_workers")
+def test_a_place_that_cannot_be_written(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before texts are read, which may be millions, and before a shard is drawn, which takes minutes."""
+    locked, true, unread = copied(whole, tmp_path / "locked"), os.access, spec(texts=(), texts_file="missing.txt")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != locked and true(path, mode))
+    assert write_shards(spec(), locked) == (0, 4)  # it can be checked
+    (locked / "00002.tar").unlink()
+    monkeypatch.setattr(shards, "make_shard", lambda *_: pytest.fail("a shard was drawn"))
+    for wanted, out in ((spec(), locked), (unread, locked / "new")):
+        with pytest.raises(OutputError, match=re.escape(f"{locked} is read-only.")):
+            write_shards(wanted, out)
+    with pytest.raises(OutputError, match="already holds files"):
+        write_shards(unread, tmp_path)
+
+
+@pytest.mark.usefixtures("no_workers")
 def test_a_data_set_of_very_many_texts(tmp_path: Path) -> None:
     """They make a manifest of over a megabyte, which a second command reads again."""
     many = spec(texts=["1" * 60] * 20_000, count=1, shards=1)
@@ -550,6 +565,17 @@ def test_a_record_of_very_many_files(whole: Path, tmp_path: Path, monkeypatch: p
     (out / ".00000.sha256").write_text(line * (2**26 // len(line) + 1), "utf-8")
     monkeypatch.setattr(shards, "sha256_of", lambda _: digest)
     assert is_done(out, 0)
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_a_warning_about_the_model_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process loads the model, and the first one has said what there is to say."""
+    monkeypatch.chdir(tmp_path)
+    Path("fast").mkdir()
+    Path("fast/model.json").touch()
+    with pytest.warns(InkganWarning, match="fast is the bundled model") as given:
+        write_shards(spec(), "out")
+    assert len(given) == 1
 
 
 @pytest.mark.usefixtures("no_workers")

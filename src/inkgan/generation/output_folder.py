@@ -185,8 +185,8 @@ class OutputFolder:
                 (self._path / MANIFEST).unlink()
 
 
-def refuse_runs_and_data_sets(path: Path) -> None:
-    """Refuse the folder of a run or of a data set in shards, which has a manifest of its own.
+def refuse_runs(path: Path) -> None:
+    """Refuse the folder of a run, and its parts with all that is below them.
 
     Raises:
         OutputError: it is one.
@@ -196,6 +196,15 @@ def refuse_runs_and_data_sets(path: Path) -> None:
         inside = whole.relative_to(folder).parts
         if (not inside or inside[0] in contents.PARTS) and is_run(folder):
             raise OutputError(f"{shown(folder)} is the folder of a run, so nothing is written there. Name another.")
+
+
+def refuse_runs_and_data_sets(path: Path) -> None:
+    """Refuse the folder of a run or of a data set in shards, which has a manifest of its own.
+
+    Raises:
+        OutputError: it is one.
+    """
+    refuse_runs(path)
     if (path / "manifest.json").is_file() and (holds_records(path) or _is_of_data_set(path / "manifest.json")):
         raise OutputError(
             f"{shown(path)} is the folder of a data set in shards, so nothing else is written there. Name another "

@@ -35,6 +35,7 @@ from inkgan.files import (
     output_errors,
     read_regular,
     remove_abandoned,
+    require_writable,
     sha256_of,
     temporary_folder,
     write_bytes,
@@ -43,7 +44,7 @@ from inkgan.generation import engines
 from inkgan.generation.formats import LIBRARIES, Files, packer, yolo_shared
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
-from inkgan.generation.output_folder import DATA_SET, LARGEST_LIST, holds_records
+from inkgan.generation.output_folder import DATA_SET, LARGEST_LIST, holds_records, refuse_runs
 from inkgan.generation.spec import MOST_SHARDS, Sources, Spec, sources_of, writings
 from inkgan.generation.writing import Writing
 from inkgan.seeds import Stream, rng
@@ -97,8 +98,11 @@ def write_shards(
     numbers = numbers_of_part(spec, part)
     with output_errors(folder / MANIFEST):
         is_new = not (folder / MANIFEST).exists()
-    if is_new:  # earlier versions allowed larger shards, and what they began can go on
-        require_moderate_shards(spec)
+    if is_new:
+        require_moderate_shards(spec)  # earlier versions allowed larger shards, and what they began can go on
+        refuse_runs(folder)
+        _refuse_foreign(folder)
+        require_writable(folder)
     packer(spec.format)  # raises now if the format needs a library that is missing
     if engine == "ray":
         import_extra("ray")  # likewise
@@ -158,10 +162,11 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
 
     Raises:
         OutputError: the model or the texts have other digests (:func:`digests_of`) than at the beginning, or the folder
-            was removed, or holds another data set by now.
+            is read-only, was removed, or holds another data set by now.
     """
     if is_done(out, number):
         return False
+    require_writable(out)
     files = make_shard(spec, _unchanged_sources(spec, out, tuple(digests.items())), number)
     if not (out / MANIFEST).exists():
         raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was. Begin it again.")
@@ -177,7 +182,8 @@ def _unchanged_sources(spec: Spec, out: Path, digests: tuple[tuple[str, str], ..
     Raises:
         OutputError: they have other digests than at the beginning.
     """
-    sources = sources_of(spec)
+    with warnings.catch_warnings(action="ignore", category=InkganWarning):  # write_shards has given them
+        sources = sources_of(spec)
     if digests_of(sources) != dict(digests):
         raise OutputError(f"the model or the texts of {shown(out)} changed while it was written. Name another folder.")
     return sources
@@ -243,7 +249,6 @@ def _manifest_of(spec: Spec, digests: Mapping[str, str]) -> dict[str, Any]:
 def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
     """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
     manifest = _manifest_of(spec, digests)
-    _refuse_foreign(out)
     _write_missing({MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}, out)
     there = _read(out / MANIFEST)
     _require_same(there, manifest, out)
