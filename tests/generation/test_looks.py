@@ -295,7 +295,13 @@ def test_how_long_a_data_set_would_take(
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [("sheet.PNG", "sheet.PNG"), ("sheet.png", "sheet.png"), ("a.tar", "a.tar-preview.png")]
+    ("given", "name"),
+    [
+        ("sheet.PNG", "sheet.PNG"),
+        ("sheet.png", "sheet.png"),
+        ("a.tar", "a.tar-preview.png"),
+        ("a.png/", "a.png-preview.png"),
+    ],
 )
 def test_the_name_of_a_preview(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: str, name: str

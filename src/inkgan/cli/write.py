@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from functools import partial
@@ -291,7 +292,7 @@ def _show_preview(
     path = Path("preview.png" if out is None else out)
     if path.name in ("", ".."):
         raise ConfigError(f"{shown(path)} has no name that a preview could take. Name a .png with -o.")
-    if path.suffix.lower() != ".png":
+    if path.suffix.lower() != ".png" or (out or "").endswith(os.sep):
         path = path.with_name(f"{path.name}-preview.png")
     refuse_to_overwrite(path, force=force)
     images, speed = preview(spec)
