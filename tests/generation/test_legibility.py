@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -224,16 +225,35 @@ class Unreadable(RealDigits):
 
 
 def test_what_cannot_be_made_legible_is_told_once() -> None:
-    """One warning for many batches names the digit, its text and its probability, which the labels hold too."""
+    """One warning for many batches says what the digits fall short of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         written = list(in_batches([("31", writer) for writer in range(20)], model=Unreadable(), height=512))
     assert len(written) == 20
     (warning,) = caught
     assert issubclass(warning.category, InkganWarning)
-    probability = written[0].probabilities[0]
-    assert probability is not None
-    assert f"the 3 in 31 is read with a probability of {probability:.4f} only" in str(warning.message)
+    assert "not every digit is read with a probability of 0.99:" in str(warning.message)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda model: inkgan.write("31", model=model),
+        lambda model: write_batch([("31", 0), ("1/", 1)], model=model),
+        lambda model: model.sample(5, legible=0.99),
+        lambda model: morph([0, 1], steps=2, model=model),
+    ],
+    ids=["write", "write_batch", "sample", "morph"],
+)
+def test_whatever_draws_illegible_digits_says_so(
+    monkeypatch: pytest.MonkeyPatch, draw: Callable[[inkgan.Model], object]
+) -> None:
+    """Once, at the line that asked for them."""
+    monkeypatch.setattr(legibility, "probability_of_digit", lambda images, *_: np.zeros(len(images), np.float32))
+    monkeypatch.setattr("inkgan.generation.model._LEGIBLE_CHUNK", 2)
+    with pytest.warns(InkganWarning, match=r"not every digit is read with a probability of 0\.99:") as given:
+        draw(inkgan.load("fast"))
+    assert [Path(one.filename) for one in given] == [Path(__file__)]
 
 
 def test_a_digit_that_just_passes_is_not_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ from inkgan import files
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.files import sha256_of, temporary_folder
-from inkgan.generation import engines, shards
+from inkgan.generation import engines, legibility, shards
 from inkgan.generation.engines import T, Task
 from inkgan.generation.formats import FORMATS, Files
 from inkgan.generation.image_files import padded_to_widest
@@ -576,6 +576,16 @@ def test_a_warning_about_the_model_is_given_once(tmp_path: Path, monkeypatch: py
     with pytest.warns(InkganWarning, match="fast is the bundled model") as given:
         write_shards(spec(), "out")
     assert len(given) == 1
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_each_shard_gives_the_same_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of equal messages, an engine gives one: a model that draws badly fills no screen."""
+    monkeypatch.setattr(legibility, "probability_of_digit", lambda images, *_: np.zeros(len(images), np.float32))
+    with pytest.warns(InkganWarning, match="not every digit is read") as given:
+        write_shards(spec(), tmp_path)
+    assert len(given) == 4
+    assert len({str(one.message) for one in given}) == 1
 
 
 @pytest.mark.usefixtures("no_workers")

@@ -393,7 +393,8 @@ def test_digits_are_drawn_by_name(order: str) -> None:
 
     for text in ("2026", "1/2 + 3", "--"):
         np.testing.assert_array_equal(write(text, model=Shuffled()).image, write(text).image)
-    np.testing.assert_array_equal(morph([3, 4], model=Shuffled()), morph([3, 4], model=RealDigits()))
+    shuffled, plain = (morph([3, 4], model=model, legible=0) for model in (Shuffled(), RealDigits()))
+    np.testing.assert_array_equal(shuffled, plain)
 
 
 def test_one_text_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkgan.errors import CheckpointError, ConfigError, as_given, listed_names, quantity, whole_number
-from inkgan.generation.legibility import LEGIBLE, made_legible, valid_legible
+from inkgan.generation.legibility import LEGIBLE, made_legible, valid_legible, warn_of_illegible
 from inkgan.generation.model import load
 from inkgan.generation.texts import DIGITS
 from inkgan.images import Images
@@ -123,6 +123,9 @@ def morph(
         ConfigError: the seeds are no list, a seed or the steps are out of range, or there would be more than 1,000
             hands.
         CheckpointError: as in :func:`inkgan.generation.writing.write`.
+
+    Warns:
+        InkganWarning: as in :func:`inkgan.generation.writing.write`.
     """
     if not isinstance(seeds, Iterable):
         raise ConfigError(f"seeds is {as_given(seeds)}. Give a list of the writers' seeds, such as [3, 5].")
@@ -137,8 +140,9 @@ def morph(
     labels = np.tile(digit_classes(generator), hands)
     digits = np.tile(np.arange(len(DIGITS)), hands)
     images = generator.draw(latents, labels)
-    images = made_legible(generator.draw, images, latents, labels, digits, legible).images
-    return images.reshape(hands, len(DIGITS), *images.shape[1:])
+    chosen = made_legible(generator.draw, images, latents, labels, digits, legible)
+    warn_of_illegible(chosen.probabilities.tolist(), legible)
+    return chosen.images.reshape(hands, len(DIGITS), *images.shape[1:])
 
 
 def number_of_hands(seeds: Sequence[SupportsIndex], steps: SupportsIndex) -> int:

@@ -8,7 +8,8 @@ agree. That module needs PyTorch; here one forward pass in NumPy is enough, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from inkgan.errors import CheckpointError, number_between
+from inkgan.errors import CheckpointError, InkganWarning, number_between
 from inkgan.files import from_json, read_regular, sha256_of
 from inkgan.generation.numpy_networks import Array, convolved, in_fast_layout, linear_of, softmax
 from inkgan.images import Images, slices
@@ -116,6 +117,22 @@ def made_legible(
         probability[better] = redrawn_probability[is_better]
         factors[better] = factor
     return Legible(images, probability, factors)
+
+
+def warn_of_illegible(probabilities: Iterable[float | None], legible: float) -> bool:
+    """Warn if a digit is not as legible as it should be; return whether there is one.
+
+    The warning is the same for all digits: of a data set in many shards, it is given once.
+    """
+    is_illegible = any(probability is not None and probability < legible for probability in probabilities)
+    if is_illegible:
+        warnings.warn(
+            f"not every digit is read with a probability of {legible:g}: the best of all that were drawn is taken. "
+            "The labels of `write` have the probability of each; a lower --legible (legible=) accepts more digits.",
+            InkganWarning,
+            stacklevel=3,
+        )
+    return is_illegible
 
 
 def probability_of_digit(images: Images, digits: NDArray[np.int64], legible: float) -> Array:

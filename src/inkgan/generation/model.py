@@ -30,7 +30,7 @@ from inkgan.errors import (
 from inkgan.files import Progress, no_progress
 from inkgan.generation import torch_networks
 from inkgan.generation.classes import Classes, indices_of, shown_classes
-from inkgan.generation.legibility import made_legible, valid_legible
+from inkgan.generation.legibility import made_legible, valid_legible, warn_of_illegible
 from inkgan.generation.loading import class_names_of, read
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS, draw_tutorial, in_fast_layout
 from inkgan.generation.texts import DIGITS
@@ -184,6 +184,9 @@ class Model:
 
         Raises:
             ConfigError: an argument is out of range, or the model's classes are not digits and ``legible`` is not 0.
+
+        Warns:
+            InkganWarning: a digit is less legible than was asked for, although it was drawn again.
         """
         require_function(progress, "progress", "doing", "done")
         statistics = one_of(statistics, "statistics", get_args(Statistics))
@@ -200,13 +203,16 @@ class Model:
         images = _without_grey_axis(np.empty((n, *self.image_shape), np.uint8))
         at_once = CHUNK if digits is None else _LEGIBLE_CHUNK
         draw = self._draw_in_chunks
+        warned = False
         progress("drawing", 0.0)
         for part in slices(n, at_once):
             z = self._latents(seed, part.start, part.stop)
             classes = None if indices is None else indices[part]
             images[part] = draw(z, classes)
             if classes is not None and digits is not None:
-                images[part] = made_legible(draw, images[part], z, classes, digits[part], legible).images
+                chosen = made_legible(draw, images[part], z, classes, digits[part], legible)
+                images[part] = chosen.images
+                warned = warned or warn_of_illegible(chosen.probabilities.tolist(), legible)
             progress("drawing", part.stop / n)
         return images
 

@@ -10,10 +10,9 @@ and :mod:`inkgan.generation.paper` applies the look of the page.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypedDict, Unpack, get_args
 
@@ -21,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkgan.errors import ConfigError, InkganWarning, as_given, number_between, one_of, quantity, unknown, whole_number
+from inkgan.errors import ConfigError, as_given, number_between, one_of, quantity, unknown, whole_number
 from inkgan.generation import ink
 from inkgan.generation.hands import DEFAULT_MODEL, Generator, Latent, digit_classes, hand_of, load_for_writing, slerp
-from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible
+from inkgan.generation.legibility import LEGIBLE, Legible, made_legible, valid_legible, warn_of_illegible
 from inkgan.generation.looks import LOOKS, Look, LookLike, look_of
 from inkgan.generation.spacing import Box, Placement, in_cells, side_by_side
 from inkgan.generation.texts import DIGITS, WILDCARD, valid_text
@@ -194,7 +193,7 @@ def write(
     """
     checked = CheckedOptions(style, slant, height, background, legible, look)  # type: ignore[arg-type]  # checked inside
     written = _written([((text, writer), seed)], load_for_writing(model), checked)
-    _warn_of_illegible(written, checked.legible)
+    warn_of_illegible(written[0].probabilities, checked.legible)
     return written[0]
 
 
@@ -232,7 +231,7 @@ def write_batch(
         given = f"{quantity(len(seeds), 'seed')} for {quantity(len(lines), 'line')}"
         raise ConfigError(f"{given}: give one for all, or one for each.")
     written = _written(list(zip(lines, seeds, strict=True)), generator, checked) if seeds else []
-    _warn_of_illegible(written, checked.legible)
+    warn_of_illegible(chain.from_iterable(one.probabilities for one in written), checked.legible)
     return written
 
 
@@ -271,7 +270,8 @@ def _in_batches(lines: Iterator[_SeededLine], generator: Generator, options: Che
     warned = False
     while batch := list(islice(lines, _BATCH_PIXELS // options.height**2)):
         written = _written(batch, generator, options)
-        warned = warned or _warn_of_illegible(written, options.legible)
+        read = chain.from_iterable(one.probabilities for one in written)
+        warned = warned or warn_of_illegible(read, options.legible)
         yield from written
 
 
@@ -285,22 +285,6 @@ def _written(lines: Sequence[_SeededLine], generator: Generator, options: Checke
     from inkgan.generation.paper import with_look  # clean writing starts sooner without it
 
     return [with_look(writing, plan.seed, options.look) for writing, plan in zip(clean, plans, strict=True)]
-
-
-def _warn_of_illegible(written: Sequence[Writing], legible: float) -> bool:
-    """Warn about the first digit that is not as legible as it should be; return whether there is one."""
-    for writing in written:
-        for character, probability in zip(writing.text, writing.probabilities, strict=False):
-            if probability is not None and probability < legible:
-                warnings.warn(
-                    f"the {character} in {writing.text} is read with a probability of {probability:.4f} only, "
-                    "the best of all that were drawn. Labels have the probability of each digit; a lower --legible "
-                    "(legible=) accepts more digits.",
-                    InkganWarning,
-                    stacklevel=3,
-                )
-                return True
-    return False
 
 
 @dataclass(frozen=True, eq=False)
