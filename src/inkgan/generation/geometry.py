@@ -56,8 +56,9 @@ def homography(before: Points, after: Points) -> Homography:
     for (x, y), (u, v) in zip(before.T, after.T, strict=True):
         rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
-    numbers = np.linalg.solve(np.array(rows), after.T.ravel())
-    return np.append(numbers, 1.0).reshape(3, 3)
+    # Solved for what differs from the identity, so that a page that does not move keeps its pixels and boxes.
+    numbers = np.linalg.solve(np.array(rows), (after - before).T.ravel())
+    return np.eye(3) + np.append(numbers, 0.0).reshape(3, 3)
 
 
 def transformed(points: Points, matrix: Homography) -> Points:
