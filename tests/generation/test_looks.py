@@ -16,7 +16,7 @@ from PIL import Image
 import inkgan
 from inkgan.cli import run
 from inkgan.errors import ConfigError
-from inkgan.generation.looks import KNOBS, LOOKS, Look, look_of, name_of
+from inkgan.generation.looks import KNOBS, LIMITS, LOOKS, Look, look_of, name_of
 from inkgan.generation.paper import with_look
 from inkgan.generation.shards import make_shard, write_shards
 from inkgan.generation.spec import sources_of
@@ -211,6 +211,18 @@ def test_looks_are_part_of_a_data_set(tmp_path: Path) -> None:
     assert first_shards[0] == first_shards[1] != first_shards[2]
     with pytest.raises(ConfigError, match="a look with paper cannot"):
         inkgan.Spec(**OPTIONS, look="photo", background="transparent")
+
+
+def test_unusual_touching_digits_without_paper() -> None:
+    """Knobs of the digits and their places need no paper, so a picture of them may be transparent."""
+    look = {"gap": -0.2, "variety": 1.3, "elastic": 0.05}
+    drawn, seen = (inkgan.write("2026", look=look, background=background) for background in ("transparent", "white"))
+    np.testing.assert_array_equal(drawn.image, seen.image)
+    np.testing.assert_array_equal(np.asarray(drawn.picture)[..., 1], drawn.image)
+    assert not np.array_equal(drawn.image, inkgan.write("2026").image)
+    for knob in set(KNOBS) - look.keys():
+        value = {"form": "line", "pen": "grey", "tint": "cream"}.get(knob) or LIMITS[knob][0] or LIMITS[knob][1]
+        assert look_of({**look, knob: value}).has_paper, knob
 
 
 @pytest.mark.usefixtures("no_workers")

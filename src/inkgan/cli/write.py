@@ -85,7 +85,7 @@ def write(
         str,
         _page(
             metavar="white|transparent",
-            help="The background of pictures; transparent only with the look clean. An .npz holds the ink alone.",
+            help="The background of pictures; transparent only on clean paper. An .npz holds the ink alone.",
         ),
     ] = "white",
     legible: Annotated[

@@ -82,6 +82,11 @@ class Look:
         """Whether the images have colours: a pen or a paper is not grey."""
         return any(len(set(rgb(colour))) > 1 for colour in self.pen + self.tint)
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether more than the digits and their places differs from the clean look."""
+        return self != Look(gap=self.gap, variety=self.variety, elastic=self.elastic)
+
 
 KNOBS = tuple(knob.name for knob in fields(Look))
 #: The limits of the knobs that take numbers: the least, the greatest, and the knob's meaning.
@@ -99,7 +104,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
         given: the name of a look; a TOML file or a mapping, which may name the ``look`` that it starts from
             (``clean`` by default) and sets single knobs; or a look.
         knobs: more knobs, which override those.
-        background: the background of the pictures; only the clean look, which has no paper, can be transparent.
+        background: the background of the pictures; it can be transparent only if the look has no paper.
 
     Raises:
         ConfigError: there is no such look, file or knob, a value is not allowed, or the look has paper while the
@@ -116,7 +121,7 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
     else:
         look = _of_table(given if isinstance(given, Mapping) else {"look": given})
     look = _with_knobs(look, knobs or {})
-    if look != LOOKS["clean"] and background != "white":
+    if look.has_paper and background != "white":
         raise ConfigError(f"a look with paper cannot have the background {background}. Leave one of them out.")
     return look
 

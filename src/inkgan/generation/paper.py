@@ -38,7 +38,7 @@ def with_look(writing: Writing, seed: int, look: Look) -> Writing:
     Args:
         writing: a writing on clean paper, in cells if the look has them.
         seed: the seed of the random choices, which depend on the writing's writer as well.
-        look: any look but the clean one.
+        look: any look that has paper.
 
     Returns:
         The same text, with an image of the same size, whose paper is no longer 0 (in a look with colours uint8

@@ -280,7 +280,7 @@ def _written(lines: Sequence[_SeededLine], generator: Generator, options: Checke
     """Check one line or more and write them; see :func:`write_batch`."""
     plans = [_planned(line, seed, generator.latent_dim, options.style, options.look) for line, seed in lines]
     clean = _on_clean_paper(plans, generator, options)
-    if options.look == LOOKS["clean"]:
+    if not options.look.has_paper:
         return clean
     from inkgan.generation.paper import with_look  # clean writing starts sooner without it
 

@@ -52,7 +52,7 @@ def check(query: parameters.Write) -> None:
         OutputError: there would be too many pixels for a look.
     """
     texts.valid_text(query.text)
-    if looks.look_of(query.look, background=query.background) != looks.LOOKS["clean"]:
+    if looks.look_of(query.look, background=query.background).has_paper:
         pixels = len(query.text) * query.height**2 // 2  # a character is about half as wide as its line is high
         _require_at_most(pixels, MOST_PIXELS_IN_A_LOOK, f"a text with look={query.look}")
 
