@@ -63,7 +63,9 @@ from IPython.display import IFrame
 import inkgan
 
 inkgan.export("best", "page.html", force=True)
-IFrame("page.html#{view}&lang={language}", "100%", 640)"""
+# Once the page is there: JupyterLab up to 4.6.4 looks for a file called page.html#lang={language}&{view}.
+opened = "this.src.includes('#') || (this.src += '#lang={language}&{view}')"
+IFrame("page.html", "100%", 640, extras=[f'onload="{{opened}}"'])"""
 #: A picture of the repository, which a copied notebook includes.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()([^):]+/)([^/):]+\.png)\)")
 #: The introduction of a copy to work in.

@@ -361,9 +361,26 @@ def test_a_copy_holds_what_it_shows(script: Any, language: str) -> None:
     held = [base64.b64decode(cell.attachments[name]["image/png"]) for cell, name in zip(shown, names, strict=True)]
     assert held == [(ROOT / "docs" / "pictures" / name).read_bytes() for name in names]
     assert not any("<!-- play" in cell.source for cell in made.cells)
-    assert sum(f"page.html#learn&lang={language}" in cell.source for cell in made.cells) == 1
+    assert sum(f"#lang={language}&learn" in cell.source for cell in made.cells) == 1
     lines = [cell.source for cell in script.notebook(LESSONS[2], language).cells if cell.cell_type == "code"]
     assert [cell.source for cell in made.cells if cell.cell_type == "code" and "page.html" not in cell.source] == lines
+
+
+@pytest.mark.parametrize(("number", "view"), [(1, "learn"), (3, "learn"), (7, "hand")])
+def test_a_copy_asks_jupyter_for_the_page_by_the_name_of_its_file(
+    script: Any, monkeypatch: pytest.MonkeyPatch, number: int, view: str
+) -> None:
+    """JupyterLab 4.6.4 takes all of ``page.html#learn`` for the name of a file. The view comes afterwards."""
+    cells = script.to_work_in(LESSONS[number - 1], "zh").cells
+    (code,) = [cell.source for cell in cells if cell.cell_type == "code" and "page.html" in cell.source]
+    *lines, last = code.splitlines()
+    exported = []
+    monkeypatch.setattr(inkgan, "export", lambda _, out, **__: exported.append(out))
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    frame = eval(last, names)
+    assert exported == [frame.src]
+    assert f"""onload="this.src.includes('#') || (this.src += '#lang=zh&{view}')"\n""" in frame._repr_html_()
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
