@@ -374,8 +374,8 @@ first = fast.sample(N, seed=11), fast.labels_for(N)
 second = fast.sample(N, seed=12), fast.labels_for(N)
 weaker = tutorial.sample(N, seed=11)
 same = inkgan.compare(first, second)
-for one in same.pairs[0].differences[:4]:
-    print(f"{one.figure:24} {one.first:7.3f} {one.second:7.3f}   {one.verdict}")
+for difference in same.pairs[0].differences[:4]:
+    print(f"{difference.figure:24} {difference.first:7.3f} {difference.second:7.3f}   {difference.verdict}")
 print("verdict:", same.pairs[0].verdict)
 
 # %% [markdown] lang="en"
@@ -390,8 +390,8 @@ print("verdict:", same.pairs[0].verdict)
 
 # %%
 unlike = inkgan.compare(first[0], weaker)
-for one in unlike.pairs[0].differences[:4]:
-    print(f"{one.figure:24} {one.first:7.3f} {one.second:7.3f}   {one.verdict}")
+for difference in unlike.pairs[0].differences[:4]:
+    print(f"{difference.figure:24} {difference.first:7.3f} {difference.second:7.3f}   {difference.verdict}")
 print("verdict:", unlike.pairs[0].verdict)
 assert same.pairs[0].verdict != unlike.pairs[0].verdict
 

@@ -41,7 +41,7 @@ TUTORIAL_STEPS, STEPS, COUNT = 8, 150, 1000
 torch.set_num_threads(1)  # networks this small are not worth sharing
 mnist = load("mnist")
 measure = quick_measure(mnist)
-distances, accuracies, costs, rows = {}, {}, {}, []
+distances, accuracies, costs, rows = {}, {}, {}, {}
 
 
 def climb(name, recipe, steps, seed=1, **settings):
@@ -49,6 +49,7 @@ def climb(name, recipe, steps, seed=1, **settings):
     since = time.process_time()
     quiet = {f"watch.{what}_every": 0 for what in ("log", "show", "grid", "doctor")}
     distances[name], accuracies[name], costs[name] = np.inf, 0.0, np.nan
+    rows[name] = np.empty((0, 28, 28), np.uint8)  # a rung that breaks has no images
     try:
         result = inkgan.train(
             recipe,
@@ -69,7 +70,7 @@ def climb(name, recipe, steps, seed=1, **settings):
         print(f"{name} breaks: {error}")
         return None
     distances[name], accuracies[name] = found["frechet_digit_distance"], found.get("accuracy")
-    rows.append(drawn[:20])
+    rows[name] = drawn[:20]
     print(
         f"{name}: distance {distances[name]:.1f}"
         + (f", right digit {accuracies[name]:.0%}" if labels is not None else "")
@@ -297,7 +298,7 @@ for name in ("labels", "pairs", "penalty", "average"):
     print(f"{name}: {costs[name] / costs['compact']:.1f} times the seconds of compact")
 for name, distance in distances.items():
     print(f"{name:9} {distance:7.1f}", "#" * int(10 * np.log2(1 + distance)) if distance < np.inf else "broke")
-sheet(np.concatenate([*rows, drawn[:20]]), columns=20)
+sheet(np.concatenate([*rows.values(), drawn[:20]]), columns=20)
 
 # %% full=true
 assert found["frechet_digit_distance"] < 3

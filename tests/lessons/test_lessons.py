@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,6 +102,23 @@ def test_what_a_cell_shows_comes_before_its_assertions(script: Any, path: Path) 
             *before, last = ast.parse(cell.source).body
             shows = isinstance(last, ast.Expr)
             assert not (shows and any(isinstance(line, ast.Assert) for line in before)), cell.source
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_no_loop_takes_a_name_that_a_cell_before_it_needs(script: Any, path: Path) -> None:
+    """A learner goes back and runs a cell again."""
+    needed: dict[str, str] = {}  # by each cell from those before it
+    known: set[str] = set()
+    for cell in script.notebook(path, "en").cells:
+        if cell.cell_type == "code":
+            tree = ast.parse(cell.source)
+            targets = [node.target for node in tree.body if isinstance(node, ast.For)]
+            looped = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+            assert not looped & needed.keys(), [needed[name] for name in looped & needed.keys()]
+            names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+            made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            needed |= dict.fromkeys({node.id for node in names} & known - made, cell.source)
+            known |= made
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -484,6 +502,33 @@ def test_whoever_breaks_every_rung_of_the_ladder_reads_on(
     assert told.count("breaks: loss_generator is nan") == len(names["costs"]) == 8
     broken_rungs = ["tutorial", "compact", "labels", "pairs", "penalty", "average"]
     assert re.findall(r"^(\w+) +inf broke$", told, re.M) == broken_rungs
+
+
+@pytest.mark.slow
+def test_a_rung_that_is_climbed_again_has_one_row(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In lesson 6: the picture of the whole ladder has a row for each distance, and none of a rung that broke."""
+    torch = importlib.import_module("torch")  # which only this process loads
+    trained = [SimpleNamespace(folder="fast"), SimpleNamespace(folder="best"), inkgan.DivergenceError("a loss is nan")]
+
+    def next_of(results: list[Any]) -> Any:
+        if isinstance(result := results.pop(0), Exception):
+            raise result
+        return result
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inkgan, "train", lambda *_, **__: next_of(trained))
+    threads = torch.get_num_threads()
+    names: dict[str, Any] = {}
+    try:
+        first = next(cell for cell in script.notebook(LESSONS[5], "en", short=True).cells if cell.cell_type == "code")
+        exec(first.source, names)
+        assert [len(row) for row in names["rows"].values()] == [20]
+        names["climb"]("tutorial", "fast", 1)
+        assert [len(row) for row in names["rows"].values()] == [20]
+        names["climb"]("tutorial", "fast", 1)
+        assert [len(row) for row in names["rows"].values()] == [0]
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
