@@ -348,6 +348,28 @@ function testsIn(name, browser) {
     await page.close();
   });
 
+  test("Start again leaves nothing in the charts of a page that is zoomed out", { timeout: 120_000 }, async () => {
+    const { page, heard } = await open(browser(), 1280, "en&learn", "light");
+    await page.setViewport({ width: 1280, height: 900, deviceScaleFactor: 0.5 });
+    const [, , oneStep, , reset] = await page.$$("#panel-3 .buttons button");
+    const charts = () =>
+      page.$$eval(".chart", (all) =>
+        all.map((one) => {
+          const copy = new OffscreenCanvas(one.width, one.height).getContext("2d", { willReadFrequently: true });
+          copy.drawImage(one, 0, 0);
+          return copy.getImageData(0, 0, one.width, one.height).data.some(Boolean);
+        }),
+      );
+    await oneStep.click();
+    await until(page, () => document.querySelector(".figures b").textContent === "1");
+    deepStrictEqual(await charts(), [true, true, true]);
+    await reset.click();
+    await until(page, () => document.querySelector(".figures b").textContent === "0");
+    deepStrictEqual(await charts(), [false, false, false]);
+    deepStrictEqual(heard, []);
+    await page.close();
+  });
+
   test("what is pressed right after Start again is for the new training", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en&learn", "light");
     const [run] = await page.$$("#panel-3 .buttons button");

@@ -128,9 +128,12 @@ export function repaint(): void {
   }
 }
 
-/** Leave a canvas empty. */
+/** Leave a canvas empty, as one is that gets a width, whatever the scale of its pen. */
 export function wipe(canvas: HTMLCanvasElement): void {
-  paint(canvas, () => context(canvas).clearRect(0, 0, canvas.width, canvas.height));
+  paint(canvas, () => {
+    const { width } = canvas;
+    canvas.width = width;
+  });
 }
 
 /**
