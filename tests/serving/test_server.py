@@ -381,6 +381,7 @@ def test_at_a_limit_of_the_system_it_ends_in_one_line(limit: str, said: str) -> 
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"inkgan: {said} {remedy}\n")
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # pytest.warns hands it on
 @pytest.mark.usefixtures("usual_signals")
 def test_what_a_user_should_know_of_the_model_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As by every command that reads a model. Only warnings about drawn images are for nobody."""
