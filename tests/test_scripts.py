@@ -63,15 +63,15 @@ import json, sys, mutate
 from pathlib import Path
 mutate._SECONDS = 1
 root = Path(sys.argv[1])
-loop = mutate.Mutation("code.py", ("test_code.py",), "pass", "while True: pass")
+loop = mutate.Mutation("mutated.py", ("test_code.py",), "pass", "while True: pass")
 print(json.dumps([mutate.outcome(root, loop, ""), mutate.run_tests(root, ["test_busy.py"], "")[0]]))
 """
 
 
 def test_a_mutation_that_never_ends_is_caught(tmp_path: Path) -> None:
     """Only a mutation has a limit: the tests of the code as it is may take longer."""
-    (tmp_path / "code.py").write_text("pass\n", "utf-8")
-    (tmp_path / "test_code.py").write_text("def test():\n    exec(open('code.py').read())\n", "utf-8")
+    (tmp_path / "mutated.py").write_text("pass\n", "utf-8")
+    (tmp_path / "test_code.py").write_text("def test():\n    exec(open('mutated.py').read())\n", "utf-8")
     (tmp_path / "test_busy.py").write_text(
         "import time\ndef test():\n    while time.process_time() < 1.2: pass\n", "utf-8"
     )
