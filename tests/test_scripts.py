@@ -68,6 +68,7 @@ print(json.dumps([mutate.outcome(root, loop, ""), mutate.run_tests(root, ["test_
 """
 
 
+@pytest.mark.slow
 def test_a_mutation_that_never_ends_is_caught(tmp_path: Path) -> None:
     """Only a mutation has a limit: the tests of the code as it is may take longer."""
     (tmp_path / "mutated.py").write_text("pass\n", "utf-8")

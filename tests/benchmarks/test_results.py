@@ -331,6 +331,7 @@ def test_what_a_benchmark_keeps_is_whole_or_absent(monkeypatch: pytest.MonkeyPat
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_tf_gan_has_the_fused_adam() -> None:
     """As TensorFlow has: one kernel for all of a parameter's update."""
     peer = importlib.import_module("peers").TFGAN(0)

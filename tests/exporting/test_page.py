@@ -98,6 +98,7 @@ def test_a_page_holds_the_first_digits_of_every_class(monkeypatch: pytest.Monkey
     assert_array_equal(labels, [2, 0, 2, 0, 1])
 
 
+@pytest.mark.slow
 def test_a_page_never_holds_digits_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to others, and names the authors of MNIST; a data folder may hold one's own digits in MNIST's form."""
     published = unpacked(web_page(read("fast", "latest")).decode(), "digits")

@@ -557,6 +557,7 @@ def test_a_data_set_of_very_many_texts(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").stat().st_size > 2**20
 
 
+@pytest.mark.slow
 def test_a_record_of_very_many_files(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard of a million images in files of their own has one of 90 MB or more, and it is done all the same."""
     out = copied(whole, tmp_path / "a")

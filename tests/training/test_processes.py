@@ -224,6 +224,7 @@ def port() -> Iterator[int]:
         yield kept.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_some_processes_do_not_come(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """If the first process waits in vain, it says how many came."""
     monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.0)
@@ -352,6 +353,7 @@ def test_others_that_still_wait_to_begin_are_dismissed_at_once(monkeypatch: pyte
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.slow
 def test_others_wait_while_the_first_process_says_that_it_prepares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training a feature network takes minutes, and only the first process does it."""
     monkeypatch.setattr("inkgan.training.processes._SECONDS_TO_MEET", 1.0)
