@@ -99,6 +99,26 @@ def test_data_that_have_moved(tmp_path: Path, small_data: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_workers")
+@pytest.mark.parametrize("form", ["setting", "config"])
+def test_the_place_of_data_counts_however_it_is_given(tmp_path: Path, small_data: Path, form: str) -> None:
+    """Other images of the same name are refused, although those that the run learned from are still there."""
+    (tmp_path / "there").mkdir()
+    there = tmp_path / "there" / small_data.name
+    list(train_many(task(tmp_path / "a", small_data, stop_at=3), [0]))
+    place = f'data.name = "{there}"'
+    (tmp_path / "place.toml").write_text(place + "\n", "utf-8")
+    given = {"settings": [*runs.SETTINGS, place]} if form == "setting" else {"config": tmp_path / "place.toml"}
+    again = task(tmp_path / "a", small_data, **given)
+    again = replace(again, options={**again.options, "data": None})
+    np.savez(there, images=255 - np.load(small_data)["images"])
+    with pytest.raises(CheckpointError, match="learned from other images"):
+        list(train_many(again, [0]))
+    shutil.copyfile(small_data, there)
+    assert [one.result.complete for one in train_many(again, [0])] == [True]
+    assert RunFolder(tmp_path / "a-0").saved_config().data.name == str(there)
+
+
+@pytest.mark.usefixtures("no_workers")
 def test_what_runs_say_before_their_first_step(tmp_path: Path) -> None:
     """Notes on the data are warnings; what the doctor finds is in the outcome alone."""
     images = np.full((20, 12, 12), 255, np.uint8)
@@ -262,7 +282,7 @@ def test_the_options_of_every_start_reach_a_run_that_is_there(
     given = {"stop_at": 4, "heal": True, "timeout": 9.0, "device": "cuda:1"}
     both = task(tmp_path / "a", small_data, **given)
     runs.copy(finished_run, tmp_path / "a-0")
-    start = {"data": str(small_data), **given}
+    start = {"data": str(small_data), "data_dir": None, **given}
     assert both.options_of(0) == {**start, "seed": 0, "out": tmp_path / "a-0", "resume": True}
     assert both.options_of(1) == {**both.options, "seed": 1, "out": tmp_path / "a-1", "resume": False}
 

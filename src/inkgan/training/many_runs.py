@@ -26,8 +26,8 @@ from inkgan.training.watching import Result, Watcher
 _MOST_SEEDS = 10_000
 #: The options that differ between the runs, or that have no meaning for many.
 _NOT_SHARED = ("seed", "resume", "extend", "processes")
-#: The options that a run which resumes has, too: those that give no settings, and the place of its data.
-_FOR_EVERY_START = ("data", "data_dir", "stop_at", "heal", "timeout", "device")
+#: The options that give no settings, so that a run which resumes has them, too.
+_FOR_EVERY_START = ("stop_at", "heal", "timeout", "device")
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,17 @@ class TrainingTask:
         return configure(complete_options(self.recipe, **given))[0]
 
     def options_of(self, seed: int) -> dict[str, Any]:
-        """Return the options of a seed's run. One that is there resumes, with its own settings."""
+        """Return the options of a seed's run. One that is there resumes, with its own settings.
+
+        The place of its data is the one that is asked for, however it was given: they may have moved.
+        """
         run = RunFolder(self.folder(seed))
-        resume = run.is_run
-        shared = {name: value for name, value in self.options.items() if not resume or name in _FOR_EVERY_START}
-        return {**shared, "seed": seed, "out": run.path, "resume": resume}
+        own = {"seed": seed, "out": run.path, "resume": run.is_run}
+        if not run.is_run:
+            return {**self.options, **own}
+        shared = {name: value for name, value in self.options.items() if name in _FOR_EVERY_START}
+        place = self.asked(seed).data
+        return {**shared, "data": place.name, "data_dir": place.directory, **own}
 
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
