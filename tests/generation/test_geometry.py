@@ -85,6 +85,13 @@ def test_a_page_that_does_not_move() -> None:
             np.testing.assert_array_equal(homography(page_corners(width, height), after), np.eye(3))
 
 
+def test_rounding_errors_move_no_side_of_a_box() -> None:
+    """A side that falls on a whole pixel stays there, also in a page that turns, whatever the machine's last bits."""
+    box = (3, 4, 15, 19)
+    for error in (-1e-13, 1e-13):
+        assert moved_boxes(np.array([box], float), np.diag([1 + error, 1 + error, 1]), 18, 24) == (box,)
+
+
 def test_half_of_each_character_stays() -> None:
     """Cuts through or past a character stop at its middle; cuts in the margin are not changed."""
     boxes = np.array([[4, 30, 28, 70], [60, 16, 70, 76], [90, 78, 90, 78], [106, 40, 146, 60]], float)

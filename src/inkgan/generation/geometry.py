@@ -132,7 +132,8 @@ def bounding_boxes(boxes: Boxes, matrix: Homography) -> Boxes:
 
 def moved_boxes(boxes: Boxes, matrix: Homography, width: int, height: int) -> tuple[Box, ...]:
     """Return the bounding boxes, in whole pixels inside the image, of moved boxes; those without area stay without."""
-    around = bounding_boxes(boxes, matrix)
+    # Rounded to what an image can show: a side that falls on a whole pixel stays there, whatever the last bits are.
+    around = np.round(bounding_boxes(boxes, matrix), 6)
     whole = np.concatenate([np.floor(around[:, :2]), np.ceil(around[:, 2:])], 1)
     empty = boxes[:, 0] == boxes[:, 2]
     whole[empty] = np.rint(around[empty])
