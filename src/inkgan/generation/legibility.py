@@ -128,7 +128,7 @@ def warn_of_illegible(probabilities: Iterable[float | None], legible: float) -> 
     if is_illegible:
         warnings.warn(
             f"not every digit is read with a probability of {legible:g}: the best of all that were drawn is taken. "
-            "The labels of `write` have the probability of each; a lower --legible (legible=) accepts more digits.",
+            "A lower --legible (legible=) accepts more digits. Labels of written texts have the probability of each.",
             InkganWarning,
             stacklevel=3,
         )
