@@ -23,7 +23,15 @@ def test_names_are_known_as_browsers_send_them() -> None:
     assert {"xn--mller-kva.example", "xn--bcher-kva.example", "xn--r8jz45g.xn--zckzah"} <= names
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a:80", "user@a", "*", "*.example", "a..b", "ü" * 64, "℀.example"])
+def test_letters_that_browsers_keep() -> None:
+    """By the rules of 2003, these would be the names of other sites, strasse.example and βόλοσ.example."""
+    names = hosts.names("localhost", "127.0.0.1", ["www.Straße.example", "βόλος。Bücher"])
+    assert names - hosts.LOCAL == {"www.xn--strae-oqa.example", "xn--nxasmm1c.xn--bcher-kva"}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "a:80", "user@a", "*", "*.example", "a..b", "ü" * 64, "℀.example", "ß..example"]
+)
 def test_what_is_no_name_is_refused(name: str) -> None:
     """A pattern would let in any site that points a name of its own here."""
     with pytest.raises(ConfigError, match=r"is not a host name\. Give one as in an address, without a port"):

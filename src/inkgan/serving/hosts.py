@@ -7,8 +7,10 @@ answers.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
+from encodings.idna import dots
 
 from inkgan.errors import ConfigError, as_given
 
@@ -16,6 +18,8 @@ from inkgan.errors import ConfigError, as_given
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: Addresses that stand for all addresses of this machine.
 _EVERYWHERE = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104 - what a user may ask for
+#: Letters that IDNA replaced in 2003, and keeps since 2008.
+_KEPT = re.compile("[ßς]")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d+)?")
 
 
@@ -57,8 +61,19 @@ def _valid_name(name: str) -> str:
 
 
 def _as_sent(name: str) -> str:
-    """Return a name in lower case and in ASCII, in which ``bücher`` is ``xn--bcher-kva`` (IDNA)."""
-    return name.lower().encode("idna").decode()
+    """Return a name in lower case and in ASCII, in which ``bücher`` is ``xn--bcher-kva`` (IDNA).
+
+    Python's codec is of 2003, and makes ``strasse`` of ``straße``, which is another site: browsers keep these letters.
+    """
+    name = name.lower()
+    sent = name.encode("idna").decode()  # also an error if a part is empty or too long
+    if not _KEPT.search(name):
+        return sent
+    parts = dots.split(unicodedata.normalize("NFC", name))
+    return ".".join(
+        f"xn--{part.encode('punycode').decode()}" if _KEPT.search(part) else part.encode("idna").decode()
+        for part in parts
+    )
 
 
 def in_url(host: str) -> str:
