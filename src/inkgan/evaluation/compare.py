@@ -367,7 +367,7 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
     before, after = _runs(first), _runs(second)
     if not (before and after):
         return ()
-    changed = _differences(before[0], after[0])
+    changed = _differences(_in_effect(before[0]), _in_effect(after[0]))
     if len(first) + len(second) > 2:
         changed = [one for one in changed if not one.startswith("seed: ")]
     before_steps, after_steps = _trained_steps(before), _trained_steps(after)
@@ -376,19 +376,22 @@ def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tupl
     return tuple(changed)
 
 
-def _differences(first: RunFolder, second: RunFolder) -> list[str]:
+#: A run's settings, with the precision that ``auto`` stood for, and the digest of its images, if known.
+_InEffect = tuple[Config, str | None]
+
+
+def _in_effect(run: RunFolder) -> _InEffect:
+    config, state = run.saved_config(), run.newest_checkpoint()[1]
+    return config.model_copy(update={"precision": state.get("precision", config.precision)}), state.get("digest")
+
+
+def _differences(first: _InEffect, second: _InEffect) -> list[str]:
     """Name the settings in which two runs differ, other than in the place of the same images."""
-    (before, images), (after, other_images) = _in_effect(first), _in_effect(second)
+    (before, images), (after, other_images) = first, second
     if images is not None and images == other_images:
         place = {"name": after.data.name, "directory": after.data.directory}
         before = before.model_copy(update={"data": before.data.model_copy(update=place)})
     return differences(before, after)
-
-
-def _in_effect(run: RunFolder) -> tuple[Config, str | None]:
-    """Return a run's settings, with the precision that ``auto`` stood for, and the digest of its images, if known."""
-    config, state = run.saved_config(), run.newest_checkpoint()[1]
-    return config.model_copy(update={"precision": state.get("precision", config.precision)}), state.get("digest")
 
 
 def _trained_steps(runs: Sequence[RunFolder]) -> str:
@@ -423,12 +426,13 @@ def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
     """Yield what a reader should know about the runs of a group."""
     if len(runs) < 2:
         return
-    changed = {one for other in runs[1:] for one in _differences(runs[0], other)}
+    first, *others = map(_in_effect, runs)
+    changed = {one for other in others for one in _differences(first, other)}
     more = sorted(one for one in changed if not one.startswith("seed: "))
     if more:
         which = "; ".join(more[:3]) + ("; ..." if len(more) > 3 else ".")
         yield f"the runs of {name} differ in more than their seed: {which}"
-    elif len({run.saved_config().seed for run in runs}) < len(runs):
+    elif len({config.seed for config, _ in (first, *others)}) < len(runs):
         yield f"runs of {name} share a seed: they are not independent repeats."
     steps = _trained_steps(runs)
     if not steps.isdigit():  # a range
