@@ -232,6 +232,20 @@ def test_a_run_whose_settings_changed_later_is_not_of_other_settings(
     many_runs.require_possible(task(tmp_path / "a", small_data), [0], jobs=1, engine="processes")
 
 
+def test_a_run_that_was_extended_at_other_steps_has_other_settings(
+    tmp_path: Path, small_data: Path, finished_run: Path
+) -> None:
+    """The schedule of each part refers to its length."""
+    path = runs.copy(finished_run, tmp_path / "a-0") / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"extended_from": [6, 8], "steps": 10}), "utf-8")
+    for lengths in ("[]", "[6]"):
+        begun = task(tmp_path / "a", small_data, settings=[*runs.SETTINGS, f"extended_from={lengths}"], steps=8)
+        many_runs.require_possible(begun, [0], jobs=1, engine="processes")
+    other = task(tmp_path / "a", small_data, settings=[*runs.SETTINGS, "extended_from=[8]"], steps=10)
+    with pytest.raises(ConfigError, match=r"a-0 has a run of other settings: extended_from: "):
+        many_runs.require_possible(other, [0], jobs=1, engine="processes")
+
+
 @pytest.mark.usefixtures("no_workers")
 def test_a_run_that_was_extended_keeps_its_length(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
     """The command that made it may be repeated, and then trains nothing; another length is still refused."""

@@ -190,7 +190,7 @@ def _as_begun(saved: Config, asked: Config) -> Config:
     """
     begun: dict[str, Any] = {}
     lengths = (*saved.extended_from, saved.steps)
-    if {*asked.extended_from} <= {*saved.extended_from}:
+    if asked.extended_from == saved.extended_from[: len(asked.extended_from)]:
         begun = {"extended_from": asked.extended_from, "steps": asked.steps if asked.steps in lengths else saved.steps}
     if saved.healings:
         begun["changes"] = asked.changes
