@@ -222,6 +222,15 @@ def test_an_answer_that_nobody_reads_is_given_up(caplog: pytest.LogCaptureFixtur
     assert not caplog.records
 
 
+def read_zeros(client: socket.socket, count: int, took: Callable[[int], None] = lambda _: None) -> None:
+    """Read an answer of zeros to its end; ``took`` hears of the size of each part."""
+    while count:
+        part = client.recv(2**20)
+        assert part, "the connection was cut"
+        count -= part.count(b"\0")  # the head has none
+        took(len(part))
+
+
 def test_a_large_answer_has_more_time() -> None:
     """A telephone takes a minute or more for the page."""
     clock = Clock()
@@ -229,12 +238,7 @@ def test_a_large_answer_has_more_time() -> None:
     def talk(port: int) -> None:
         with connected(port) as client:
             client.sendall(_GET + b"\r\n")
-            missing = 2**26
-            while missing:
-                part = client.recv(2**20)
-                assert part, "the connection was cut"
-                missing -= part.count(b"\0")  # the head has none
-                clock.advance(SECONDS_TO_SEND / 2 * len(part) / 10**6)
+            read_zeros(client, 2**26, lambda size: clock.advance(SECONDS_TO_SEND / 2 * size / 10**6))
 
     with_server(talk, PlainTextResponse(bytes(2**26)), clock)
 
@@ -247,11 +251,7 @@ def test_an_answer_that_is_read_in_time_is_whole() -> None:
         with connected(port) as client:
             for _ in range(2):
                 client.sendall(_GET + b"\r\n")
-                missing = 2**20
-                while missing:
-                    part = client.recv(2**20)
-                    assert part, "the connection was cut"
-                    missing -= part.count(b"\0")  # the head has none
+                read_zeros(client, 2**20)
                 clock.advance(SECONDS_TO_SEND)
 
     with_server(talk, PlainTextResponse(bytes(2**20)), clock)
