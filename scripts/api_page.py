@@ -22,8 +22,17 @@ from inkgan.training.watching import Opinion, StepProgress
 
 #: Classes that functions return, results contain and watchers receive. inkgan creates them; nobody has to import them.
 _INNER = (
-    *(data.DataSet, data.Split, Samples, Figure, ClassFigures, Interval, Pair, Difference, Change),
-    *(StepProgress, Opinion),
+    data.DataSet,
+    data.Split,
+    Samples,
+    Figure,
+    ClassFigures,
+    Interval,
+    Pair,
+    Difference,
+    Change,
+    StepProgress,
+    Opinion,
 )
 #: Functions that the guides use and that belong to a subpackage.
 _OF_SUBPACKAGES = {
