@@ -168,7 +168,6 @@ class Here:
         self.connection.close()
 
     give = engines._Worker.give
-    take = engines._Worker.take
 
 
 @pytest.fixture

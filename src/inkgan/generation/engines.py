@@ -102,10 +102,9 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
             busy = {worker.connection: (worker, worker.number) for worker in workers if worker.number is not None}
             for ready in connection.wait(list(busy)):
                 worker, number = busy[ready]  # type: ignore[index]  # all are connections
-                answer = worker.take()
-                if isinstance(answer, float):
-                    shares(number, answer)
-                elif answer is None:
+                try:
+                    message: _Answer | float = worker.connection.recv()
+                except (EOFError, OSError):  # the process was killed
                     shares(number, 0.0)
                     workers.remove(worker)
                     worker.ask_to_end()
@@ -113,10 +112,14 @@ def processes(task: Task[T], numbers: Sequence[int], jobs: int, *, shares: Share
                     killed[number] += 1
                     _warn_of_killed(number, killed[number], worker.process.exitcode)
                     waiting.appendleft(number)
-                else:
-                    result = _result_of(answer, warned)
-                    shares(number, 1.0)
-                    yield result
+                    continue
+                if isinstance(message, float):
+                    shares(number, message)
+                    continue
+                worker.number = None
+                result = _result_of(message, warned)
+                shares(number, 1.0)
+                yield result
     finally:
         for worker in workers:
             worker.ask_to_end()
@@ -204,15 +207,6 @@ class _Worker:
         self.number = number
         with suppress(OSError):  # it was killed while it waited; receiving from it will show that
             self.connection.send(number)
-
-    def take(self) -> _Answer | float | None:
-        """Return its answer for the number that it works on, or the share that is done; None if it was killed."""
-        message: _Answer | float | None = None
-        with suppress(EOFError, OSError):
-            message = self.connection.recv()
-        if not isinstance(message, float):
-            self.number = None
-        return message
 
     def ask_to_end(self) -> None:
         """Ask it to end at once, without waiting for it."""
