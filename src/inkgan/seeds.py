@@ -53,9 +53,8 @@ def valid_seed(seed: Any) -> int:
     Raises:
         ConfigError: it is not a whole number, or is out of range.
     """
-    return whole_number(
-        seed, "the seed {} is not allowed. A seed is a whole number from 0 to 2^63 - 1.", 0, LARGEST_SEED
-    )
+    complaint = "the seed {} is not allowed. A seed is a whole number from 0 to 2^63 - 1."
+    return whole_number(seed, complaint, 0, LARGEST_SEED)
 
 
 def rng(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
@@ -86,16 +85,10 @@ class BatchOrder:
 
     def batch(self, number: int) -> NDArray[np.int64]:
         """Return the indices [batch_size] of batch ``number`` (0 or above)."""
-        epoch, start = divmod(number * self._batch_size, self._examples)
-        parts: list[NDArray[np.int64]] = []
-        missing = self._batch_size
-        while missing:
-            part = self._permutation(epoch)[start : start + missing]
-            parts.append(part)
-            missing -= len(part)
-            epoch += 1
-            start = 0
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        first = number * self._batch_size
+        epochs, places = np.divmod(np.arange(first, first + self._batch_size), self._examples)
+        parts = [self._permutation(epoch)[places[epochs == epoch]] for epoch in np.unique(epochs).tolist()]
+        return np.concatenate(parts)
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
         if epoch != self._epoch:
