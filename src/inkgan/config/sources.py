@@ -250,6 +250,12 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{key}: {value} -> {after[key]}" for key, value in before.items() if value != after[key]]
 
 
+def with_place_of_data(config: Config, other: Config) -> Config:
+    """Return settings with the place of the data, its name and its folder, that other settings have."""
+    place = {"name": other.data.name, "directory": other.data.directory}
+    return config.model_copy(update={"data": config.data.model_copy(update=place)})
+
+
 def as_toml(config: Config) -> str:
     """Write settings as TOML, with their descriptions; ``--config`` reads it back."""
     lines: list[str] = []

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from inkgan.config import Config
-from inkgan.config.sources import differences, reading_settings
+from inkgan.config.sources import differences, reading_settings, with_place_of_data
 from inkgan.device import usual_arithmetic
 from inkgan.errors import EvaluationError, quantity, require_function, valid_path, yes_or_no
 from inkgan.evaluation.evaluate import measure
@@ -389,8 +389,7 @@ def _differences(first: _InEffect, second: _InEffect) -> list[str]:
     """Name the settings in which two runs differ, other than in the place of the same images."""
     (before, images), (after, other_images) = first, second
     if images is not None and images == other_images:
-        place = {"name": after.data.name, "directory": after.data.directory}
-        before = before.model_copy(update={"data": before.data.model_copy(update=place)})
+        before = with_place_of_data(before, after)
     return differences(before, after)
 
 

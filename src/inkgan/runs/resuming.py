@@ -9,7 +9,7 @@ from typing import Any
 
 from inkgan.config import Config
 from inkgan.config.schema import Precision
-from inkgan.config.sources import differences, from_saved
+from inkgan.config.sources import differences, from_saved, with_place_of_data
 from inkgan.errors import CheckpointError, ConfigError, shown
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -56,8 +56,7 @@ def require_same(run: RunFolder, asked: Config, digest: str | None = None) -> No
     if digest in (None, learned_from):  # the same data may have moved
         saved = saved.model_copy(update={"data": asked.data})
     elif has_other_images:  # say that the images differ, and not that they have another name
-        place = {"name": asked.data.name, "directory": asked.data.directory}
-        saved = saved.model_copy(update={"data": saved.data.model_copy(update=place)})
+        saved = with_place_of_data(saved, asked)
     if saved.precision == "auto" and state.get("precision") == asked.precision:
         saved = saved.model_copy(update={"precision": asked.precision})
     changed = "; ".join(differences(saved, asked))

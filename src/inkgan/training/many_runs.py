@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import Config
-from inkgan.config.sources import differences
+from inkgan.config.sources import differences, with_place_of_data
 from inkgan.device import threads_of_each
 from inkgan.errors import ConfigError, DivergenceError, InkganWarning, shown
 from inkgan.generation import engines
@@ -195,8 +195,7 @@ def _as_begun(saved: Config, asked: Config) -> Config:
     if saved.healings:
         begun["changes"] = asked.changes
     if Path(saved.data.name).name == Path(asked.data.name).name:
-        place = {"name": asked.data.name, "directory": asked.data.directory}
-        begun["data"] = saved.data.model_copy(update=place)  # they may have moved; the run compares the images
+        saved = with_place_of_data(saved, asked)  # they may have moved; the run compares the images
     return saved.model_copy(update=begun)
 
 
