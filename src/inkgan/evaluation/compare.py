@@ -266,7 +266,7 @@ def _pairs(reports: list[list[Report]], members: Sequence[Sequence[Measurable]])
             _difference([one[name] for one in first], [one[name] for one in other], level, num_classes)
             for name in names
         )
-        settings = _settings(members[0], members[at])
+        settings = _differences_of_groups(members[0], members[at])
         pairs.append(Pair(letter(0), letter(at), found, settings, _overall(found)))
     return tuple(pairs)
 
@@ -362,12 +362,12 @@ def _runs(group: Sequence[Measurable]) -> list[RunFolder]:
     return [folder for folder in folders if folder.is_run]
 
 
-def _settings(first: Sequence[Measurable], second: Sequence[Measurable]) -> tuple[str, ...]:
+def _differences_of_groups(first: Sequence[Measurable], second: Sequence[Measurable]) -> tuple[str, ...]:
     """Return the settings in which the first runs of two groups differ, without the seed if a group varies it."""
     before, after = _runs(first), _runs(second)
     if not (before and after):
         return ()
-    changed = _differences(_in_effect(before[0]), _in_effect(after[0]))
+    changed = _differences_of_runs(_in_effect(before[0]), _in_effect(after[0]))
     if len(first) + len(second) > 2:
         changed = [one for one in changed if not one.startswith("seed: ")]
     before_steps, after_steps = _trained_steps(before), _trained_steps(after)
@@ -385,7 +385,7 @@ def _in_effect(run: RunFolder) -> _InEffect:
     return config.model_copy(update={"precision": state.get("precision", config.precision)}), state.get("digest")
 
 
-def _differences(first: _InEffect, second: _InEffect) -> list[str]:
+def _differences_of_runs(first: _InEffect, second: _InEffect) -> list[str]:
     """Name the settings in which two runs differ, other than in the place of the same images."""
     (before, images), (after, other_images) = first, second
     if images is not None and images == other_images:
@@ -426,7 +426,7 @@ def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
     if len(runs) < 2:
         return
     first, *others = map(_in_effect, runs)
-    changed = {one for other in others for one in _differences(first, other)}
+    changed = {one for other in others for one in _differences_of_runs(first, other)}
     more = sorted(one for one in changed if not one.startswith("seed: "))
     if more:
         which = "; ".join(more[:3]) + ("; ..." if len(more) > 3 else ".")
