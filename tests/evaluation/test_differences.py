@@ -407,6 +407,20 @@ def test_runs_that_were_trained_for_different_numbers_of_steps(
     assert settings_of(compared(two, two, members=[uneven, uneven])) == ()
 
 
+def test_runs_that_were_stopped_in_pretraining(finished_run: Path, tmp_path: Path, compared: Compared) -> None:
+    """They were trained for no joint steps, all of them alike."""
+    for name in ("a-1", "a-2", "b"):
+        checkpoints = other_run(finished_run, tmp_path / name, seed=ord(name[-1])) / "checkpoints"
+        if name != "b":
+            for step in (4, 6):
+                remove(checkpoints, step)
+            (checkpoints / checkpoint_name(0)).rename(checkpoints / checkpoint_name(-1))
+    members = [pattern(tmp_path, "a-*"), tmp_path / "b"]
+    found = compared(group("recall", 0.5, 0.5), group("recall", 0.5), members=members)
+    assert settings_of(found) == ("trained steps: 0 -> 6",)
+    assert not any("which adds to the spread" in note for note in found.notes)
+
+
 def test_the_steps_of_a_run_are_those_of_the_checkpoint_that_is_measured(
     finished_run: Path, tmp_path: Path, compared: Compared
 ) -> None:

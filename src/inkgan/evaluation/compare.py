@@ -394,8 +394,8 @@ def _differences_of_runs(first: _InEffect, second: _InEffect) -> list[str]:
 
 
 def _trained_steps(runs: Sequence[RunFolder]) -> str:
-    """Return for how many steps runs were trained, by their newest whole checkpoints: ``300``, or ``200 to 300``."""
-    steps = [checkpoint.newest_whole(run.checkpoints, PARTS)[0] or 0 for run in runs]
+    """Return for how many joint steps runs were trained, by their newest whole checkpoints: ``300``, ``200 to 300``."""
+    steps = [max(0, checkpoint.newest_whole(run.checkpoints, PARTS)[0] or 0) for run in runs]
     return " to ".join(str(step) for step in sorted({min(steps), max(steps)}))
 
 
@@ -434,7 +434,7 @@ def _notes_on_runs(name: str, runs: Sequence[RunFolder]) -> Iterator[str]:
     elif len({config.seed for config, _ in (first, *others)}) < len(runs):
         yield f"runs of {name} share a seed: they are not independent repeats."
     steps = _trained_steps(runs)
-    if not steps.isdigit():  # a range
+    if " to " in steps:
         yield (
             f"the runs of {name} were trained for {steps} steps, which adds to the spread between them. Runs of "
             "--steps, unlike those of --seconds, all end at the same step."
