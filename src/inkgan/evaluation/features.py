@@ -255,7 +255,7 @@ def load_features(folder: Path = SHIPPED) -> FeatureNetwork:
         CheckpointError: a file is missing, damaged, of another format, or not the one that the card names.
     """
     card = load_card(folder)
-    with reading(folder, "is not a feature network", "Train it again"):
+    with read_errors(folder, "is not a feature network", "Train it again"):
         if sha256_of(folder / WEIGHTS) != card.sha256:
             raise ValueError(f"{WEIGHTS} was damaged or replaced")
         tensors = safetensors.torch.load_file(folder / WEIGHTS)
@@ -271,7 +271,7 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
     Raises:
         CheckpointError: it is missing, damaged or of another format.
     """
-    with reading(folder, "is not a feature network", "Train it again"):
+    with read_errors(folder, "is not a feature network", "Train it again"):
         fields = from_json(read_regular(folder / CARD))
         height, width, channels = fields["image_shape"]
         lists = {"class_names": tuple(fields["class_names"]), "widths": tuple(fields["widths"])}
@@ -282,7 +282,7 @@ def load_card(folder: Path = SHIPPED) -> FeatureCard:
 
 
 @contextlib.contextmanager
-def reading(folder: Path, what: str, remedy: str) -> Iterator[None]:
+def read_errors(folder: Path, what: str, remedy: str) -> Iterator[None]:
     """Turn an error of reading a folder, whose card may state anything, into a :class:`CheckpointError`."""
     try:
         yield

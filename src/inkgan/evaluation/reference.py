@@ -34,7 +34,7 @@ from inkgan.data import DataSet, Split
 from inkgan.errors import CheckpointError, OutputError
 from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates, features_folder
 from inkgan.evaluation.feature_training import feature_network_for, is_shipped_for
-from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract, reading
+from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Features, Probabilities, extract, read_errors
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
@@ -254,7 +254,7 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
         CheckpointError: a file is missing, damaged, of another format or of another network, or not the one that the
             card names.
     """
-    with reading(folder, "holds no reference statistics", "Make them again"):
+    with read_errors(folder, "holds no reference statistics", "Make them again"):
         card = from_json(read_regular(folder / CARD))
         expected = (FORMAT, network.card.sha256, sha256_of(folder / ARRAYS))
         if (card["format"], card["features_sha256"], card["sha256"]) != expected:

@@ -77,7 +77,7 @@ def list_steps(folder: Path) -> list[int]:
     Raises:
         CheckpointError: the system cannot read the folder.
     """
-    with _reading(folder):
+    with _read_errors(folder):
         if not folder.is_dir():
             return []
         steps = [step_of(entry.name) for entry in folder.iterdir() if entry.is_dir()]
@@ -85,7 +85,7 @@ def list_steps(folder: Path) -> list[int]:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _read_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors while reading ``path`` into the ``__cause__`` of a :class:`CheckpointError`."""
     try:
         yield
@@ -166,14 +166,14 @@ def verify(folder: Path, stems: Iterable[str] | None = None) -> None:
     if missing:
         raise CheckpointError(f"{manifest} lists no {', '.join(sorted(missing))}: it is incomplete.")
     if wanted is None:
-        with _reading(folder):
+        with _read_errors(folder):
             names = {path.name for path in folder.iterdir()}
         if other := min(filter(_FILE_NAME.fullmatch, names - {*listed, MANIFEST}), default=""):
             raise CheckpointError(f"{shown(folder / other)} is not listed in {MANIFEST}, so the run did not save it.")
 
 
 def _verify_file(path: Path, entry: Mapping[str, Any]) -> None:
-    with _reading(path):
+    with _read_errors(path):
         if not is_regular(path):
             why = "is a link: put the file itself there" if path.is_symlink() else "is missing"
             raise CheckpointError(f"{shown(path)} {why}, so the checkpoint cannot be used.")
@@ -204,7 +204,7 @@ def read_document(folder: Path, stem: str) -> dict[str, Any]:
             ``__cause__`` is the system's error.
     """
     path = folder / f"{stem}.json"
-    with _reading(path):
+    with _read_errors(path):
         if not is_regular(path):
             why = f"its {path.name} is a link" if path.is_symlink() else f"it has no {path.name}"
             raise CheckpointError(f"{shown(folder)} is not a checkpoint or model of inkgan: {why}.")
@@ -273,7 +273,7 @@ def read_arrays(
 def _require_plausible_size(path: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
     header = _LARGEST_HEADER + _LARGEST_HEADER_PER_ARRAY * len(expected)
     numbers = sum(math.prod(shape) for shape in expected.values())
-    with _reading(path), path.open("rb") as file:
+    with _read_errors(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         promised = int.from_bytes(file.read(8), "little")
     if promised > header or size > 8 + header + _BYTES_OF_LARGEST_TYPE * numbers:
