@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from inkgan.errors import ConfigError, as_given, did_you_mean, shown
 from inkgan.files import read_toml
 from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 from inkgan.seeds import Stream, rng
+
+End = TypeVar("End", datetime, int)
 
 _FIELD = re.compile(r"\{([^{}:]*)(?::([^{}]*))?\}")
 #: How often a template of a mixture is filled to find out whether it can make a text of the lengths that are wanted.
@@ -221,16 +223,14 @@ def field(name: str, argument: str, source: str, folder: Path) -> Piece:
 def _date(argument: str) -> Piece:
     """``{date:%d.%m.%Y in 1990-01-01..2029-12-31}``: all days of the range are equally likely."""
     form, first, last = _form_and_range(argument, "%Y-%m-%d", "1970-01-01", "2029-12-31")
-    start, end = _day(first), _day(last)
-    _require_order(start <= end, first, last, "earlier date")
+    start, end = _in_order(first, last, _day, "earlier date")
     return _moments(form, _DATE_DIRECTIVES, start, (end - start).days + 1, timedelta(days=1))
 
 
 def _time(argument: str) -> Piece:
     """``{time:%H:%M in 08:00..17:30}``: all seconds of the range are equally likely."""
     form, first, last = _form_and_range(argument, "%H:%M", "00:00", "23:59")
-    start, end = _second(first), _second(last)
-    _require_order(start <= end, first, last, "earlier time")
+    start, end = _in_order(first, last, _second, "earlier time")
     if last.count(":") == 1:  # a minute has sixty seconds
         end += timedelta(seconds=59)
     return _moments(form, _TIME_DIRECTIVES, start, (end - start).seconds + 1, timedelta(seconds=1))
@@ -264,8 +264,7 @@ def _integer(argument: str) -> Piece:
     first, last = _range(argument or "0..9999", "1..9999")
     if not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(last) and int(last) < _LARGEST_INTEGER):
         raise ConfigError(f"its range takes whole numbers from 0 to {_LARGEST_INTEGER - 1:,}, such as 1..9999.")
-    least, most = int(first), int(last)
-    _require_order(least <= most, first, last, "smaller number")
+    least, most = _in_order(first, last, int, "smaller number")
     width = len(first) if first.startswith("0") else 1
     return Piece(lambda draws: f"{draws.integers(least, most + 1):0{width}d}", max(len(str(most)), width))
 
@@ -290,8 +289,7 @@ def _amount(argument: str) -> Piece:
     if form not in _AMOUNT_FORMATS:
         raise ConfigError(f"it cannot be written like {as_given(form)}. Choose from {', '.join(_AMOUNT_FORMATS)}.")
     thousands, point = _AMOUNT_FORMATS[form]
-    least, most = _cents(first), _cents(last)
-    _require_order(least <= most, first, last, "smaller amount")
+    least, most = _in_order(first, last, _cents, "smaller amount")
 
     def written(cents: int) -> str:
         return f"{cents // 100:,}".replace(",", thousands) + f"{point}{cents % 100:02d}"
@@ -336,9 +334,12 @@ def _range(limits: str, example: str) -> tuple[str, str]:
     return first, last
 
 
-def _require_order(is_in_order: bool, first: str, last: str, what: str) -> None:
-    if not is_in_order:
+def _in_order(first: str, last: str, parse: Callable[[str], End], what: str) -> tuple[End, End]:
+    """Parse both ends of a range; refuse a range that runs backwards, in which ``what`` does not come first."""
+    start, end = parse(first), parse(last)
+    if end < start:
         raise ConfigError(f"the range runs backwards, from {first} to {last}. Give the {what} first.")
+    return start, end
 
 
 def _day(text: str) -> datetime:
