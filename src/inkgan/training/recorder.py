@@ -73,12 +73,11 @@ class Recorder:
         self._is_tutorial = run.config.recipe == "tutorial"
         self._progress_images = ProgressImages(run.recipe, run.data.train, run.config.seed, run.device)
         self._watcher = watcher
+        self._metrics = MetricsWriter(run.folder.metrics_file)
         self._probe: Probe | None = None
+        self.doctor: Doctor | None = None
         if run.config.watch.doctor_every:
             self._probe = Probe(run.recipe, run.data, run.config, run.device)
-        self._metrics = MetricsWriter(run.folder.metrics_file)
-        self.doctor: Doctor | None = None
-        if self._probe is not None:
             self.doctor = judged(run.config, metrics.read(run.folder.metrics_file), run.data.class_names)
         self._reported: deque[tuple[int, float]] = deque(maxlen=_REPORTS_FOR_SPEED)
         self._shown_at = -math.inf
