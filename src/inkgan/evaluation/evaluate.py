@@ -251,9 +251,7 @@ def _novelty_figures(
     Distances are those to the nearest training images. They are compared within the classes that the data's classifier
     predicts, if the data have one.
     """
-    cells = None
-    if reference.statistics is not None:
-        cells = (predicted, reference.statistics.held_out_classes)
+    cells = None if reference.statistics is None else (predicted, reference.statistics.held_out_classes)
     found = novelty(distances, held_out_distances, cells=cells)
     z = Estimate(found.z, 1.0, Interval(found.z - 1.96, found.z + 1.96), len(distances))
     # The z compares two samples, so its interval includes the chance of the held-out images: 0 has none of its own.
