@@ -16,12 +16,10 @@ from rich.text import Text
 
 from inkgan.cli.progress import optional_output, time_left
 from inkgan.cli.window import Suspension, can_erase, in_foreground
-from inkgan.config.sources import as_toml
 from inkgan.errors import CheckpointError, DivergenceError, printable, quantity
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
-from inkgan.training.many_runs import Outcome, TrainingTask, require_possible, train_many
-from inkgan.training.options import require_images_and_device
+from inkgan.training.many_runs import Outcome, TrainingTask, train_many
 
 #: The most runs that are read to estimate the time left; a few at a time are trained.
 _MOST_READ = 100
@@ -29,9 +27,7 @@ _MOST_READ = 100
 _LINES_WITHOUT_RUN = 5
 
 
-def train_seeds(
-    task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, dry_run: bool, plain: bool, quiet: bool
-) -> None:
+def train_seeds(task: TrainingTask, seeds: Sequence[int], *, jobs: int, engine: str, plain: bool, quiet: bool) -> None:
     """Train a run for each seed, and show their progress.
 
     Args:
@@ -39,21 +35,12 @@ def train_seeds(
         seeds: the seeds.
         jobs: the number of runs at a time.
         engine: as for :func:`inkgan.training.many_runs.train_many`.
-        dry_run: only check the options, and print the folders and the settings of the first seed.
         plain: show a line for each run that ends, also on a terminal.
         quiet: show nothing.
 
     Raises:
         DivergenceError: runs diverged; the others were trained to their ends first.
     """
-    if dry_run:
-        require_possible(task, seeds, jobs=jobs, engine=engine)
-        first = task.asked(seeds[0])
-        require_images_and_device(first, task.options.get("device", "auto"))
-        for seed in seeds:
-            typer.echo(f"# would run in {printable(task.folder(seed))}")
-        typer.echo(as_toml(first), nl=False)
-        return
     runs = train_many(task, seeds, jobs=jobs, engine=engine)
     ended: dict[int, Outcome] = {}
     live: contextlib.AbstractContextManager[object] = Suspension()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from inkgan.cli.options import each_once
 from inkgan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
+    from inkgan.config import Config
     from inkgan.training.options import TrainingOptions
 
 _what = partial(typer.Option, rich_help_panel="What")
@@ -180,10 +182,14 @@ def train(
     }
     if seeds is not None:
         from inkgan.cli.many_runs import train_seeds
-        from inkgan.training.many_runs import TrainingTask, parse_seeds
+        from inkgan.training.many_runs import TrainingTask, parse_seeds, require_possible
 
-        task = TrainingTask(recipe, options)
-        train_seeds(task, parse_seeds(seeds), jobs=jobs, engine=engine, dry_run=dry_run, plain=plain, quiet=quiet)
+        task, numbers = TrainingTask(recipe, options), parse_seeds(seeds)
+        if dry_run:
+            require_possible(task, numbers, jobs=jobs, engine=engine)
+            _print_plan(task.asked(numbers[0]), map(task.folder, numbers), device)
+        else:
+            train_seeds(task, numbers, jobs=jobs, engine=engine, plain=plain, quiet=quiet)
         return
     if jobs != 1 or engine != "processes":
         raise ConfigError("--jobs and --engine are for many runs. Name their seeds, such as --seeds 0-9.")
@@ -193,15 +199,24 @@ def train(
 def _train_one(recipe: str | None, options: TrainingOptions, *, dry_run: bool, plain: bool, quiet: bool) -> None:
     """Train a run and show it, or print its settings."""
     if dry_run:
-        from inkgan.config.sources import as_toml
-        from inkgan.training.options import checked, complete_options, require_images_and_device
+        from inkgan.training.options import checked, complete_options
 
         resolved, folder, _ = checked(complete_options(recipe, **options))
-        require_images_and_device(resolved, options["device"])
-        typer.echo(f"# would run in {printable(folder.path)}\n{as_toml(resolved)}", nl=False)
+        _print_plan(resolved, [folder.path], options["device"])
         return
     from inkgan.cli.console import watcher_for
     from inkgan.training import start
 
     with watcher_for(quiet=quiet, plain=plain) as watcher:
         start.train(recipe, watcher=watcher, **options)
+
+
+def _print_plan(config: Config, folders: Iterable[Path], device: str) -> None:
+    """Check the images and the device of runs, and print their folders and settings."""
+    from inkgan.config.sources import as_toml
+    from inkgan.training.options import require_images_and_device
+
+    require_images_and_device(config, device)
+    for folder in folders:
+        typer.echo(f"# would run in {printable(folder)}")
+    typer.echo(as_toml(config), nl=False)
