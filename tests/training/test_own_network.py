@@ -544,7 +544,7 @@ def test_whoever_uses_a_network_learns_that_its_file_has_changed(
     described = run / "checkpoints" / "step-0000001" / "model.json"
     earlier = json.loads(described.read_text("utf-8"))
     del earlier["network_sha256"]
-    assert networks.note_of_change(earlier, run) is None
+    assert networks.note_of_change(earlier, run) == []
 
 
 def test_a_name_finds_only_a_file_of_the_folder(folder: Path) -> None:

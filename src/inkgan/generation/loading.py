@@ -89,10 +89,8 @@ def _read(path: str | Path, which: str) -> Found:
     try:
         arrays = read_weights(description, folder)
     except CheckpointError as error:
-        if changed is None:
-            raise
-        raise CheckpointError(f"{error} {changed}") from None
-    return Found(folder, description, arrays, notes if changed is None else [*notes, changed])
+        raise CheckpointError(" ".join([str(error), *changed])) from error.__cause__
+    return Found(folder, description, arrays, [*notes, *changed])
 
 
 def _steps_of_run(path: Path) -> list[int]:

@@ -120,8 +120,8 @@ def own_network_sha256(name: str) -> str | None:
         ) from None
 
 
-def note_of_change(description: Mapping[str, Any], what: str | Path) -> str | None:
-    """Return a sentence if a network of the user's own is in another file than the one that was trained.
+def note_of_change(description: Mapping[str, Any], what: str | Path) -> list[str]:
+    """Return a note if a network of the user's own is in another file than the one that was trained.
 
     Args:
         description: the content of model.json, perhaps damaged. Models of earlier versions do not name the file.
@@ -133,11 +133,9 @@ def note_of_change(description: Mapping[str, Any], what: str | Path) -> str | No
     trained = description.get("network_sha256")
     name = str(description.get("network"))
     if trained is None or own_network_sha256(name) in (None, trained):
-        return None
-    return (
-        f"{shown(own_networks()[name])} has changed since {shown(what)} was trained, so its images may differ. "
-        "Restore the old file, or train again."
-    )
+        return []
+    changed = f"{shown(own_networks()[name])} has changed since {shown(what)} was trained"
+    return [f"{changed}, so its images may differ. Restore the old file, or train again."]
 
 
 @contextlib.contextmanager

@@ -183,9 +183,7 @@ def _load(run: PreparedRun, step: int) -> RunState:
             loaded[stem] = checkpoint.read_arrays(folder, stem, shapes, others)
         except CheckpointError as error:
             changed = note_of_change(checkpoint.read_document(folder, "model"), run.folder.path)
-            if changed is None:
-                raise
-            raise CheckpointError(f"{error} {changed}") from None
+            raise CheckpointError(" ".join([str(error), *changed])) from error.__cause__
     from_arrays(run.recipe, loaded)
     best_step, best_value = progress.get("best_step"), progress.get("best_value", math.inf)
     if best_step not in checkpoint.list_steps(run.folder.checkpoints):  # a later one was better, and is set aside now
