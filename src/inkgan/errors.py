@@ -27,7 +27,7 @@ import operator
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,6 +113,15 @@ class Interrupted(KeyboardInterrupt, _ShownInOneLine):
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what pickle rebuilds it from, so that a pool of processes can pass it on."""
         return type(self), (str(self), self.exit_code - 128)
+
+
+@contextlib.contextmanager
+def config_errors(place: str) -> Iterator[None]:
+    """Begin the message of a :class:`ConfigError` with the place of the mistake, such as a file or a field."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
 
 
 #: The modules that the base install lacks: the name of each in messages, and the extra that installs it.

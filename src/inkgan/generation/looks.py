@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import ConfigError, as_given, one_of, shown, unknown
+from inkgan.errors import ConfigError, as_given, config_errors, one_of, shown, unknown
 from inkgan.files import read_toml
 
 #: The least and the greatest value of a random choice.
@@ -114,10 +114,8 @@ def look_of(given: LookLike, knobs: Mapping[str, Any] | None = None, *, backgrou
         look = given
     elif isinstance(given, str | Path) and str(given).lower().endswith(".toml"):
         table = read_toml(Path(given))
-        try:
+        with config_errors(shown(given)):
             look = _of_table(table)
-        except ConfigError as error:
-            raise ConfigError(f"{shown(given)}: {error}") from None
     else:
         look = _of_table(given if isinstance(given, Mapping) else {"look": given})
     look = _with_knobs(look, knobs or {})

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from inkgan.errors import ConfigError, as_given, did_you_mean, shown
+from inkgan.errors import ConfigError, as_given, config_errors, did_you_mean, shown
 from inkgan.files import read_toml
 from inkgan.generation.texts import LONGEST_TEXT, TextFile, valid_text
 from inkgan.seeds import Stream, rng
@@ -143,10 +143,8 @@ def read_texts(source: str | Path) -> TextFile | Mixture:
     if source == "-" or path.suffix.lower() != ".toml":
         return TextFile(source)
     given = read_toml(path)
-    try:
+    with config_errors(shown(path)):
         return Mixture(given, path)
-    except ConfigError as error:
-        raise ConfigError(f"{shown(path)}: {error}") from None
 
 
 def read_template(source: str, folder: Path = Path()) -> Piece:
@@ -161,7 +159,8 @@ def read_template(source: str, folder: Path = Path()) -> Piece:
             could be longer than 64 characters. The message says what is allowed.
     """
     if not isinstance(source, str) or not {"{", "}"} & set(source):
-        return _literal(valid_text(source), source)
+        text = valid_text(source)
+        return Piece(lambda _: text, len(text))
     if {"{", "}"} & set(_FIELD.sub("", source)):
         raise ConfigError(f"{as_given(source)} has an unmatched brace. A field looks like {{int:1..9999}}.")
     literal, *rest = _FIELD.split(source)  # a text, and then by turns a field's name, its argument and a text
@@ -179,10 +178,8 @@ def read_template(source: str, folder: Path = Path()) -> Piece:
 def _literal(text: str, source: str) -> Piece:
     """Return the piece of a fixed text, which may be empty or only spaces."""
     if text.strip(" "):  # a tab or a line break is no space: it cannot be written
-        try:
+        with config_errors(f"in the template {as_given(source)}"):
             valid_text(text)
-        except ConfigError as error:
-            raise ConfigError(f"in the template {as_given(source)}: {error}") from None
     return Piece(lambda _: text, len(text))
 
 
@@ -214,10 +211,8 @@ def field(name: str, argument: str, source: str, folder: Path) -> Piece:
             f"the template {as_given(source)} has an unknown field {{{shown(name)}}}.{did_you_mean(name, makers)} "
             f"Use {', '.join(makers)}, or several of them: {{int:0..99}}.{{digits:2}}."
         )
-    try:
+    with config_errors(f"the field {given}"):
         return makers[name](argument)
-    except ConfigError as error:
-        raise ConfigError(f"the field {given}: {error}") from None
 
 
 def _date(argument: str) -> Piece:
