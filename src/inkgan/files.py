@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from inkgan.errors import ConfigError, DataError, OutputError, in_bytes, reason_of, shortened, shown
+from inkgan.errors import ConfigError, DataError, InputError, OutputError, in_bytes, reason_of, shortened, shown
 
 #: A function that receives the name of the work and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -132,11 +132,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     import tomllib  # noqa: PLC0415 - few commands need it
 
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_SETTINGS + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Name a TOML file.") from None
+    with input_errors(path, ConfigError, "Name a TOML file."), path.open("rb") as file:
+        content = file.read(LARGEST_SETTINGS + 1)
     if len(content) > LARGEST_SETTINGS:
         raise ConfigError(f"{shown(path)} is larger than 1 MiB, so it is not a configuration. {_TOML_REMEDY}")
     if _LONG_KEY.search(content):
@@ -189,12 +186,14 @@ def output_errors(path: Path, advice: str = "Choose a place that can be written.
 
 
 @contextlib.contextmanager
-def input_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors while reading a user's images or labels into a :class:`DataError` of one line."""
+def input_errors(
+    path: Path | str, kind: type[InputError] = DataError, advice: str = "Check its permissions."
+) -> Iterator[None]:
+    """Turn the system's errors while reading ``path`` into an :class:`InputError` of one line, with advice if any."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from error
+        raise kind(f"cannot read {shown(path)}: {reason_of(error)}. {advice}".rstrip()) from error
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from inkgan.config.schema import (
     validated,
 )
 from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, reason_of, shown
-from inkgan.files import LARGEST_SETTINGS, from_json, is_file, read_regular, read_toml
+from inkgan.files import LARGEST_SETTINGS, from_json, input_errors, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
 _RENAMED = {"average": "ema_half_life"}
@@ -180,10 +180,8 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: the file cannot be read, or does not hold a configuration that this version knows.
     """
-    try:
+    with input_errors(path, ConfigError):
         given = _read_table(path)
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(path)}: {reason_of(error)}. Check its permissions.") from None
     try:
         return from_saved(given)
     except ConfigError as error:

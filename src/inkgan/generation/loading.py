@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, SupportsIndex
 from numpy.typing import NDArray
 
 from inkgan import networks
-from inkgan.errors import CheckpointError, as_given, did_you_mean, reason_of, shown, valid_path, whole_number
+from inkgan.errors import CheckpointError, as_given, did_you_mean, shown, valid_path, whole_number
+from inkgan.files import input_errors
 from inkgan.generation import torch_networks
 from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.images import LONGEST_CLASS_NAME
@@ -79,10 +80,8 @@ def read(path: str | Path, which: str | SupportsIndex) -> Found:
 
 
 def _read(path: str | Path, which: str) -> Found:
-    try:
+    with input_errors(path, CheckpointError, advice=""):
         folder, notes = _find(path, which)
-    except OSError as error:
-        raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     checkpoint.verify(folder, PARTS)
     description = checkpoint.read_document(folder, "model")
     changed = networks.note_of_change(description, path)

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from inkgan.errors import ConfigError, InkganWarning, as_given, quantity, reason_of, shown, valid_path
-from inkgan.files import output_errors
+from inkgan.errors import ConfigError, InkganWarning, as_given, quantity, shown, valid_path
+from inkgan.files import input_errors, output_errors
 
 DIGITS = "0123456789"
 #: The characters with strokes of their own, :data:`inkgan.generation.ink.STROKES`.
@@ -91,7 +91,7 @@ class TextFile:
         self._name = "standard input" if source == "-" else shown(path)
         if source == "-" and sys.stdin is None:
             raise ConfigError("standard input is closed. Name a file with --texts.")
-        try:
+        with input_errors(self._name, ConfigError, "Name a file of texts."):
             file = sys.stdin.buffer if source == "-" else self._kept_open(path.open("rb"))
             copy = None
             if source == "-" or not file.seekable():
@@ -101,8 +101,6 @@ class TextFile:
             self.count, self._starts = self._scan(file, copy)
             # A file must not change from here on, not even while it is scanned; a copy is written by the scan.
             self._checked = self._state() if copy else before
-        except OSError as error:
-            raise ConfigError(f"cannot read {self._name}: {reason_of(error)}. Name a file of texts.") from None
         self._block = -1
         self._texts: list[str] = []
 

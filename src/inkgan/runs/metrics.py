@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from inkgan.errors import CheckpointError, OutputError, in_bytes, quantity, reason_of, shown
-from inkgan.files import from_json, open_regular, output_errors, path_aside, read_regular, write_bytes
+from inkgan.errors import CheckpointError, OutputError, in_bytes, quantity, shown
+from inkgan.files import from_json, input_errors, open_regular, output_errors, path_aside, read_regular, write_bytes
 
 #: The largest file that is read, in bytes: more than the lines of a million steps take.
 _LARGEST = 2**29
@@ -65,10 +65,8 @@ def read(path: Path) -> list[Line]:
     Raises:
         CheckpointError: the file cannot be read, or a line is damaged, or not where a run would log it.
     """
-    try:
+    with input_errors(path, CheckpointError, advice=""):
         texts = _whole_lines(read_regular(path, _LARGEST))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {shown(path)}: {reason_of(error)}.") from None
     lines = []
     for number, line in enumerate(_judged(texts), 1):
         if isinstance(line, str):
