@@ -27,7 +27,7 @@ from inkgan.config.schema import (
     tables,
     validated,
 )
-from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, reason_of, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, shown
 from inkgan.files import LARGEST_SETTINGS, from_json, input_errors, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
@@ -76,9 +76,8 @@ def _read_file(file: Path) -> dict[str, Any]:
     if file.suffix.lower() != ".json":
         return flat(read_toml(file))
     try:
-        saved = flat(_read_table(file))
-    except OSError as error:
-        raise ConfigError(f"cannot read {shown(file)}: {reason_of(error)}. {_WHAT_TO_NAME}") from None
+        with input_errors(file, ConfigError, advice=""):
+            saved = flat(_read_table(file))
     except ConfigError as error:
         raise ConfigError(f"{error} {_WHAT_TO_NAME}") from None
     if not saved.keys() >= ALWAYS_SAVED:
