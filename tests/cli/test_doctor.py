@@ -49,7 +49,7 @@ def test_a_run_from_before_there_was_a_doctor(tmp_path: Path, capsys: pytest.Cap
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert "healthy" in lines["blown-up"]
     assert "not judged" in lines["collapsed"]
-    assert "logged no signal from step 50 on" in lines["collapsed"]
+    assert "logged nothing from step 50 on" in lines["collapsed"]
     assert lines["blown-up"].endswith(", 5 times in a row)")
     assert lines["not-finite"].endswith("(ill above 0.5)")  # once is enough
 
@@ -174,7 +174,7 @@ def test_lines_end_at_the_edge_of_a_narrow_window(
     (copied,) = (line for line in said if "--set " in line)
     assert copied.strip().startswith("Start again with --set ")
     assert any(line.strip().startswith("Such units do not come back.") for line in said)
-    reasons = [at for at, line in enumerate(said) if "not judged  the run logged no signal" in line]
+    reasons = [at for at, line in enumerate(said) if "not judged  the run logged nothing" in line]
     assert reasons
     start = said[reasons[0]].index("the run")
     assert said[reasons[0] + 1][:start].isspace()

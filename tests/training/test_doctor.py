@@ -174,6 +174,31 @@ def test_the_average_does_not_hide_the_learner() -> None:
     assert found(series(*[{}] * 3, *[{"doctor/spread_average": 1e-4}] * 3)) == [("collapsed", 150)]
 
 
+@pytest.mark.parametrize(("half_life", "judges"), [(0.0, False), (0.04, False), (0.05, True)])
+def test_a_short_average_does_not_say_whether_the_generator_learns(half_life: float, judges: bool) -> None:
+    """Without an average, or with a shorter one than the recipes have, a generator that learns is near it, too."""
+    config = resolve(overrides={"ema_half_life": half_life})
+    near = {"doctor/from_average": 0.0, "doctor/separation": 9.0}
+    doctor = judged(config, series(*[near] * 10))
+    of_average = {"standing-still", "discriminator-wins"}
+    assert {finding.rule.name for finding in doctor.findings} == (of_average if judges else set())
+    assert {one.rule.name for one in doctor.diagnoses if one.reason} == (set() if judges else of_average)
+
+
+@pytest.mark.parametrize(
+    ("class_names", "conditional", "said"),
+    [
+        ("ab", True, "the images of a class differ 0.0% as"),
+        ("ab", False, "the images differ"),
+        ("", True, "the images differ"),
+    ],
+)
+def test_a_run_without_labels_has_no_images_of_a_class(class_names: str, conditional: bool, said: str) -> None:
+    config = resolve(overrides={"conditional": conditional})
+    (finding,) = judged(config, series(*sick("collapsed", 8)), class_names).findings
+    assert finding.sentence.startswith(said)
+
+
 def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
     """If the discriminator cannot tell the classes of real images, its view of generated ones is ignored."""
     ignorant = {**ILL["class-dropped"], **ILL["class-swollen"], **ILL["class-wrong"], "doctor/classes_known": 0.3}
@@ -456,9 +481,9 @@ def test_what_a_diagnosis_says() -> None:
     assert short["blown-up"].reason == "it needs 5 values, and the run logged 4"
     none = judged(_CONFIG, [{"step": 60, "seconds": 1.0}]).diagnoses
     reasons = {one.rule.name: one.reason for one in none}
-    assert reasons["collapsed"] == "the run logged no signal from step 50 on that this rule needs"
-    assert reasons["blown-up"] == "the run logged no signal that this rule needs"
-    assert reasons["dark-ink"] == "the run logged no signal that this rule needs"
+    assert reasons["collapsed"] == "the run logged nothing from step 50 on that this rule can judge"
+    assert reasons["blown-up"] == "the run logged nothing that this rule can judge"
+    assert reasons["dark-ink"] == "the run logged nothing that this rule can judge"
 
 
 @pytest.mark.parametrize(("slices", "settings"), [(4, ("batch_size=16",)), (3, ())])

@@ -102,7 +102,7 @@ class Diagnosis:
         since = f" from step {self.rule.grace} on" if self.rule.grace > 0 else ""
         if self.judged:
             return f"it needs {self.rule.patience} values, and the run logged {self.judged}{since}"
-        return f"the run logged no signal{since} that this rule needs"
+        return f"the run logged nothing{since} that this rule can judge"
 
     @property
     def state(self) -> str:

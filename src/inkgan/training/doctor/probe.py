@@ -57,6 +57,7 @@ class Probe:
 
     def __init__(self, recipe: Recipe, data: DataSet, config: Config, device: torch.device) -> None:
         self._recipe = recipe
+        self._has_classifier = config.class_weight > 0  # else its scores are those of random weights
         self._batches_in_an_epoch = len(data.train) / config.batch_size
         self._labels = _labels(max(1, recipe.num_classes))  # without labels, all images are of one class
 
@@ -91,7 +92,7 @@ class Probe:
             logits, scores = recipe.discriminate(torch.cat([drawn.to(self._real.dtype), self._real]), self._all_labels)
         found = self._of_images(_array(drawn), _array(average), _array(batch))
         found |= self._of_logits(_array(logits[:COUNT]), _array(logits[COUNT:]))
-        if scores is not None:
+        if scores is not None and self._has_classifier:
             found |= self._of_classes(_array(scores[:COUNT]), _array(scores[COUNT:]))
         found["stuck_generator"] = share_of_stuck(in_generator)
         found["stuck_discriminator"] = share_of_stuck(in_discriminator)

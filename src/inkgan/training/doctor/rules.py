@@ -32,9 +32,8 @@ BEFORE = "before/"
 #: from enlarging it.
 _LEAST_SPREAD = 0.02
 _LEAST_CHANGE = 1e-12
-#: The thresholds hold for these recipes with the network ``compact``. Other runs are judged only by rules that hold for
-#: any recipe.
-CALIBRATED = ("fast", "best")
+#: With a shorter half-life than the recipes have, a generator that learns may be near its average, too.
+_SHORTEST_HALF_LIFE = 0.05
 
 
 class Remedy(NamedTuple):
@@ -67,7 +66,7 @@ class Rule:
         above: whether values above the threshold are ill; else, those below it.
         grace: the first step that is judged, since early in training everything looks ill.
         patience: the number of values in a row that must be ill.
-        any_recipe: whether the threshold holds for every recipe.
+        any_recipe: whether the threshold holds for all runs, not only for ``fast`` and ``best`` with ``compact``.
         threshold: the threshold if it is known without measuring; else ``thresholds.json`` has it.
         healable: whether a run may stay well if it goes back to an earlier checkpoint and continues with the remedy's
             settings.
@@ -91,7 +90,7 @@ class Rule:
 
     def applies_to(self, config: Config) -> bool:
         """Whether the threshold holds for a run with these settings."""
-        return self.any_recipe or (config.recipe in CALIBRATED and config.network == "compact")
+        return self.any_recipe or (config.recipe != "tutorial" and config.network == "compact")
 
 
 # Learning rates, from the settings
@@ -174,16 +173,20 @@ def not_finite(line: Line, _config: Config) -> float | None:
     return line.get("not_finite", 0.0 if is_of_a_step else None)
 
 
-def lead(line: Line, _config: Config) -> float | None:
+def from_average(line: Line, config: Config) -> float | None:
+    """Return how far the generator is from its average; None if it may be near that while it learns."""
+    return line.get("doctor/from_average") if config.ema_half_life >= _SHORTEST_HALF_LIFE else None
+
+
+def lead(line: Line, config: Config) -> float | None:
     """Return the discriminator's lead over the generator: ``separation / (spread · change)``.
 
     Early in training, a healthy discriminator also tells real from generated images with ease. But then the generator
     learns from it: its images differ from each other (spread), and from those of its average (change).
     """
-    names = ("doctor/separation", "doctor/spread", "doctor/from_average")
-    if not all(name in line for name in names):
+    apart, spread, change = line.get("doctor/separation"), line.get("doctor/spread"), from_average(line, config)
+    if apart is None or spread is None or change is None:
         return None
-    apart, spread, change = (line[name] for name in names)
     return max(0.0, apart) / (max(spread, _LEAST_SPREAD) * max(change, _LEAST_CHANGE))
 
 
@@ -259,7 +262,7 @@ def stronger_discriminator(_line: Line, config: Config) -> Remedy:
 def usual_learning_rates(_line: Line, config: Config) -> Remedy:
     """Go back to the recipe's own learning rates; if the run has them, to its other settings."""
     changed = _changed_rates(config)
-    other = "The learning rates are the recipe's own: leave out other settings, such as ema_half_life."
+    other = "The learning rates are the recipe's own: leave out other settings."
     return Remedy(_settings(changed), "" if changed else other)
 
 
@@ -307,7 +310,8 @@ def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, A
 
     losses = _losses(line)
     largest = max(losses, key=losses.__getitem__, default=None)
-    found: dict[str, Any] = {"unusual_rate": _unusual_rate(config), "largest_loss": largest}
+    of_a_class = " of a class" if class_names and config.conditional else ""
+    found: dict[str, Any] = {"unusual_rate": _unusual_rate(config), "largest_loss": largest, "of_a_class": of_a_class}
     for name, value in line.items():
         if name.startswith("doctor/"):
             is_class = name.endswith(("_class", "_as"))
@@ -372,16 +376,16 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "standing-still",
         "the generator does not learn",
-        _signal("from_average"),
+        from_average,
         "the generator is its own average (their images differ by {value:.1e}): it does not learn any more",
         usual_learning_rates,
         above=False,
     ),
     Rule(
         "collapsed",
-        "the images of a class look alike",
+        "the generator has collapsed",
         _signal("spread", "spread_average", choose=min),
-        "the images of a class differ {value:.1%} as much as real ones: the generator has collapsed to few images",
+        "the images{of_a_class} differ {value:.1%} as much as real ones: the generator has collapsed to few images",
         reset_game_settings,
         above=False,
         healable=True,
