@@ -16,6 +16,7 @@ import inkgan
 import tiny_runs as runs
 from inkgan.config import Config, resolve
 from inkgan.config.schema import Change
+from inkgan.config.sources import as_toml
 from inkgan.errors import ConfigError, DivergenceError, Interrupted
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
@@ -224,6 +225,23 @@ def test_a_run_that_was_resumed_is_healed_as_if_it_had_not_stopped(tmp_path: Pat
     assert told
     assert parts.changes == whole.changes
     assert runs.learned(tmp_path / "parts") == runs.learned(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("changes", ["[]", '["11 penalty.weight=1"]'])
+def test_the_command_of_a_healed_run_may_be_repeated(
+    tmp_path: Path, small_data: Path, ill_at: list[int], changes: str
+) -> None:
+    """A job that is started again gives the settings that the run began with, all of them in a file of --dry-run."""
+    settings = [*runs.SETTINGS, *SAVING, f"changes={changes}"]
+    began, _ = runs.configure(data=str(small_data), steps=12, precision="float32", settings=settings)
+    (tmp_path / "settings.toml").write_text(as_toml(began), "utf-8")
+    options: Any = {"config": tmp_path / "settings.toml", "out": tmp_path / "run", "heal": True, "device": "cpu"}
+    ill_at += [7]
+    assert inkgan.train(**options, stop_at=9).step == 9
+    healed = RunFolder(tmp_path / "run").saved_config()
+    assert healed.healings == 1
+    assert inkgan.train(**options, resume=True).complete
+    assert RunFolder(tmp_path / "run").saved_config() == healed
 
 
 def test_an_ill_run_that_is_resumed_with_healing_is_healed(tmp_path: Path, small_data: Path) -> None:

@@ -289,15 +289,11 @@ def test_changes_that_were_asked_for(
             many_runs.require_possible(asked, [0], jobs=1, engine="processes")
 
 
-def test_the_options_of_every_start_reach_a_run_that_is_there(
-    tmp_path: Path, small_data: Path, finished_run: Path
-) -> None:
-    """Its settings are its own; its data's place, when it stops, healing and the device are those of the command."""
-    given = {"stop_at": 4, "heal": True, "timeout": 9.0, "device": "cuda:1"}
-    both = task(tmp_path / "a", small_data, **given)
+def test_a_run_that_is_there_gets_all_options_too(tmp_path: Path, small_data: Path, finished_run: Path) -> None:
+    """Among them are those of a start: when it stops, healing and the device."""
+    both = task(tmp_path / "a", small_data, stop_at=4, heal=True, timeout=9.0, device="cuda:1")
     runs.copy(finished_run, tmp_path / "a-0")
-    start = {"data": str(small_data), "data_dir": None, **given}
-    assert both.options_of(0) == {**start, "seed": 0, "out": tmp_path / "a-0", "resume": True}
+    assert both.options_of(0) == {**both.options, "seed": 0, "out": tmp_path / "a-0", "resume": True}
     assert both.options_of(1) == {**both.options, "seed": 1, "out": tmp_path / "a-1", "resume": False}
 
 

@@ -229,16 +229,16 @@ def test_an_extension_that_could_not_begin_can_be_repeated(
     assert runs.train(folder, small_data, **options).step == runs.STEPS + 2
 
 
-@pytest.mark.parametrize("length", [{"steps": 3}, {"steps": None, "seconds": 9.0}])
-def test_an_extended_run_is_not_made_shorter(
-    tmp_path: Path, small_data: Path, stopped_run: Path, length: dict[str, Any]
-) -> None:
-    """The message says at which step the run was extended."""
+def test_an_extended_run_keeps_its_length(tmp_path: Path, small_data: Path, stopped_run: Path) -> None:
+    """The command that began it may be repeated, and its lengths may be given; another length is refused."""
     folder = runs.copy(stopped_run, tmp_path / "run")
     runs.train(folder, small_data, resume=True)
     total = runs.train(folder, small_data, steps=None, extend=2).step
-    with pytest.raises(ConfigError, match=f"a run that was extended at step {total - 2} "):
-        runs.train(folder, small_data, resume=True, **length)
+    for steps in (total - 2, total, None):
+        assert runs.train(folder, small_data, resume=True, steps=steps).step == total
+    for length in ({"steps": 3}, {"steps": None, "seconds": 9.0}):
+        with pytest.raises(ConfigError, match=f"started with other settings: steps: {total} -> {length['steps']}"):
+            runs.train(folder, small_data, resume=True, **length)
 
 
 def test_an_extended_run_that_falls_back_to_before_its_extension(

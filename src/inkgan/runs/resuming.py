@@ -21,6 +21,21 @@ def precision_to_resume(run: RunFolder, asked: Config) -> Precision:
     return began if asked.precision == "auto" else asked.precision
 
 
+def continued(saved: Config, asked: Config) -> Config:
+    """Return the settings that are asked for, with what a run has changed itself since it began with them.
+
+    So the command that began a run may be repeated after `--extend` made the run longer, or `--heal` changed it.
+    """
+    now: dict[str, Any] = {}
+    if asked.extended_from == saved.extended_from[: len(asked.extended_from)]:
+        now["extended_from"] = saved.extended_from
+        if asked.steps in (*saved.extended_from, saved.steps):
+            now["steps"] = saved.steps
+    if saved.healings:
+        now["changes"] = saved.changes
+    return asked.model_copy(update=now)
+
+
 def require_complete(run: RunFolder, config: Config) -> None:
     """Refuse to extend a run of these settings that has not reached its end.
 

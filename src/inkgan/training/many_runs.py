@@ -16,6 +16,7 @@ from inkgan.errors import ConfigError, DivergenceError, InkganWarning, shown
 from inkgan.generation import engines
 from inkgan.runs import metrics
 from inkgan.runs.folder import RunFolder
+from inkgan.runs.resuming import continued
 from inkgan.seeds import LARGEST_SEED
 from inkgan.training.doctor import judged
 from inkgan.training.options import TrainingOptions, checked, complete_options, configure, default_folder
@@ -26,8 +27,6 @@ from inkgan.training.watching import Result, Watcher
 _MOST_SEEDS = 10_000
 #: The options that differ between the runs, or that have no meaning for many.
 _NOT_SHARED = ("seed", "resume", "extend", "processes")
-#: The options that give no settings, so that a run which resumes has them, too.
-_FOR_EVERY_START = ("stop_at", "heal", "timeout", "device")
 
 
 @dataclass(frozen=True)
@@ -78,17 +77,9 @@ class TrainingTask:
         return configure(complete_options(self.recipe, **given))[0]
 
     def options_of(self, seed: int) -> dict[str, Any]:
-        """Return the options of a seed's run. One that is there resumes, with its own settings.
-
-        The place of its data is the one that is asked for, however it was given: they may have moved.
-        """
+        """Return the options of a seed's run; one that is there resumes."""
         run = RunFolder(self.folder(seed))
-        own = {"seed": seed, "out": run.path, "resume": run.is_run}
-        if not run.is_run:
-            return {**self.options, **own}
-        shared = {name: value for name, value in self.options.items() if name in _FOR_EVERY_START}
-        place = self.asked(seed).data
-        return {**shared, "data": place.name, "data_dir": place.directory, **own}
+        return {**self.options, "seed": seed, "out": run.path, "resume": run.is_run}
 
     def __call__(self, seed: int) -> Outcome:
         """Train the run of a seed to its end, from its newest checkpoint if it has begun."""
@@ -176,27 +167,19 @@ def require_possible(task: TrainingTask, seeds: Sequence[int], *, jobs: int, eng
         raise ConfigError("--force replaces one run. Remove the runs of --seeds yourself, or name another --out.")
     for seed in seeds:
         folder = RunFolder(task.folder(seed))
-        asked = task.asked(seed)
-        changed = differences(_as_begun(folder.saved_config(), asked), asked) if folder.is_run else []
-        if changed:
-            raise ConfigError(f"{shown(folder.path)} has a run of other settings: {'; '.join(changed)}. Change --out.")
+        if folder.is_run:
+            _require_same(folder, task.asked(seed))
         checked(complete_options(task.recipe, **task.options_of(seed)))
 
 
-def _as_begun(saved: Config, asked: Config) -> Config:
-    """Return a run's settings with those that were asked for, where a run may have others later.
-
-    It may have been extended or healed, and its data may have moved.
-    """
-    begun: dict[str, Any] = {}
-    lengths = (*saved.extended_from, saved.steps)
-    if asked.extended_from == saved.extended_from[: len(asked.extended_from)]:
-        begun = {"extended_from": asked.extended_from, "steps": asked.steps if asked.steps in lengths else saved.steps}
-    if saved.healings:
-        begun["changes"] = asked.changes
+def _require_same(run: RunFolder, asked: Config) -> None:
+    """Refuse a run that did not begin with the settings that are asked for, unless its data have moved."""
+    saved = run.saved_config()
     if Path(saved.data.name).name == Path(asked.data.name).name:
-        saved = with_place_of_data(saved, asked)  # they may have moved; the run compares the images
-    return saved.model_copy(update=begun)
+        saved = with_place_of_data(saved, asked)  # the run compares the images
+    changed = differences(saved, continued(saved, asked))
+    if changed:
+        raise ConfigError(f"{shown(run.path)} has a run of other settings: {'; '.join(changed)}. Change --out.")
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -21,7 +21,7 @@ from inkgan.device import require_name_of_device, resolve_device
 from inkgan.errors import ConfigError, did_you_mean, number_between, valid_path, whole_number, yes_or_no
 from inkgan.files import expanded, first_free
 from inkgan.runs.folder import RunFolder, newest_run
-from inkgan.runs.resuming import require_complete, require_same
+from inkgan.runs.resuming import continued, require_complete, require_same
 from inkgan.training.team import number_of_processes
 
 #: The options that set a setting of another name, and those that set the setting of their name.
@@ -184,7 +184,10 @@ def configure(given: Mapping[str, Any]) -> tuple[Config, RunFolder, Config | Non
     if extend is not None:
         whole_number(extend, "extend={} is not allowed: it is a number of steps, 1 or above.", 1, LONGEST_RUN)
     folder = RunFolder(out or newest_run(default.parent, default.name))
-    so_far = resolved(folder.saved_config())
+    begun = saved = folder.saved_config()
+    while begun.extended_from:
+        begun = begun.before_extension()
+    so_far = continued(saved, resolved(begun))
     return so_far if extend is None else so_far.extended(extend), folder, so_far
 
 
