@@ -63,8 +63,8 @@ def resolve(
     layers = [
         {} if base is None else flat(base.model_dump()),
         {} if file is None else _read_file(file),
-        {key: value for key, value in (options or {}).items() if value is not None},
-        flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
+        {key: value for key, value in (options or {}).items() if value is not None}
+        | flat(overrides if isinstance(overrides, Mapping) else dict(map(_parsed_override, overrides))),
     ]
     return _checked(functools.reduce(_merged, layers))
 
