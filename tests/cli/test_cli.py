@@ -466,6 +466,12 @@ def test_an_empty_name_is_not_the_run_in_this_folder(
     assert "RUN... was given an empty value" in command_refusal(capsys, "doctor", "")
 
 
+def test_a_message_keeps_the_spaces_of_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Otherwise it would name another folder, also in a command to paste."""
+    said = command_refusal(capsys, "train", "--resume", "--out", tmp_path / "my  run")
+    assert said.startswith(f"{tmp_path}/my  run is not the folder of a run")
+
+
 def test_names_do_not_move_the_cursor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from inkgan.cli import console
 from inkgan.config import Config, resolve
-from inkgan.training.watching import Opinion, Result, StepProgress
+from inkgan.training.watching import Opinion, Result, StepProgress, introduction
 
 #: Ten images of stripes that run down to the left, each a little further; and the characters that draw them.
 IMAGES = 255 * (np.add.outer(np.arange(10), np.add.outer(np.arange(28), np.arange(28))) % 8 < 4)[..., None].astype(
@@ -316,6 +316,12 @@ def test_what_the_discriminator_says(opinion: Opinion, says: str) -> None:
     """An estimate near 0 decides nothing, nor does NaN; a margin is that of a real image."""
     assert says in opinion.sentence
     assert opinion.sentence.endswith("({})".format(str(opinion).removeprefix("picture's ")))
+
+
+def test_a_run_is_introduced_in_one_line() -> None:
+    """Whatever the folder of its images is called."""
+    config = resolve(overrides={"data.name": "a\nb"})
+    assert introduction(config, ABOUT, 0).startswith(r"training fast on a\nb for 2500 steps, seed 0; ")
 
 
 def test_the_time_left_is_that_of_the_steps_left() -> None:

@@ -382,6 +382,8 @@ def test_differences_name_each() -> None:
     old, new = resolve(), resolve(overrides=["seed=4", "watch.keep=5", "data.name=kmnist"])
     assert differences(old, new) == ["seed: 0 -> 4", "data.name: mnist -> kmnist", "watch.keep: 2 -> 5"]
     assert differences(old, resolve()) == []
+    (of_two_lines,) = differences(old, resolve(overrides={"data.name": "a\nb"}))
+    assert of_two_lines == r"data.name: mnist -> a\nb"
 
 
 def test_every_setting_is_described() -> None:

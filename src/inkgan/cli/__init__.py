@@ -204,7 +204,8 @@ def _system_error_message_and_code(error: OSError) -> tuple[str, int]:
 
 
 def _say(message: str) -> None:
-    line = shortened(" ".join(message.split()), _LONGEST_LINE)  # it may repeat a very long argument
+    one_line = " ".join(filter(None, map(str.strip, message.splitlines())))  # a name may have two spaces in a row
+    line = shortened(one_line, _LONGEST_LINE)  # it may repeat a very long argument
     clear = "\r\x1b[K" if can_erase(sys.stderr) else ""  # of a progress line
     with contextlib.suppress(OSError, ValueError):  # if nobody reads it, the exit code is enough
         print(f"{clear}inkgan: {printable(line)}", file=sys.stderr, flush=True)  # noqa: T201

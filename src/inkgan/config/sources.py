@@ -27,7 +27,7 @@ from inkgan.config.schema import (
     tables,
     validated,
 )
-from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, shown
+from inkgan.errors import ConfigError, as_given, did_you_mean, one_of, printable, shown
 from inkgan.files import LARGEST_SETTINGS, from_json, input_errors, is_file, read_regular, read_toml
 
 #: The new names of settings that had another name in earlier versions.
@@ -244,7 +244,7 @@ def differences(old: Config, new: Config) -> list[str]:
     """Name every setting in which two configurations differ, as ``key: old -> new``."""
     before = flat(old.model_dump())
     after = flat(new.model_dump())
-    return [f"{key}: {value} -> {after[key]}" for key, value in before.items() if value != after[key]]
+    return [f"{key}: {printable(f'{value} -> {after[key]}')}" for key, value in before.items() if value != after[key]]
 
 
 def with_place_of_data(config: Config, other: Config) -> Config:

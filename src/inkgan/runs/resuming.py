@@ -10,7 +10,7 @@ from typing import Any
 from inkgan.config import Config
 from inkgan.config.schema import Precision
 from inkgan.config.sources import differences, from_saved, with_place_of_data
-from inkgan.errors import CheckpointError, ConfigError, shown
+from inkgan.errors import CheckpointError, ConfigError, as_given, shown
 from inkgan.runs import checkpoint
 from inkgan.runs.folder import RunFolder
 
@@ -81,7 +81,7 @@ def require_same(run: RunFolder, asked: Config, digest: str | None = None) -> No
         raise ConfigError(f"{shown(run.path)} was started with other settings: {changed}. {advice}.")
     if has_other_images:
         raise CheckpointError(
-            f"{shown(run.path)} learned from other images than {asked.data.name!r} holds. Put those back."
+            f"{shown(run.path)} learned from other images than {as_given(asked.data.name)} holds. Put those back."
         )
 
 

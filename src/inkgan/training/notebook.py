@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import Config
-from inkgan.errors import quantity
+from inkgan.errors import printable, quantity
 from inkgan.images import Images, picture_of, png_bytes
 from inkgan.training.watching import Opinion, Result, StepProgress, Watcher, at_step, introduction
 
@@ -56,7 +56,7 @@ class NotebookWatcher(Watcher):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         """Show the recipe, the data and the folder."""
-        self._lines += [introduction(config, about, first_step), f"run folder: {folder}"]
+        self._lines += [introduction(config, about, first_step), f"run folder: {printable(folder)}"]
         self._now = ""
         self._show()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inkgan.config import Config
 from inkgan.device import to_device
-from inkgan.errors import ConfigError, quantity
+from inkgan.errors import ConfigError, quantity, shown
 from inkgan.generation.numpy_networks import measure_standing_statistics
 from inkgan.networks.tutorial import IMAGE_SHAPE, LATENT_DIM
 from inkgan.networks.tutorial_exact_fast import Discriminator, Generator
@@ -57,8 +57,9 @@ class Tutorial(Recipe):
             height, width, channels = image_shape
             or_resize = ", or --resize 28" if channels == 1 else ""
             raise ConfigError(
-                f"the tutorial's networks are made for 28×28 grey images; {config.data.name} has {height}×{width} with "
-                f"{quantity(channels, 'channel')}. Choose --recipe fast, which takes any size{or_resize}."
+                "the tutorial's networks are made for 28×28 grey images; "
+                f"{shown(config.data.name)} has {height}×{width} with {quantity(channels, 'channel')}. "
+                f"Choose --recipe fast, which takes any size{or_resize}."
             )
         self._seed = config.seed
         self._batch_size = config.batch_size

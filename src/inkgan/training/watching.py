@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inkgan.config import Config
-from inkgan.errors import quantity
+from inkgan.errors import printable, quantity
 from inkgan.images import Images
 
 #: The losses that are shown, with their short names; see `inkgan help training`.
@@ -193,7 +193,7 @@ def introduction(config: Config, about: dict[str, Any], first_step: int) -> str:
     length = quantity(config.seconds or 0, "second", "g") if config.steps is None else quantity(config.steps, "step")
     beginning = "training" if first_step == -config.pretraining_steps else f"resuming {at_step(first_step)}:"
     where = f"{about['device']}, {quantity(about['threads'], 'thread')}, {about['precision']}"
-    return f"{beginning} {config.recipe} on {config.data.name} for {length}, seed {config.seed}; {where}"
+    return f"{beginning} {config.recipe} on {printable(config.data.name)} for {length}, seed {config.seed}; {where}"
 
 
 def as_figure(value: float, sign: str = "", decimals: int = 3) -> str:
