@@ -132,6 +132,16 @@ def test_a_doctor_who_is_off_calls_nothing_healthy(monkeypatch: pytest.MonkeyPat
         assert "doctor: off (watch.doctor_every=0)" in window.lines
 
 
+def test_a_run_that_resumes_has_no_untrained_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its first step, which may take long, the panel says where the run continues."""
+    for first_step, said in ((-3, "the untrained generator"), (0, "the untrained generator"), (50, "at step 50 ━")):
+        window = Window(monkeypatch)
+        with console.watcher_for(quiet=False) as watcher:
+            watcher.started(Path("runs/x"), resolve(options={"steps": 100}), ABOUT, first_step)
+            watcher.fixed(IMAGES)
+            assert any(line.startswith(said) for line in window.lines)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [((40, 24),), ((160, 50), (50, 20)), ((80, 6), (80, 30))])
 def test_a_window_that_changes_its_size(monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, int], ...]) -> None:
