@@ -47,8 +47,8 @@ with it the figure does not change when a constant is added to every logit.
 ## What a loss brings along
 
 `--set loss=NAME` brings the settings that its paper published with the loss, unless you give others. The `config.json`
-of a run gives all settings: with it, a loss brings none. Learning rates are the recipe's with every loss; Gulrajani et
-al. have 0.0001.
+of a run and a file from `--dry-run` have all settings: with them, a loss brings none. Learning rates are the recipe's
+with every loss; Gulrajani et al. have 0.0001.
 
 PUBLISHED
 The other losses keep the penalty of the recipe, which was chosen with its networks, since their formulas have none.
