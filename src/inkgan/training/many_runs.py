@@ -104,8 +104,7 @@ class _Beginning(Watcher):
     run's outcome.
     """
 
-    def __init__(self) -> None:
-        self._is_over = False
+    _is_over = False
 
     def warn(self, message: str) -> None:
         if not self._is_over:
