@@ -161,9 +161,8 @@ class _Live(_Plain):
 
     def started(self, folder: Path, config: Config, about: dict[str, Any], first_step: int) -> None:
         super().started(folder, config, about, first_step)
-        begun = max(first_step, 0)
-        doing = at_step(begun) if begun else "the untrained generator"
-        self._panel.preparing = (doing, begun / (config.steps or math.inf))
+        share = max(first_step, 0) / (config.steps or math.inf)
+        self._panel.preparing = (at_step(first_step) if first_step > 0 else "the untrained generator", share)
         self._panel.has_doctor = config.watch.doctor_every > 0
         can_draw = self._console.is_interactive and self._has_blocks
         self._panel.is_whole = can_draw and config.recipe != "tutorial" and not self._scrolls
