@@ -278,5 +278,6 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     for least in ("0", "0.5"):
         out = tmp_path / f"{least}.png"
         assert run(["write", "42", "--model", "fast", "--legible", least, "--labels", "-o", str(out)]) == 0
-    assert json.loads((tmp_path / "0.jsonl").read_text()).keys() == {"file_name", "text", "boxes"}
+    label = json.loads((tmp_path / "0.jsonl").read_text())
+    assert label.keys() == {"file_name", "text", "boxes", "width", "height", "writer"}
     assert json.loads((tmp_path / "0.5.jsonl").read_text())["factors"] == [1.0, 1.0]

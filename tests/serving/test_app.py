@@ -102,7 +102,7 @@ def test_a_writing_as_json(fast: TestClient) -> None:
     written = inkgan.write("1d", model="fast", seed=2, height=30)
     answer = fast.get("/v1/write?text=1d&seed=2&height=30&format=json").json()
     assert (answer["text"], answer["height"], answer["width"]) == (written.text, *written.image.shape)
-    assert answer["probabilities"] == written.extras["probabilities"]
+    assert answer["probabilities"] == written.label["probabilities"]
     assert answer["boxes"] == [list(box) for box in written.boxes]
     assert_array_equal(picture(base64.b64decode(answer["png"])), 255 - written.image)
 

@@ -228,13 +228,11 @@ def save_writings(
         count: 1 to 1,000,000.
         out: a folder (ends with a slash) of .png; an .npz with ``images`` uint8 [N, H, W], 0 paper to 255 ink, or in
             colour [N, H, W, 3], padded on the right to the widest; or for one writing a .png.
-        labels: save texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture,
-            ``{"file_name": ..., "text": ..., "boxes": [[left, top, right, bottom], ...]}``, with the lists
-            ``probabilities`` and ``factors`` if legibility was asked for (see
-            :class:`inkgan.generation.writing.Writing`), and with the boxes ``cells`` if the look has cells. A .png gets
-            a .jsonl of the same name beside it. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1
-            after the end of a text, ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit,
-            ``cells`` like ``boxes``, and ``widths`` int32 [N] of the images before they were padded.
+        labels: save texts and boxes, too. In a folder, ``metadata.jsonl`` has a line for each picture, with its
+            ``file_name`` and its :attr:`inkgan.generation.writing.Writing.label`. A .png gets a .jsonl of the same name
+            beside it. An .npz has ``texts`` [N], ``boxes`` int32 [N, L, 4], filled with -1 after the end of a text,
+            ``probabilities`` and ``factors`` float32 [N, L], NaN where there is no digit, ``cells`` like ``boxes``, and
+            ``widths`` int32 [N] of the images before they were padded.
         force: replace what is there; in a folder, only what inkgan wrote there.
 
     Raises:
@@ -303,8 +301,7 @@ def _save_picture(writings: Iterator[Writing], path: Path, *, labels: bool, forc
 
 
 def _label(writing: Writing, file: str) -> str:
-    label: dict[str, Any] = {"file_name": file, "text": writing.text, "boxes": writing.boxes}
-    return json.dumps(label | writing.extras) + "\n"
+    return json.dumps({"file_name": file, **writing.label}) + "\n"
 
 
 def _wrote_beside(path: Path, beside: Path) -> bool:

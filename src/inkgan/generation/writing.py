@@ -123,22 +123,17 @@ class Writing:
         return picture_of(self.image)
 
     @property
-    def extras(self) -> dict[str, list[Any]]:
-        """The parts of a label that not every writing has: ``probabilities`` and ``factors``, and ``cells``."""
-        extras: dict[str, list[Any]] = {}
-        if self.probabilities:
-            extras["probabilities"] = [share if share is None else round(share, 4) for share in self.probabilities]
-            extras["factors"] = list(self.factors)
-        if self.cells:
-            extras["cells"] = [list(cell) for cell in self.cells]
-        return extras
-
-    @property
     def label(self) -> dict[str, Any]:
         """Everything known about the image: text, boxes, size, writer, probabilities of its digits, and cells."""
         height, width = self.image.shape[:2]
-        size_and_writer = {"width": width, "height": height, "writer": self.writer}
-        return {"text": self.text, "boxes": [list(box) for box in self.boxes], **size_and_writer, **self.extras}
+        label: dict[str, Any] = {"text": self.text, "boxes": [list(box) for box in self.boxes]}
+        label |= {"width": width, "height": height, "writer": self.writer}
+        if self.probabilities:
+            label["probabilities"] = [share if share is None else round(share, 4) for share in self.probabilities]
+            label["factors"] = list(self.factors)
+        if self.cells:
+            label["cells"] = [list(cell) for cell in self.cells]
+        return label
 
     @property
     def png(self) -> bytes:

@@ -74,9 +74,7 @@ def write(model: Model, queries: Sequence[parameters.Write]) -> list[Content]:
 def _written(written: writing.Writing, kind: str) -> Content:
     if kind == "png":
         return Content(written.png, PNG)
-    height, width = written.image.shape[:2]
-    label = {"text": written.text, "width": width, "height": height, "boxes": written.boxes, **written.extras}
-    return as_json(label | {"png": base64.b64encode(written.png).decode()})
+    return as_json(written.label | {"png": base64.b64encode(written.png).decode()})
 
 
 def digit(model: Model, name: str, query: parameters.Digit) -> Content:
