@@ -374,9 +374,9 @@ def test_an_option_that_lines_do_not_have() -> None:
 
 @pytest.mark.parametrize("seeds", [[5, 6], np.array([5, 6])])
 def test_lines_with_a_seed_each(seeds: Any) -> None:
-    """Each line with its own seed is the same as alone; the numbers of seeds and lines must agree."""
+    """Each line with its own seed is the same as alone; the numbers of seeds and lines, of any iterable, must agree."""
     lines = [("12", 0), ("3-4", 2)]
-    together = write_batch(lines, model=RealDigits(), seed=seeds, legible=0)
+    together = write_batch(iter(lines), model=RealDigits(), seed=seeds, legible=0)
     for (text, writer), seed, line in zip(lines, (5, 6), together, strict=True):
         assert np.array_equal(line.image, write(text, seed=seed, writer=writer).image)
     with pytest.raises(ConfigError, match="1 seed for 2 lines: give one for all"):

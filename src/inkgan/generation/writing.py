@@ -193,7 +193,7 @@ def write(
 
 
 def write_batch(
-    lines: Sequence[tuple[str, SupportsIndex]],
+    lines: Iterable[tuple[str, SupportsIndex]],
     *,
     model: str | Path | Generator = DEFAULT_MODEL,
     seed: SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer] = 0,
@@ -219,6 +219,7 @@ def write_batch(
     """
     checked = _checked(options)
     generator = load_for_writing(model)
+    lines = list(lines)
     if isinstance(seed, np.ndarray) and seed.ndim:
         seed = list(seed)
     seeds = seed if isinstance(seed, Sequence) else [seed] * len(lines)
