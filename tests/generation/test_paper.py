@@ -277,6 +277,7 @@ def test_colours(line: Writing) -> None:
     assert (seen.image[line.image == 0] == [246, 237, 211]).all()
     assert seen.picture.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(seen.picture), seen.image)
+    assert seen.image.flags.writeable  # as in other looks; PyTorch warns of an array that is not
     pens = [
         tuple(looked(line, 0, number, look_of({"pen": "black,red,#00ff00"})).image[line.image == 255][0].tolist())
         for number in range(15)

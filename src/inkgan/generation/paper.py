@@ -188,7 +188,7 @@ def _photographed(
     worst, best = map(int, look.quality)
     picture = through_jpeg(picture, int(draws.integers(worst, best + 1)))
     height, width = page.shape[:2]
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))  # writable
 
 
 def through_camera(
