@@ -1135,6 +1135,12 @@ def test_texts_that_a_data_set_would_have_to_read_twice(
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 
+def test_texts_in_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in /dev/shm can be read again, unlike /dev/stdin, so it is looked for."""
+    words = ["--texts", "/dev/shm/no-such-file.txt", "--shards", "2", "-n", "3", "-o", f"{tmp_path}/a/"]
+    assert "cannot read /dev/shm/no-such-file.txt: no such file" in command_refusal(capsys, "write", *words)
+
+
 def test_texts_that_cannot_be_read_twice(tmp_path: Path) -> None:
     """Texts from a pipe are refused, because a data set that resumes needs them again."""
     out, end = os.pipe()
