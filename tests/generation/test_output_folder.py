@@ -126,7 +126,7 @@ def test_nothing_is_written_into_a_run_or_a_data_set_in_shards(tmp_path: Path, w
 
 def test_a_data_set_in_shards_before_its_first_shard(tmp_path: Path) -> None:
     """Its manifest says what the folder is, so a data set that was stopped early gets no images of another command."""
-    shards._begin(tmp_path, Spec(texts=("12",), count=4, shards=2), {})
+    shards._begin(tmp_path, Spec(texts=("12",), count=4, shards=2))
     with pytest.raises(OutputError, match="is the folder of a data set in shards, so nothing"):
         fill(tmp_path, {"0.png": "new"}, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]

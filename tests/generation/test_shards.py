@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,7 @@ from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[imp
 import inkgan
 import tiny_runs as runs
 from documents import ROOT, blocks
-from inkgan import files
+from inkgan import files, networks
 from inkgan.cli import run
 from inkgan.errors import CheckpointError, ConfigError, InkganWarning, OutputError
 from inkgan.files import sha256_of, temporary_folder
@@ -46,6 +47,7 @@ from inkgan.generation.shards import digests_of, is_done, make_shard, split_of, 
 from inkgan.generation.spec import Spec, preview, sources_of, writings
 from inkgan.generation.templates import read_template
 from inkgan.generation.writing import WritingOptions
+from inkgan.runs import checkpoint
 from inkgan.seeds import Stream, rng
 from refusals import command_refusal, refusal
 from waiting import SECONDS
@@ -598,6 +600,25 @@ def test_other_versions(whole: Path, tmp_path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace(f'"{np.__version__}"', '"1.0"'), "utf-8")
     with pytest.warns(InkganWarning, match=r"numpy 1\.0"):
         assert write_shards(spec(), out) == (0, 4)
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_the_software_that_draws_with_a_network_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch draws with it: the manifest has its version and the SHA-256 of the network's file. A change is told."""
+    monkeypatch.setenv(networks.VARIABLE, str(tmp_path))
+    own = tmp_path / "mine.py"
+    own.write_text("from inkgan.networks.compact import build_generator\n", "utf-8")
+    fast = inkgan.load("fast")
+    (tmp_path / "model").mkdir()
+    about = {**fast.description, "network": "mine"}
+    checkpoint.write_folder(tmp_path / "model", {"generator": fast._weights}, {"model": about})
+    drawn = spec(model=str(tmp_path / "model"), legible=0, count=1, shards=1)
+    assert write_shards(drawn, tmp_path / "out") == (1, 0)
+    versions = json.loads((tmp_path / "out/manifest.json").read_text("utf-8"))["versions"]
+    assert (versions["torch"], versions["mine.py"]) == (version("torch"), sha256_of(own))
+    own.write_text(own.read_text("utf-8") + "# changed\n", "utf-8")
+    with pytest.warns(InkganWarning, match=rf"other versions \(.*mine\.py {versions['mine.py']}\)"):
+        assert write_shards(drawn, tmp_path / "out") == (0, 1)
 
 
 @pytest.mark.usefixtures("no_workers")

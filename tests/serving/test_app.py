@@ -236,7 +236,7 @@ def test_the_digest_follows_the_versions(monkeypatch: pytest.MonkeyPatch, packag
     """Another version may draw or compress otherwise, and an answer to an address with a digest is kept for a year."""
     saved = read("fast", "latest")
     before = responses.digest(saved)
-    monkeypatch.setattr(responses, "version", lambda name: "0" if name == package else version(name))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0" if name == package else version(name))
     assert responses.digest(saved) != before
 
 
@@ -250,7 +250,7 @@ def test_the_digest_follows_the_file_of_a_network_of_ones_own(tmp_path: Path, mo
     digests = {responses.digest(saved)}
     file.write_text("scale = 2")
     digests.add(responses.digest(saved))
-    monkeypatch.setattr(responses, "version", lambda name: "0" if name == "torch" else version(name))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0" if name == "torch" else version(name))
     assert len({*digests, responses.digest(saved)}) == 3
 
 

@@ -57,6 +57,19 @@ def is_bundled(what: str | Path) -> bool:
     return isinstance(what, str) and what in bundled_models()
 
 
+def software_of(network: str) -> dict[str, str]:
+    """Return what decides, besides the weights, how a network draws.
+
+    Returns:
+        The version of each package by its name; for a network of the user's own, also the SHA-256 of its file.
+    """
+    from importlib.metadata import version  # takes longer to import than this module, and few commands need it
+
+    packages = ["inkgan", "numpy", "pillow", *([] if network in NUMPY_NETWORKS else ["torch"])]
+    own = networks.own_network_sha256(network)
+    return {package: version(package) for package in packages} | ({} if own is None else {f"{network}.py": own})
+
+
 def read(path: str | Path, which: str | SupportsIndex) -> Found:
     """Find a generator and read it, even while a trainer saves and removes checkpoints.
 

@@ -42,6 +42,7 @@ from inkgan.files import (
 )
 from inkgan.generation import engines
 from inkgan.generation.formats import LIBRARIES, Files, packer, yolo_shared
+from inkgan.generation.loading import software_of
 from inkgan.generation.looks import LookLike, look_of
 from inkgan.generation.model import LARGEST_SAMPLE
 from inkgan.generation.output_folder import DATA_SET, LARGEST_LIST, holds_records, refuse_runs
@@ -106,8 +107,7 @@ def write_shards(
     packer(spec.format)  # raises now if the format needs a library that is missing
     if engine == "ray":
         import_extra("ray")  # likewise
-    digests = digests_of(sources_of(spec))
-    _begin(folder, spec, digests)
+    digests = _begin(folder, spec)
     shares = np.zeros(spec.shards)
     made = 0
 
@@ -167,10 +167,11 @@ def put_shard(spec: Spec, out: Path, digests: Mapping[str, str], number: int) ->
     if is_done(out, number):
         return False
     require_writable(out)
-    files = make_shard(spec, _unchanged_sources(spec, out, tuple(digests.items())), number)
+    sources = _unchanged_sources(spec, out, tuple(digests.items()))
+    files = make_shard(spec, sources, number)
     if not (out / MANIFEST).exists():
         raise OutputError(f"{shown(out)} was removed while it was written, or its {MANIFEST} was. Begin it again.")
-    _require_same(_read(out / MANIFEST), _manifest_of(spec, digests), out)
+    _require_same(_read(out / MANIFEST), _manifest_of(spec, sources, digests), out)
     _move_into_place(files, out, number, depth=2 if spec.split else 1)
     return True
 
@@ -235,20 +236,26 @@ def sizes_of_split(spec: Spec) -> dict[str, int]:
     return {share.name: sizes[share.name] + round((spec.count - counted) * share.share) for share in spec.split}
 
 
-def _manifest_of(spec: Spec, digests: Mapping[str, str]) -> dict[str, Any]:
+def _manifest_of(spec: Spec, sources: Sources, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return the manifest of a data set."""
     return {
         "what": _WHAT,
         "spec": spec.model_dump(mode="json"),
         "look": _knobs(spec.look),
         "digests": dict(digests),
-        "versions": versions_for(spec.format),
+        "versions": versions_for(spec.format, sources.model.description["network"]),
     }
 
 
-def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
-    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files."""
-    manifest = _manifest_of(spec, digests)
+def _begin(out: Path, spec: Spec) -> dict[str, str]:
+    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files.
+
+    Returns:
+        The data set's :func:`digests_of`.
+    """
+    sources = sources_of(spec)
+    digests = digests_of(sources)
+    manifest = _manifest_of(spec, sources, digests)
     _write_missing({MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}, out)
     there = _read(out / MANIFEST)
     _require_same(there, manifest, out)
@@ -261,6 +268,7 @@ def _begin(out: Path, spec: Spec, digests: Mapping[str, str]) -> None:
             InkganWarning,
             stacklevel=3,
         )
+    return digests
 
 
 def _require_same(there: dict[str, Any], manifest: Mapping[str, Any], out: Path) -> None:
@@ -323,10 +331,10 @@ def _read(path: Path) -> dict[str, Any]:
     raise OutputError(f"{shown(path)} was not written by inkgan, or is damaged. Name another folder.")
 
 
-def versions_for(format_name: str) -> dict[str, str]:
-    """Return the versions of the libraries that determine the bytes of a format."""
-    names = ["inkgan", "numpy", "pillow", *([LIBRARIES[format_name]] if format_name in LIBRARIES else [])]
-    return {name: metadata.version(name) for name in names}
+def versions_for(format_name: str, network: str) -> dict[str, str]:
+    """Return the versions of the libraries that determine the bytes of a format, and :func:`software_of` a network."""
+    library = LIBRARIES.get(format_name)
+    return software_of(network) | ({} if library is None else {library: metadata.version(library)})
 
 
 def digests_of(sources: Sources) -> dict[str, str]:

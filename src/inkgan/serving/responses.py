@@ -9,19 +9,17 @@ import json
 import math
 import zipfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from inkgan import networks
 from inkgan.errors import OutputError
 from inkgan.exporting.saved import SavedModel
 from inkgan.generation import hands, looks, texts, writing
 from inkgan.generation.image_files import arrays_of, names_in_folder
+from inkgan.generation.loading import software_of
 from inkgan.generation.model import Model
-from inkgan.generation.numpy_networks import NUMPY_NETWORKS
 from inkgan.images import picture_of, png_bytes, sheet
 from inkgan.serving import parameters
 
@@ -139,14 +137,8 @@ def digest(saved: SavedModel) -> str:
 
     Addresses name the model by its first digits. With them, an answer is kept for a year.
     """
-    known = [saved.digest, saved.class_names, *_software(saved.network)]
+    known = [saved.digest, saved.class_names, software_of(saved.network)]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
-
-
-def _software(network: str) -> list[str | None]:
-    """Return the versions of the packages that draw with a network, and the SHA-256 of its file if it is a user's."""
-    packages = ["inkgan", "numpy", "pillow", *([] if network in NUMPY_NETWORKS else ["torch"])]
-    return [*map(version, packages), networks.own_network_sha256(network)]
 
 
 def tag(model: str, path: str, query: parameters.Parameters) -> str:
