@@ -508,7 +508,7 @@ def test_a_file_in_the_users_folder_is_a_network(
     assert any(f"network_sha256: {hashes[0]} -> {hashes[1]}" in message for message in noting.warnings)
 
     monkeypatch.delenv(networks.VARIABLE)
-    with pytest.raises(CheckpointError, match=r"another kind: 'ours'\. .* ours\.py in the folder that \$INKGAN_NET"):
+    with pytest.raises(CheckpointError, match=r"the unknown network 'ours'\. .* ours\.py in the folder that \$INKG"):
         inkgan.load(tmp_path / "whole")
 
 

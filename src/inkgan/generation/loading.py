@@ -58,11 +58,7 @@ def is_bundled(what: str | Path) -> bool:
 
 
 def software_of(network: str) -> dict[str, str]:
-    """Return what decides, besides the weights, how a network draws.
-
-    Returns:
-        The version of each package by its name; for a network of the user's own, also the SHA-256 of its file.
-    """
+    """Return what decides how a network draws: the versions of packages, and the SHA-256 of a user's own file."""
     from importlib.metadata import version  # takes longer to import than this module, and few commands need it
 
     packages = ["inkgan", "numpy", "pillow", *([] if network in NUMPY_NETWORKS else ["torch"])]
@@ -186,9 +182,7 @@ def read_weights(description: dict[str, Any], folder: Path) -> dict[str, NDArray
     network = description.get("network")
     numpy_form = NUMPY_NETWORKS.get(network) if isinstance(network, str) else None
     if numpy_form is None:
-        if not networks.is_known(network):
-            advice = networks.how_to_add_one(network)
-            raise CheckpointError(f"{shown(folder)} holds a network of another kind: {as_given(network)}. {advice}")
+        networks.require_known(network, f"{shown(folder)} has the ")
         _valid_sizes(description, ("num_classes", "latent_dim"), folder)
         layout = torch_networks.layout_of(networks.build_generator, description)
         return checkpoint.read_arrays(folder, "generator", *layout)

@@ -32,7 +32,7 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from inkgan.device import usual_arithmetic
 from inkgan.errors import CheckpointError, InkganError, as_given, import_extra, missing_extra, reason_of, shown, unknown
@@ -52,34 +52,26 @@ _LONGEST_NAME = 60
 _BUILDING = threading.RLock()
 
 
-def is_known(name: object) -> TypeGuard[str]:
-    """Whether there is a network of this name, in inkgan or among the user's own.
+def require_known(name: object, whose: str = "") -> str:
+    """Return a name if there is a network of this name, in inkgan or among the user's own.
+
+    Args:
+        name: the name.
+        whose: how the message begins, such as ``"runs/first has the "``.
 
     Raises:
-        CheckpointError: ``INKGAN_NETWORKS`` names no folder.
+        CheckpointError: there is no such network (the message lists the known ones and says where to put one), or
+            ``INKGAN_NETWORKS`` names no folder.
     """
-    return isinstance(name, str) and (name in NETWORKS or name in own_networks())
-
-
-def require_known(name: object) -> str:
-    """Return a name if there is a network of this name.
-
-    Raises:
-        CheckpointError: there is no such network (the message lists the known ones), or ``INKGAN_NETWORKS`` names no
-            folder.
-    """
-    if is_known(name):
+    if isinstance(name, str) and (name in NETWORKS or name in own_networks()):
         return name
     known = [*NETWORKS, *own_networks()]
-    start = unknown("network", name, known)
-    raise CheckpointError(f"{start} Known networks are: {', '.join(known)}. {how_to_add_one(name)}")
-
-
-def how_to_add_one(name: object) -> str:
-    """Return the sentence that tells users where to put a network of their own."""
     is_possible = isinstance(name, str) and name.isidentifier() and len(name) <= _LONGEST_NAME
     file = f"{name}.py" if is_possible else "NAME.py (NAME: letters, digits and _)"
-    return f"One of your own is a file {file} in the folder that ${VARIABLE} names."
+    raise CheckpointError(
+        f"{whose}{unknown('network', name, known)} Known networks are: {', '.join(known)}. One of your own is a file "
+        f"{file} in the folder that ${VARIABLE} names."
+    )
 
 
 def own_networks() -> dict[str, Path]:
