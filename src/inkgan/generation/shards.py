@@ -248,11 +248,7 @@ def _manifest_of(spec: Spec, sources: Sources, digests: Mapping[str, str]) -> di
 
 
 def _begin(out: Path, spec: Spec) -> dict[str, str]:
-    """Write the manifest, or make sure that the one in the folder is of the same data set; then the shared files.
-
-    Returns:
-        The data set's :func:`digests_of`.
-    """
+    """Write the manifest, or refuse that of another data set; then write the shared files. Return the digests."""
     sources = sources_of(spec)
     digests = digests_of(sources)
     manifest = _manifest_of(spec, sources, digests)
