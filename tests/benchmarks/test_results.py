@@ -34,7 +34,8 @@ def seeds(monkeypatch: pytest.MonkeyPatch, results: Path, tmp_path: Path) -> Mod
     """Import benchmarks/seeds.py, with training and measuring replaced, and with no runs of the user."""
     module = importlib.import_module("seeds")
     monkeypatch.chdir(tmp_path)
-    figures = {"frechet_digit_distance": 0.7, "classes_covered": 10, "floor frechet_digit_distance": 0.3}
+    figures = {"frechet_digit_distance": 0.7, "classes_covered": 10}
+    figures |= {"floor frechet_digit_distance": 0.3, "floor classes_covered": 10}
     monkeypatch.setattr(module, "train", lambda folder, *_, **__: folder)
     monkeypatch.setattr(module, "measure", lambda *_: dict(figures))
     monkeypatch.setattr(module, "commits", lambda _: "abc")
@@ -153,11 +154,12 @@ def test_a_kept_run_of_another_processor_is_done_again(monkeypatch: pytest.Monke
 
 def test_a_run_fails_if_a_class_is_missing_or_its_distance_is_over_three_times_the_median(seeds: ModuleType) -> None:
     rows = [
-        {"seed": seed, "frechet_digit_distance": distance, "classes_covered": classes}
+        {"seed": seed, "frechet_digit_distance": distance, "classes_covered": classes, "floor classes_covered": 10}
         for seed, (distance, classes) in enumerate([(1.0, 10), (1.2, 10), (3.7, 10), (3.5, 10), (1.0, 9)])
     ]
     options = argparse.Namespace(recipe="fast", data="mnist", jobs=1, n=100, threads=1)
     assert "2 of 5 runs, seeds [2, 4]\n" in seeds.report(rows, [], "abc", options)
+    assert "1 of 1 runs, seeds [4]\n" in seeds.report(rows[4:], [], "abc", options)
 
 
 @pytest.fixture
@@ -172,7 +174,9 @@ def seeds_that_train(monkeypatch: pytest.MonkeyPatch, results: Path) -> ModuleTy
     distances = iter([0.5, 0.7])
     monkeypatch.setattr(module.subprocess, "run", run)
     monkeypatch.setattr(
-        module, "measure", lambda *_: {"frechet_digit_distance": next(distances), "classes_covered": 10}
+        module,
+        "measure",
+        lambda *_: {"frechet_digit_distance": next(distances), "classes_covered": 10, "floor classes_covered": 10},
     )
     monkeypatch.setattr(module, "commits", lambda folders: f"abc of {len(folders)}")
     return module
