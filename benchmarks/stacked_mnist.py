@@ -20,6 +20,7 @@ from seeds import commits, is_done, last_start
 import inkgan
 from inkgan import data
 from inkgan.evaluation.features import load_features
+from inkgan.evaluation.metrics.classes import class_balance
 from inkgan.files import atomic_write
 
 SAMPLES = 26_000
@@ -48,13 +49,6 @@ def shares() -> np.ndarray:
     return np.einsum("a,b,c->abc", digits, digits, digits).ravel()
 
 
-def divergence(found: np.ndarray, q: np.ndarray) -> float:
-    """Return the KL divergence of the found kinds' shares from q, in nats."""
-    p = np.bincount(found, minlength=1000) / len(found)
-    some = p > 0
-    return float((p[some] * np.log(p[some] / q[some])).sum())
-
-
 def main() -> None:
     """Train, sample, count, and report."""
     parser = parser_for(__doc__ or "")
@@ -77,7 +71,8 @@ def main() -> None:
         if not is_done(folder, options.recipe, str(source), seed, settings):
             inkgan.train(options.recipe, data=str(source), seed=seed, settings=settings, out=folder, force=True)
         found = kinds(inkgan.load(folder).sample(SAMPLES))
-        rows.append({"seed": seed, "modes": len(np.unique(found)), "kl": divergence(found, expected)})
+        divergence = class_balance(found, expected, np.random.default_rng(0)).kl.value
+        rows.append({"seed": seed, "modes": len(np.unique(found)), "kl": divergence})
     cells = [["seed", "modes of 1,000", "KL divergence"]]
     cells += [[str(row["seed"]), str(row["modes"]), f"{row['kl']:.3g}"] for row in rows]
     threads = last_start(folders[-1])["threads"]
