@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from torch.distributed.run import get_args_parser
@@ -14,6 +16,7 @@ from torch.distributed.run import get_args_parser
 import inkgan.cli
 from documents import ROOT
 from inkgan.cli import app, run
+from inkgan.data import load
 from inkgan.errors import ConfigError
 from inkgan.evaluation.report import FIGURE_KINDS
 from inkgan.generation.formats import FORMATS
@@ -70,6 +73,23 @@ def test_commands_on_a_page_fit_a_line(page: Path) -> None:
     blocks += re.findall(r"^ {4}(.+)$", page.read_text("utf-8"), re.M)
     lines = [line for block in blocks for line in block.splitlines()]
     assert all(len(line) <= 78 and not line.endswith("\\") for line in lines)  # spaces would follow the backslash
+
+
+def test_a_table_of_pixels_becomes_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example in the help on data reads a table of the form that Kaggle uses."""
+    monkeypatch.chdir(tmp_path)
+    table = np.random.default_rng(0).integers(0, 256, (30, 1 + 28 * 28))
+    table[:, 0] = np.arange(30) % 10
+    names = ",".join(["label", *(f"pixel{number}" for number in range(28 * 28))])
+    np.savetxt("train.csv", table, "%d", ",", header=names, comments="")
+    (code,) = re.findall(r"^ {4}import numpy.*\n(?: {4}.*\n)+", (_TOPICS / "data.md").read_text("utf-8"), re.M)
+    exec(compile(textwrap.dedent(code), "data.md", "exec"), {})
+    data = load("digits.npz")
+    assert data.class_names == tuple("0123456789")
+    split = data.train
+    assert split.labels is not None
+    rows = np.column_stack([split.labels, split.images.reshape(len(split), -1)])
+    assert set(map(tuple, rows.tolist())) <= set(map(tuple, table.tolist()))
 
 
 def test_torchrun_reads_the_example_of_several_machines(monkeypatch: pytest.MonkeyPatch) -> None:
