@@ -29,7 +29,7 @@ from inkgan.evaluation.evaluate import distance_in_units, figures_of, measure, r
 from inkgan.evaluation.features import Features, random_network
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distances
 from inkgan.evaluation.metrics.intervals import Estimate, jackknife
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
+from inkgan.evaluation.reference import FLOOR_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import Figure, Report
 from inkgan.evaluation.report_text import number
 from inkgan.evaluation.subject import Sample, Subject, draw
@@ -165,10 +165,10 @@ def compared(reference: Reference, own: Real, others: Real) -> dict[str, tuple[f
     """Compare some real images with training images: value and standard error by name."""
     training = others.features.features
     reference = replace(reference, training_features=training, moments=GaussianStatistics.of(training))
-    found = figures_of(own.features, None, reference, np.random.default_rng(REAL_SEED))
-    infinite = frechet_extrapolated(own.features.features, reference.moments, np.random.default_rng(REAL_SEED))
+    found = figures_of(own.features, None, reference, np.random.default_rng(FLOOR_SEED))
+    infinite = frechet_extrapolated(own.features.features, reference.moments, np.random.default_rng(FLOOR_SEED))
     in_random = GaussianStatistics.of(others.random)
-    random = distance_in_units(own.random, in_random, np.random.default_rng(REAL_SEED))
+    random = distance_in_units(own.random, in_random, np.random.default_rng(FLOOR_SEED))
     distances = {"frechet_extrapolated": infinite, "frechet_random_distance": random}
     found = distances | {key: one for key, one in found.items() if "/" not in key}
     return {key: (one.value, one.standard_error) for key, one in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,19 @@ def test_a_floor_is_measured_once(data: DataSet, monkeypatch: pytest.MonkeyPatch
     assert set(told) == {"random features"}
     other = DataSet("other", data.train, data.validation, Split(bars(300, 9), None), (), "", digest="e" * 64)
     assert figure_of(bars(300, 3), other).floor != first.floor
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_floor_does_not_depend_on_the_order_of_the_test_images(
+    data: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every other one is faint, as if two classes alternated in the file; the groups of the jackknife mix them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    alternating = data.test.images.copy()
+    alternating[::2] //= 4
+    shuffled = np.random.default_rng(0).permutation(alternating)
+    widths = []
+    for digest, images in (("a" * 64, alternating), ("b" * 64, shuffled)):
+        real = replace(data, test=Split(images, None), digest=digest)
+        widths.append(figure_of(bars(300, 3), real).floor_interval.width)
+    assert widths[0] == pytest.approx(widths[1], rel=0.4)

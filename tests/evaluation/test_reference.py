@@ -156,3 +156,16 @@ def test_training_measures_distance_and_accuracy(data: DataSet, network: Feature
     labels[:10] = 1 - labels[:10]
     assert measure(images, labels) == {"frechet_digit_distance": pytest.approx(distance), "accuracy": 0.75}
     assert measure(images, None).keys() == {"frechet_digit_distance"}
+
+
+def test_the_intervals_of_the_floor_do_not_depend_on_the_order_of_the_test_images(data: DataSet) -> None:
+    """Every other one is faint, as if two classes alternated in the file; the groups of the jackknife mix them."""
+    alternating = noise(1000, 1)
+    alternating[::2] //= 4
+    shuffled = np.random.default_rng(0).permutation(alternating)
+    errors = []
+    for images in (alternating, shuffled):
+        bare = replace(data, train=Split(noise(200, 2), None), test=Split(images, None), class_names=())
+        floors = _floors_of(reference_for(bare, rows), 1000, no_progress)
+        errors.append(floors["density"].standard_error)
+    assert errors[0] == pytest.approx(errors[1], rel=0.4)

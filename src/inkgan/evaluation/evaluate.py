@@ -26,7 +26,7 @@ from inkgan.evaluation.metrics.intervals import Estimate, Interval, binomial, st
 from inkgan.evaluation.metrics.kernel import kernel_estimate
 from inkgan.evaluation.metrics.neighbours import manifold_estimates, nearest_neighbours
 from inkgan.evaluation.metrics.novelty import novelty, pixels
-from inkgan.evaluation.reference import REAL_SEED, ImageFeatures, Reference, reference_for, training_features
+from inkgan.evaluation.reference import FLOOR_SEED, ImageFeatures, Reference, reference_for, training_features
 from inkgan.evaluation.report import FIGURE_KINDS, ClassFigures, Figure, Pictures, Report
 from inkgan.evaluation.subject import (
     Measurable,
@@ -45,8 +45,8 @@ from inkgan.seeds import valid_seed
 _LEAST_OF_CLASS = 20
 # Raise it when a figure changes, so that cached floors are computed again. A new figure changes the name of their file,
 # which contains the number of figures.
-_FLOORS_VERSION = 4
-_RANDOM_FLOORS_VERSION = 1
+_FLOORS_VERSION = 5
+_RANDOM_FLOORS_VERSION = 2
 _PAIRS = 32  # the HTML report shows this many or a few more, at most twice as many
 
 
@@ -214,7 +214,7 @@ def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Es
         held_out = reference.held_out(n)
         images = reference.extract(held_out.images, progress, "held-out images")
         progress("floor", 0.0)
-        found = figures_of(images, held_out.labels, reference, np.random.default_rng(REAL_SEED))
+        found = figures_of(images, held_out.labels, reference, np.random.default_rng(FLOOR_SEED))
         if reference.statistics is not None:
             found["class_total_variation"] = _variation_with_chance(images.predicted, reference.statistics.proportions)
         return found
@@ -224,7 +224,7 @@ def _floors_of(reference: Reference, n: int, progress: Progress) -> dict[str, Es
 
 def _variation_with_chance(predicted: Labels, proportions: Float64) -> Estimate:
     """Return the total variation, which is mostly chance, with the interval of samples with the data's proportions."""
-    balance = class_balance(predicted, proportions, np.random.default_rng(REAL_SEED))
+    balance = class_balance(predicted, proportions, np.random.default_rng(FLOOR_SEED))
     variation, chance = balance.total_variation, balance.chance_total_variation
     low, high = min(chance.low, variation.value), max(chance.high, variation.value)
     return replace(variation, interval=replace(chance, low=low, high=high))
@@ -301,7 +301,7 @@ def random_features_distance(sample: Sample, reference: Reference, progress: Pro
         return distance_in_units(features, moments, np.random.default_rng(seed))
 
     def floor() -> dict[str, Estimate]:
-        return {"distance": distance(reference.held_out(n).images, REAL_SEED, "held-out images, random features")}
+        return {"distance": distance(reference.held_out(n).images, FLOOR_SEED, "held-out images, random features")}
 
     found = distance(sample.images, sample.seed, "random features")
     kept = cached_estimates(f"random-floor-n{n}-{cache_key(data, network)}-v{_RANDOM_FLOORS_VERSION}", floor)

@@ -48,6 +48,9 @@ Measure = Callable[[Images, Labels | None], dict[str, float]]
 
 #: The seed that chooses the real images of the floor and of the reference, whatever the user's seed.
 REAL_SEED = 20_260
+#: The seed of the floor's own draws. With the other one, the group of an image in the jackknife, which should be a
+#: matter of chance, would follow from its place in the file.
+FLOOR_SEED = 20_262
 
 #: The files in which statistics are kept, and the version of their form.
 ARRAYS, CARD = "reference.safetensors", "reference.json"
