@@ -272,11 +272,12 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     few: Reference, real: tuple[Images, Labels]
 ) -> None:
     """Real images reach the ceiling of the accuracy score; copies under noise are found by their pixels."""
+    told: list[str] = []
 
     def full_report(images: Images, labels: Labels | None) -> Report:
-        return measure(
-            Sample(Subject("images", "arrays", Split(images, labels)), 0, images, labels, ()), few, full=True
-        )
+        told.clear()
+        sample = Sample(Subject("images", "arrays", Split(images, labels)), 0, images, labels, ())
+        return measure(sample, few, full=True, progress=lambda doing, _: told.append(doing))
 
     fair = full_report(*real)
     score = fair["classification_accuracy"]
@@ -295,6 +296,7 @@ def test_the_full_report_learns_from_the_images_and_looks_at_pixels(
     noise = np.random.default_rng(0).integers(-9, 10, (N, 28, 28, 1))
     veiled = np.clip(few.data.train.images[:N].astype(np.int64) + noise, 0, 255).astype(np.uint8)
     copied = full_report(veiled, None)
+    assert told.count("nearest in pixels") == 1, "those of held-out images are kept"
     assert copied["exact_copies"].value == 0
     assert copied["near_copies_pixels"].interval.low > 0.9
     assert below(copied["copying_z_pixels"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from inkgan.evaluation import reference
 from inkgan.evaluation.feature_training import FeatureRecipe, train_feature_network
 from inkgan.evaluation.features import SHIPPED, FeatureNetwork, load_features
 from inkgan.evaluation.metrics.frechet import GaussianStatistics
+from inkgan.evaluation.metrics.neighbours import nearest_neighbours
 from inkgan.evaluation.reference import (
     ARRAYS,
     CARD,
@@ -58,10 +60,20 @@ def test_computed(network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.M
     assert found.train.n == 81
     np.testing.assert_allclose(found.proportions, [41 / 81, 40 / 81])
     np.testing.assert_array_equal(found.held_out_classes, network.probabilities(data.test.images).argmax(1))
-    for distances in (found.held_out_distances, found.held_out_pixel_distances):
-        assert distances.shape == (80,)
-        assert (distances[:2] == 0).all()
-        assert (distances[2:] > 0).all()
+    assert found.held_out_distances.shape == (80,)
+    assert (found.held_out_distances[:2] == 0).all()
+    assert (found.held_out_distances[2:] > 0).all()
+
+
+def test_distances_of_pixels_are_not_computed_in_advance(
+    network: FeatureNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a full report has them; those of many large images take minutes and gigabytes."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = Mock(wraps=nearest_neighbours)
+    monkeypatch.setattr(reference, "nearest_neighbours", found)
+    compute_statistics(make_data(), network)
+    found.assert_called_once()
 
 
 def test_few_test_images_are_enough(network: FeatureNetwork) -> None:

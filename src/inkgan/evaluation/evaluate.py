@@ -16,7 +16,7 @@ from inkgan.config.sources import reading_settings
 from inkgan.data import DataSet
 from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
-from inkgan.evaluation.cache import cache_key, cached_estimates
+from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates
 from inkgan.evaluation.classification_accuracy import accuracy_score
 from inkgan.evaluation.features import Extractor, Features, random_network, require_few
 from inkgan.evaluation.metrics import Float32, Float64
@@ -274,15 +274,15 @@ def _exact_copies(images: Images, data: DataSet) -> Figure:
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:
     """Return the novelty figures in pixels, which find copies under noise that may look new in features."""
-    progress("nearest in pixels", 0.0)
-    training = pixels(reference.data.train.images)
-    distances = nearest_neighbours(pixels(sample.images), training).distance
-    if reference.statistics is None:
-        nearest = nearest_neighbours(pixels(reference.data.test.images), training)
-        held_out = nearest.distance.astype(np.float32)
-    else:
-        held_out = reference.statistics.held_out_pixel_distances
-    return _novelty_figures(distances, held_out, images.predicted, reference, "_pixels")
+    data = reference.data
+    training = pixels(data.train.images)
+
+    def distances(some: Images) -> Float64:
+        progress("nearest in pixels", 0.0)
+        return nearest_neighbours(pixels(some), training).distance
+
+    kept = cached_array(f"pixel-distances-{data.digest[:16]}", lambda: distances(data.test.images).astype(np.float32))
+    return _novelty_figures(distances(sample.images), kept, images.predicted, reference, "_pixels")
 
 
 def random_features_distance(sample: Sample, reference: Reference, progress: Progress = no_progress) -> Figure:

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -38,7 +39,6 @@ from inkgan.evaluation.features import SHIPPED, Extractor, FeatureNetwork, Featu
 from inkgan.evaluation.metrics.frechet import GaussianStatistics, frechet_distance
 from inkgan.evaluation.metrics.intervals import Estimate
 from inkgan.evaluation.metrics.neighbours import nearest_neighbours
-from inkgan.evaluation.metrics.novelty import pixels
 from inkgan.files import Progress, from_json, no_progress, read_regular, sha256_of, write_bytes
 from inkgan.images import Images, Labels
 
@@ -55,8 +55,6 @@ FLOOR_SEED = 20_262
 #: The files in which statistics are kept, and the version of their form.
 ARRAYS, CARD = "reference.safetensors", "reference.json"
 FORMAT = 1
-#: The distances of :class:`ReferenceStatistics` by their names in the file, which say where they are measured.
-_DISTANCES = {"held_out_features": "held_out_distances", "held_out_pixels": "held_out_pixel_distances"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +81,6 @@ class ReferenceStatistics:
         proportions: the classes' shares of the training labels, [K].
         held_out_classes: the most probable class of each test image, [H].
         held_out_distances: the distance of each test image to its nearest training image in feature space, [H].
-        held_out_pixel_distances: the same distance between the images themselves, with pixels in [0, 1], [H].
     """
 
     data_digest: str
@@ -92,16 +89,17 @@ class ReferenceStatistics:
     proportions: NDArray[np.float64]
     held_out_classes: NDArray[np.int64]
     held_out_distances: NDArray[np.float32]
-    held_out_pixel_distances: NDArray[np.float32]
 
     def save(self, folder: Path) -> None:
         """Write arrays (safetensors) and a card with their hash to ``folder``."""
-        arrays = {name: getattr(self, attribute) for name, attribute in _DISTANCES.items()}
-        arrays["proportions"] = self.proportions
-        arrays["held_out_classes"] = self.held_out_classes.astype(np.uint16)
-        arrays["train_mean"] = self.train.mean
-        arrays["train_covariance"] = self.train.covariance
-        arrays["train_n"] = np.array([self.train.n])
+        arrays: dict[str, NDArray[Any]] = {
+            "proportions": self.proportions,
+            "held_out_classes": self.held_out_classes.astype(np.uint16),
+            "held_out_features": self.held_out_distances,
+            "train_mean": self.train.mean,
+            "train_covariance": self.train.covariance,
+            "train_n": np.array([self.train.n]),
+        }
         write_bytes(folder / ARRAYS, safetensors.numpy.save(arrays))
         card = {
             "format": FORMAT,
@@ -269,7 +267,7 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
             train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
             proportions=arrays["proportions"],
             held_out_classes=arrays["held_out_classes"].astype(np.int64),
-            **{attribute: arrays[name] for name, attribute in _DISTANCES.items()},
+            held_out_distances=arrays["held_out_features"],
         )
 
 
@@ -290,7 +288,6 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
     test, probabilities = network.extract(data.test.images, progress, "real images (test)")
     progress("distances of real images", 0.0)
     distances = nearest_neighbours(test, train).distance
-    pixel_distances = nearest_neighbours(pixels(data.test.images), pixels(data.train.images)).distance
     return ReferenceStatistics(
         data_digest=data.digest,
         network=network,
@@ -298,7 +295,6 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
         proportions=counts / counts.sum(),
         held_out_classes=probabilities.argmax(axis=1),
         held_out_distances=distances.astype(np.float32),
-        held_out_pixel_distances=pixel_distances.astype(np.float32),
     )
 
 
