@@ -10,7 +10,7 @@ from typing import Any
 from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import KNOWN, described, find_known, is_published, known_files, locate
 from inkgan.data.loading import entries, load_saved, locate_or_download
-from inkgan.data.sets import DataSet
+from inkgan.data.sets import DataSet, count_copies
 from inkgan.errors import DataError, in_bytes, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress
 
@@ -67,12 +67,8 @@ def _name_for(path: Path) -> str:
 
 def copies(data: DataSet) -> dict[str, int]:
     """Return how many images of the validation and the test split are training images, too, pixel for pixel."""
-    known = {hash(image.tobytes()) for image in data.train.images}
-    return {
-        name: sum(hash(image.tobytes()) in known for image in split.images)
-        for name, split in data.splits.items()
-        if split is not data.train
-    }
+    held_out = {"validation": data.validation, "test": data.test}
+    return {name: count_copies(split.images, data.train.images) for name, split in held_out.items()}
 
 
 def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tuple[DataSet, dict[str, str]]:

@@ -347,6 +347,12 @@ def digest_of(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
+def count_copies(images: Images, originals: Images) -> int:
+    """Return how many images are among others, pixel for pixel; hashes stand for pixels, which may fill gigabytes."""
+    known = {hash(image.tobytes()) for image in originals}
+    return sum(hash(image.tobytes()) in known for image in images)
+
+
 def require_room(needed: int, what: str) -> None:
     """Refuse what takes more than ``MAX_BYTES``, before memory is taken for it."""
     if needed > MAX_BYTES:

@@ -14,6 +14,7 @@ import numpy as np
 
 from inkgan.config.sources import reading_settings
 from inkgan.data import DataSet
+from inkgan.data.sets import count_copies
 from inkgan.device import usual_arithmetic
 from inkgan.errors import listed, require_function, yes_or_no
 from inkgan.evaluation.cache import cache_key, cached_array, cached_estimates
@@ -264,12 +265,9 @@ def _novelty_figures(
 
 def _exact_copies(images: Images, data: DataSet) -> Figure:
     """Return the share of images that are training images, pixel for pixel."""
-    training = {image.tobytes() for image in data.train.images}
-
-    def share_of_copies(some: Images) -> Estimate:
-        return binomial(sum(image.tobytes() in training for image in some), len(some), "exact")
-
-    return Figure.of("exact_copies", share_of_copies(images), share_of_copies(data.test.images))
+    both = (images, data.test.images)
+    share, floor = (binomial(count_copies(some, data.train.images), len(some), "exact") for some in both)
+    return Figure.of("exact_copies", share, floor)
 
 
 def _novelty_in_pixels(sample: Sample, images: ImageFeatures, reference: Reference, progress: Progress) -> list[Figure]:
