@@ -34,7 +34,8 @@ def as_array(given: Any, what: str, error: type[InputError]) -> NDArray[Any]:
     try:
         return np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as reason:  # such as rows of unequal length, a tensor with a gradient
-        raise error(f"{what} cannot be read as an array: {' '.join(str(reason).split())} Give a NumPy array.") from None
+        why = " ".join(str(reason).split()).rstrip(".")
+        raise error(f"{what} cannot be read as an array: {why}. Give a NumPy array.") from None
 
 
 def slices(count: int, size: int) -> Iterator[slice]:

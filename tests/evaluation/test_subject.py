@@ -100,10 +100,26 @@ def test_what_cannot_be_an_array() -> None:
             open_subject(wrong)  # type: ignore[arg-type]
     with pytest.raises(EvaluationError, match=r"the array cannot be read as an array: .*detach"):
         open_subject(torch.zeros(128, SIDE, SIDE, requires_grad=True))  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match=r"unsupported ScalarType BFloat16\. Give a NumPy array"):
+        open_subject(torch.zeros(128, SIDE, SIDE, dtype=torch.bfloat16))  # type: ignore[arg-type]
     with pytest.raises(EvaluationError, match="the array of labels cannot be read"):
         open_subject((images, [[1], [2, 3]] * 64))
     with pytest.raises(DataError, match="the array: 127 labels for 128 images"):
         open_subject((images, np.repeat("a", 127)))
+
+
+def test_labels_may_be_words_of_any_library() -> None:
+    """The words of pandas are objects; bytes, as HDF5 has them, are refused with a remedy that helps."""
+    images, words = strokes(128), np.array(["b", "a"] * 64)
+    for given in (words, words.astype(object), words.tolist()):
+        subject = open_subject((images, given))
+        assert isinstance(subject.source, Split)
+        assert subject.source.labels is not None
+        assert np.array(subject.class_names)[subject.source.labels].tolist() == words.tolist()
+    with pytest.raises(DataError, match=r"Turn words into text with \.astype\(str\)"):
+        open_subject((images, words.astype(bytes)))
+    with pytest.raises(DataError, match="object labels"):
+        open_subject((images, np.array(["b", None] * 64)))
 
 
 def test_images_of_another_size_are_refused() -> None:
