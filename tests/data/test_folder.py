@@ -468,6 +468,7 @@ def test_splits_in_any_spelling(folder: Path, train: str, validation: str, test:
         (["test station", "train station"], "are these classes, or splits?"),
         (["testA", "trainA"], "are these classes, or splits?"),
         (["testA", "testB", "trainA", "trainB"], "are these classes, or splits?"),
+        (["seg_pred", "seg_test", "seg_train"], "are these classes, or splits?"),
     ],
 )
 def test_folders_that_may_be_splits_or_classes_are_asked_about(folder: Path, folders: list[str], words: str) -> None:
@@ -516,7 +517,7 @@ def test_splits_inside_of_class_folders_are_not_learned_as_one(folder: Path) -> 
 
 
 def test_splits_inside_of_one_class_folder_are_enough(folder: Path) -> None:
-    named(folder, {"a/train": 5, "a/test": 3, "b": 5, "c/d": 2})
+    named(folder, {"a/train": 5, "a/test": 3, "a/unlabelled": 4, "b": 5, "c/d": 2})
     complaint(lambda: load(str(folder)), "a, b, c would be 3 classes", "test, train, which", "Put the splits on top")
     assert load(str(folder), splits="no").class_names == ("a", "b", "c")
 

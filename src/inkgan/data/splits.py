@@ -84,7 +84,7 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
     tops = list(dict.fromkeys(place[0] for place in places if place))
     named = _named(tops)
     mentioned = {top: split for top in tops if (split := split_from_name(_LAST_CAPITAL.sub(r" \1", top))[0])}
-    if not named and _are_splits(tops, mentioned):
+    if not named and _has_splits(mentioned):
         if splits == "auto":
             raise _question(source, tops, mentioned, "are these classes, or splits?")
         named = mentioned
@@ -117,9 +117,9 @@ def _named(folders: Sequence[str]) -> dict[str, str]:
     return {folder: split for folder, (split, words) in read.items() if split is not None and words <= _BESIDE_A_SPLIT}
 
 
-def _are_splits(folders: Sequence[str], named: Mapping[str, str]) -> bool:
-    """Whether each of these folders is named after a split: one after train, and at least one after another."""
-    return len(named) == len(folders) and "train" in named.values() and len(set(named.values())) > 1
+def _has_splits(named: Mapping[str, str]) -> bool:
+    """Whether one of these folders is named after train, and another one after another split."""
+    return "train" in named.values() and len(set(named.values())) > 1
 
 
 def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str], source: str) -> None:
@@ -130,15 +130,15 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
         for depth in range(1, len(place)):
             inside.setdefault(place[:depth], []).append(place[depth])
     for outer, names in inside.items():
-        inner = list(dict.fromkeys(names))
-        if not _are_splits(inner, _named(inner)):
+        inner = _named(names)
+        if not _has_splits(inner):
             continue
         remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
         if len(tops) == 1:
             remedy = f"Give the folder {printable('/'.join(outer or tops))} inside of it"
         raise DataError(
             f"{source}: {printable(listed(tops, 3))} would be {quantity(len(tops), 'class')}, but inside are the "
-            f"folders {printable(listed(inner, 5))}, which look like splits. {remedy}, or answer with "
+            f"folders {printable(listed([*inner], 5))}, which look like splits. {remedy}, or answer with "
             "--set data.splits=no (they are not splits)."
         )
 
