@@ -116,7 +116,7 @@ def test_labels_may_be_words_of_any_library() -> None:
         assert isinstance(subject.source, Split)
         assert subject.source.labels is not None
         assert np.array(subject.class_names)[subject.source.labels].tolist() == words.tolist()
-    with pytest.raises(DataError, match=r"Turn words into text with \.astype\(str\)"):
+    with pytest.raises(DataError, match=r"Decode words with \.astype\(str\)"):
         open_subject((images, words.astype(bytes)))
     with pytest.raises(DataError, match="object labels"):
         open_subject((images, np.array(["b", None] * 64)))

@@ -131,9 +131,7 @@ def as_labels(array: NDArray[Any], count: int, source: str) -> Labels:
         raise DataError(f"{source}: {given}. Check that the two belong together.")
     if labels.shape != (count,) or labels.dtype.kind not in "biuf" or not _are_whole(labels):
         given = f"{array.dtype} labels of shape {array.shape} where whole numbers for {quantity(count, 'image')} belong"
-        remedy = "Check that the two belong together"
-        if array.dtype.kind == "S":
-            remedy = "Turn words into text with .astype(str)"
+        remedy = "Decode words with .astype(str)" if array.dtype.kind == "S" else "Check that the two belong together"
         raise DataError(f"{source}: {given}. {remedy}.")
     for label in (labels.min(initial=0).item(), labels.max(initial=0).item()):
         if not -(2**63) <= label < 2**63:  # it would overflow int64
