@@ -12,7 +12,7 @@ The *floor* of a figure is the same figure of as many held-out images, always th
 
 Statistics of the real images in the features of the data's network are kept: those of MNIST are part of inkgan
 (``python scripts/make_reference_statistics.py`` makes them again), those of other data are in the cache. All are tied
-by hash to the data and to the network.
+by hash to the network, and so to the data.
 
 Shapes: n images to measure, T training images, H test images, D features, K classes.
 """
@@ -75,7 +75,6 @@ class ReferenceStatistics:
     """The feature network of a data set with labels, and statistics of the real images in its features.
 
     Attributes:
-        data_digest: the digest of the data.
         network: the network, which also predicts classes.
         train: the mean and the covariance of the training images' features.
         proportions: the classes' shares of the training labels, [K].
@@ -83,7 +82,6 @@ class ReferenceStatistics:
         held_out_distances: the distance of each test image to its nearest training image in feature space, [H].
     """
 
-    data_digest: str
     network: FeatureNetwork
     train: GaussianStatistics
     proportions: NDArray[np.float64]
@@ -103,7 +101,6 @@ class ReferenceStatistics:
         write_bytes(folder / ARRAYS, safetensors.numpy.save(arrays))
         card = {
             "format": FORMAT,
-            "data_digest": self.data_digest,
             "features_sha256": self.network.card.sha256,
             "sha256": sha256_of(folder / ARRAYS),
         }
@@ -262,7 +259,6 @@ def load_statistics(network: FeatureNetwork, folder: Path = SHIPPED) -> Referenc
             raise ValueError(f"{ARRAYS} was damaged or replaced")
         arrays = safetensors.numpy.load_file(folder / ARRAYS)
         return ReferenceStatistics(
-            data_digest=card["data_digest"],
             network=network,
             train=GaussianStatistics(arrays["train_mean"], arrays["train_covariance"], int(arrays["train_n"][0])),
             proportions=arrays["proportions"],
@@ -289,7 +285,6 @@ def compute_statistics(data: DataSet, network: FeatureNetwork, progress: Progres
     progress("distances of real images", 0.0)
     distances = nearest_neighbours(test, train).distance
     return ReferenceStatistics(
-        data_digest=data.digest,
         network=network,
         train=GaussianStatistics.of(train),
         proportions=counts / counts.sum(),
