@@ -92,8 +92,9 @@ def check(
     For your own images this says how many are used, and what is skipped and why, before you train. It counts the images
     for validation and test that are training images, too.
     """
-    from inkgan.data.inventory import copies, verify
+    from inkgan.data.inventory import verify
     from inkgan.data.pixels import size_text
+    from inkgan.data.sets import count_copies
     from inkgan.evaluation.subject import shortage
 
     with progress_line() as progress:
@@ -108,8 +109,8 @@ def check(
         typer.echo(f"  skipped {count}: {reason}")
     for note in data.notes:
         typer.echo(f"  note: {note}")
-    for title, count in copies(data).items():
-        if count:
+    for title in ("validation", "test"):
+        if count := count_copies(data.splits[title].images, data.train.images):
             many = f"{count:,} of the {len(data.splits[title]):,} {title} images"
             typer.echo(f"  note: {many} are training images, too, so they are not held out: remove the copies")
     if data.class_names:

@@ -10,7 +10,7 @@ from typing import Any
 from inkgan.data.arrays import ARRAY_SUFFIXES
 from inkgan.data.known_sets import KNOWN, described, find_known, is_published, known_files, locate
 from inkgan.data.loading import entries, load_saved, locate_or_download
-from inkgan.data.sets import DataSet, count_copies
+from inkgan.data.sets import DataSet
 from inkgan.errors import DataError, in_bytes, shown
 from inkgan.files import Progress, expanded, is_folder, no_progress
 
@@ -63,12 +63,6 @@ def _name_for(path: Path) -> str:
     if find_known(name) is None and (name == path.name or not path.with_name(name).exists()):
         return name
     return path.name if name != path.name else str(path.absolute())
-
-
-def copies(data: DataSet) -> dict[str, int]:
-    """Return how many images of the validation and the test split are training images, too, pixel for pixel."""
-    held_out = {"validation": data.validation, "test": data.test}
-    return {name: count_copies(split.images, data.train.images) for name, split in held_out.items()}
 
 
 def verify(settings: Mapping[str, Any], progress: Progress = no_progress) -> tuple[DataSet, dict[str, str]]:
