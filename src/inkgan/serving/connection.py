@@ -6,7 +6,6 @@ import asyncio
 import sys
 from http import HTTPStatus
 
-import h11
 from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -22,8 +21,6 @@ SECONDS_FOR_HEAD = 10.0
 SECONDS_TO_SEND = 30.0
 #: The most bytes of a request's head.
 LARGEST_HEAD = 16_384
-#: The status that the parser proposes when a head is too large.
-_TOO_LARGE = 431
 #: Headers of every answer.
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -77,7 +74,7 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is not HTTP, or whose head is too large; uvicorn is handling the parser's error."""
         error = sys.exception()
-        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == _TOO_LARGE:
+        if getattr(error, "error_status_hint", None) == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             line = f"the head of this request is too large. It may have {LARGEST_HEAD:,} bytes."
         else:
             line = f"this is not a valid HTTP request: {shown(str(error or msg))}."

@@ -65,14 +65,11 @@ def _as_sent(name: str) -> str:
 
     Python's codec is of 2003, and makes ``strasse`` of ``straße``, which is another site: browsers keep these letters.
     """
-    name = name.lower()
-    sent = name.encode("idna").decode()  # also an error if a part is empty or too long
-    if not _KEPT.search(name):
-        return sent
-    parts = dots.split(unicodedata.normalize("NFC", name))
+    name = unicodedata.normalize("NFC", name.lower())
+    name.encode("idna")  # an error if a part is empty or too long
     return ".".join(
         f"xn--{part.encode('punycode').decode()}" if _KEPT.search(part) else part.encode("idna").decode()
-        for part in parts
+        for part in dots.split(name)
     )
 
 
