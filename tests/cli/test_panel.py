@@ -279,6 +279,18 @@ def test_a_complete_run_leaves_its_last_pictures(monkeypatch: pytest.MonkeyPatch
     assert window.lines[-1].startswith("how good are they:")
 
 
+def test_a_command_to_copy_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal wraps it, and copies it whole: of two lines, a shell would run the first."""
+    window = Window(monkeypatch, 60)
+    with console.watcher_for(quiet=False) as watcher:
+        run(watcher)
+        watcher.warn("it is ill. Start again with --set generator.learning_rate=0.001 --set penalty.weight=0.3.")
+        watcher.ended(Result(Path("runs/fast-mnist-seed0"), 5, 1.0, complete=False, sheet=None))
+    assert "with --set generator.learning_rate=0.001 --set penalty.weight=0.3." in window.getvalue()
+    assert "Continue with: inkgan train --resume --out runs/fast-mnist-seed0\n" in window.getvalue()
+    assert not any("step 2/100" in line for line in window.lines)  # the panel above is gone
+
+
 def test_a_run_names_only_the_pictures_that_it_has(tmp_path: Path) -> None:
     """Pictures are decoration: a run goes on without one that cannot be written."""
     folder = tmp_path / "new\nline"
@@ -408,6 +420,25 @@ def test_runs_without_a_panel(
             assert re.fullmatch(r"step 2/100 [╸╺━]+ D 0\.500  G 3\.000 10\.0 steps/s 0:00:10 left", bar)
             assert "reading" in window.getvalue()
     assert "━" not in "".join(window.lines)
+
+
+def test_a_terminal_that_cannot_erase_gets_a_line_each_half_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While a large data set is read, and while steps are slow: it shows no bar."""
+    window = Window(monkeypatch, TERM="dumb")
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with console.watcher_for(quiet=False) as watcher:
+        for second in (29, 30, 31):
+            now[0] = float(second)
+            watcher.preparing("reading images", second / 100)
+        run(watcher, steps=0)
+        for second in (60, 61, 62, 91, 92):
+            now[0] = float(second)
+            watcher.stepped(step(second))
+    assert re.fullmatch(r"reading images: 30%.*\n", capsys.readouterr().err)
+    assert [line[:11] for line in window.lines if line.startswith("step ")] == ["step 61/100", "step 91/100"]
 
 
 def test_a_terminal_without_unicode_has_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,14 +148,18 @@ class _Live(_Plain):
                 pass
 
     def _print(self, *parts: RenderableType) -> None:
+        self._said_at = time.monotonic()
         with self.printing():
             for part in parts:
-                self._console.print(part)
+                # The terminal itself wraps text, so that a long command is copied as one line.
+                self._console.print(part, soft_wrap=isinstance(part, Text))
 
     def say(self, line: str) -> None:
         self._print(Text(line))
 
     def preparing(self, doing: str, done: float) -> None:
+        if not self._console.is_interactive:  # it shows no bar
+            super().preparing(doing, done)
         self._panel.preparing = (doing, done)
         self._draw()
 
@@ -193,6 +197,8 @@ class _Live(_Plain):
         self._draw()
 
     def stepped(self, progress: StepProgress) -> None:
+        if not self._console.is_interactive:
+            super().stepped(progress)
         self._panel.stepped(progress)
         self._draw()
 
