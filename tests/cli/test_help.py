@@ -66,6 +66,21 @@ def test_on_a_terminal_a_page_is_formatted(
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_a_narrow_window_shows_all_of_a_page(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of narrow columns fold their long words instead of cutting them off."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")  # a simple terminal would count as 80 columns wide
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run(["help", page.stem]) == 0
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 40
+
+
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
 def test_commands_on_a_page_fit_a_line(page: Path) -> None:
     """A terminal of 80 columns would break a longer one in two, and a shell would take what was copied for two."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from inkgan.cli import run
 from inkgan.cli.progress import counted, optional_output, progress_line, time_left
@@ -71,6 +72,20 @@ def test_a_new_task_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         tell("features", 1.0)
         tell("figures", 0.0)
     assert shown.getvalue() == f"{_WIPE}features: 50%{_WIPE}figures: 0%{_WIPE}"
+
+
+@pytest.mark.parametrize("name", ["/home/me/handwriting/runs/hinge-mnist-seed0", "手写数字/" * 12])
+def test_progress_fits_a_line_of_the_window(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of a line that wraps, only the end is erased: each update would leave another line."""
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("COLUMNS", "50")
+    with progress_line() as tell:
+        tell(f"{name}: features", 0.5)
+    _, line, _ = shown.getvalue().split(_WIPE)
+    assert cell_len(line) < 50
+    assert line.startswith(name[:5])
+    assert line.endswith("features: 50%")
 
 
 def test_a_command_in_the_background_writes_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -424,9 +424,9 @@ def test_what_is_wrong_with_a_range_of_seeds(text: str, said: str) -> None:
     assert str(refused.value).startswith(f"--seeds {text} {said}")
 
 
-def printed(shown: Table) -> str:
-    """Return a table as a wide terminal shows it."""
-    console = Console(file=io.StringIO(), width=200)
+def printed(shown: Table, width: int = 200) -> str:
+    """Return a table as a terminal shows it."""
+    console = Console(file=io.StringIO(), width=width)
     with console.capture() as captured:
         console.print(shown)
     return captured.get()
@@ -447,6 +447,19 @@ def test_the_table(tmp_path: Path, finished_run: Path) -> None:
     assert last_step(tmp_path / "none") == ""
     (tmp_path / "metrics.jsonl").write_text("[" * 4000 + "\n", "utf-8")
     assert last_step(tmp_path) == ""
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_the_table_tells_runs_apart_in_every_window(width: int) -> None:
+    """The ends of long folders are not cut off, nor are long words of what went wrong."""
+    folders = {seed: Path(f"/home/me/projects/handwriting/experiments/runs/hinge-mnist-seed{seed}") for seed in (3, 4)}
+    trouble = f"diverged: see {folders[4]}/metrics.jsonl."
+    lost = Outcome(4, Result(folders[4], 2400, 1.0, complete=False, sheet=None), trouble)
+    lines = printed(table(folders, {4: lost}, "", 2, {}), width).splitlines()
+    rows = [line.split("│")[1:5] for line in lines if line.startswith("│")]
+    runs, states = ("".join(row[column] for row in rows).replace(" ", "") for column in (1, 3))
+    assert runs == "".join(map(str, folders.values()))
+    assert states == f"waiting{trouble}".replace(" ", "")
 
 
 def test_the_time_left_of_many_runs_follows_their_steps(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -36,12 +36,25 @@ def show(
     elif topic not in pages:
         _print_help_of_command(context, topic, list(pages))
     elif sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markdown import Markdown
-
-        Console().print(Markdown(pages[topic]), width=WIDEST)  # in a narrower window, its width
+        _print_formatted(pages[topic])
     else:
         typer.echo(pages[topic], nl=False)
+
+
+def _print_formatted(page: str) -> None:
+    """Print a page for a terminal. In a narrow window, long words in its tables fold; rich would cut them off."""
+    from rich.console import Console
+    from rich.markdown import Markdown, TableDataElement
+
+    class Cell(TableDataElement):
+        def __init__(self, justify: Any) -> None:
+            super().__init__(justify)
+            self.content.overflow = "fold"
+
+    class Page(Markdown):
+        elements: ClassVar = {**Markdown.elements, "th_open": Cell, "td_open": Cell}
+
+    Console().print(Page(page), width=WIDEST)  # in a narrower window, its width
 
 
 def _print_help_of_command(context: typer.Context, name: str, names: list[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from inkgan.cli.progress import optional_output, time_left
@@ -137,7 +137,9 @@ def table(
         before: the last step of each run before this command trained it (:func:`last_step`).
     """
     title = f"{len(ended)} of {len(folders)} runs ended{left}"
-    shown = Table("seed", "run", "step", "state", title=title, title_justify="left")
+    # In a narrow window, cells fold: folders whose ends were cut off would look alike.
+    columns = (Column(heading, overflow="fold") for heading in ("seed", "run", "step", "state"))
+    shown = Table(*columns, title=title, title_justify="left")
     first_open = next((at for at, seed in enumerate(folders) if seed not in ended), len(folders))
     start = max(0, min(first_open - most // 2, len(folders) - most))
     for seed, folder in [*folders.items()][start : start + most]:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from inkgan.cli.window import Suspension, can_erase, in_foreground
+from inkgan.cli.window import Suspension, can_erase, in_foreground, width_of
+from inkgan.errors import shortened
 from inkgan.files import Progress
 
 T = TypeVar("T")
@@ -86,9 +87,20 @@ class ProgressLine:
             self._write("")
 
     def _write(self, text: str) -> None:
+        line = f"\r\x1b[K{_fitting(text, width_of(sys.stderr))}" if self._terminal else f"{text}\n"
         with contextlib.suppress(OSError, ValueError):  # the reader may be gone; the work goes on
-            sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+            sys.stderr.write(line)
             sys.stderr.flush()
+
+
+def _fitting(text: str, columns: int) -> str:
+    """Return a text without its middle if it would fill a line: of one that wraps, only the end could be erased."""
+    from rich.cells import cell_len
+
+    fitting = text
+    while cell_len(fitting) >= max(columns, 10):
+        fitting = shortened(text, len(fitting) - 1)
+    return fitting
 
 
 def time_left(now: float, done: float, begun: tuple[float, float]) -> str:

@@ -21,7 +21,15 @@ def columns() -> int:
     """Return the width at which text on stdout is wrapped: the window's, but at most 100; 100 in a file or a pipe."""
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDEST
-    return min(max(shutil.get_terminal_size().columns, _NARROWEST), WIDEST)
+    return min(max(width_of(sys.stdout), _NARROWEST), WIDEST)
+
+
+def width_of(terminal: TextIO) -> int:
+    """Return the columns of a terminal: those that $COLUMNS gives, its own, or 80 if it does not know them."""
+    own = 0
+    with contextlib.suppress(OSError, ValueError):  # it is no terminal, or is closed
+        own = os.get_terminal_size(terminal.fileno()).columns
+    return shutil.get_terminal_size((own or 80, 24)).columns
 
 
 def can_erase(stream: TextIO) -> bool:
