@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import tiny_runs as runs
+from inkgan.config import resolve
 from inkgan.training.notebook import NotebookWatcher, is_notebook
 
 
@@ -82,3 +83,12 @@ def test_what_is_shown_is_text_and_not_markup(monkeypatch: pytest.MonkeyPatch) -
     watcher.warn("<img src=x> is damaged")
     watcher.preparing("reading", 0.25)
     assert "warning: &lt;img src=x&gt; is damaged\nreading: 25%" in kernel.shown[-1]
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = _Kernel(monkeypatch, SimpleNamespace(kernel=object()))
+    about = {"device": "cpu", "threads": 2, "precision": "float32"}
+    NotebookWatcher().started(Path("my\nrun"), resolve(options={"data.name": "my\ndata"}), about, 0)
+    first, second = kernel.shown[-1].splitlines()
+    assert first.startswith(r"<pre>training fast on my\ndata for ")
+    assert second == r"run folder: my\nrun</pre>"
