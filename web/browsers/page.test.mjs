@@ -462,20 +462,21 @@ function testsIn(name, browser) {
     await page.close();
   });
 
-  test("a run goes on at its own speed after a pause, and ends", { timeout: 120_000 }, async () => {
+  test("a run has its own speed after a pause, a single step has none", { timeout: 120_000 }, async () => {
     const { page, heard } = await open(browser(), 1280, "en", "light");
-    const { trainer, seconds, refusal } = await page.evaluate(async () => {
-      const trainer = await window.inkgan.trainer({ steps: 8 });
+    const { single, trainer, seconds, refusal } = await page.evaluate(async () => {
+      const trainer = await window.inkgan.trainer({ steps: 9 });
       await trainer.run({ steps: 3 });
       await new Promise((done) => setTimeout(done, 2000));
+      const single = (await trainer.step()).perSecond;
       const began = performance.now();
       await trainer.run();
       const seconds = (performance.now() - began) / 1000;
       const { steps, perSecond, complete } = trainer;
       const refusal = await trainer.step().catch((error) => error.message);
-      return { trainer: { steps, perSecond, complete }, seconds, refusal };
+      return { single, trainer: { steps, perSecond, complete }, seconds, refusal };
     });
-    deepStrictEqual([trainer.steps, trainer.complete, refusal], [8, true, "this run is complete"]);
+    deepStrictEqual([single, trainer.steps, trainer.complete, refusal], [0, 9, true, "this run is complete"]);
     ok(trainer.perSecond >= 4 / seconds, `${trainer.perSecond} steps a second; 4 after the first took ${seconds} s`);
     deepStrictEqual(heard, []);
     await page.close();
@@ -1008,7 +1009,7 @@ async function sharpCharts(page) {
   }
 }
 
-/** A seed that is not a number starts nothing, and a sentence below the buttons says why. */
+/** A seed that is not a number is marked and starts nothing, and a sentence below the buttons says why. */
 async function refusesASeed(page) {
   const seed = "#panel-3 input[inputmode=numeric]";
   const refusal = "#panel-3 .buttons + .problem";
@@ -1016,6 +1017,7 @@ async function refusesASeed(page) {
   await write("ten");
   await page.click("button.main");
   await until(page, `document.querySelector("${refusal}").textContent.includes("9223372036854775807")`);
+  strictEqual(await page.$eval(seed, (input) => input.getAttribute("aria-invalid")), "true");
   strictEqual(await page.$eval(".figures b", (one) => one.textContent), "0");
   await write("0");
 }

@@ -3,16 +3,13 @@
 import { unpackFourBits } from "./replay";
 import type { Labelled } from "./trainer";
 
-export type Fault = "unzip" | "format" | "length" | "pair" | "none" | "size" | "label";
-
-/** Why files are not MNIST's: which fault they have, and the figures that tell it, for pages in other languages. */
+/** Why files are not MNIST's: their fault, and the figures that tell it. `texts.ts` has the sentences. */
 export class DigitsError extends Error {
   constructor(
-    message: string,
-    readonly fault: Fault,
+    readonly fault: "unzip" | "format" | "length" | "pair" | "none" | "size" | "label",
     readonly values: Readonly<Record<string, number>> = {},
   ) {
-    super(message);
+    super(fault);
   }
 }
 
@@ -29,17 +26,16 @@ export function unpackDigits(bytes: Uint8Array): Labelled {
 function readIdx(bytes: Uint8Array): { readonly shape: number[]; readonly data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 8 || view.getUint16(0) !== 0 || bytes[2] !== 8) {
-    throw new DigitsError("not an IDX file of bytes", "format");
+    throw new DigitsError("format");
   }
-  const wrongLength = new DigitsError("its length does not fit its header", "length");
   const header = 4 + 4 * bytes[3];
   if (bytes.length < header) {
-    throw wrongLength;
+    throw new DigitsError("length");
   }
   const shape = Array.from({ length: bytes[3] }, (_, i) => view.getUint32(4 + 4 * i));
   const data = bytes.subarray(header);
   if (data.length !== shape.reduce((a, b) => a * b, 1)) {
-    throw wrongLength;
+    throw new DigitsError("length");
   }
   return { shape, data };
 }
@@ -50,18 +46,18 @@ export function digitsOfFiles(files: readonly Uint8Array[]): Labelled {
   const images = read.find((file) => file.shape.length === 3);
   const labels = read.find((file) => file.shape.length === 1);
   if (!images || !labels || images.shape[0] !== labels.shape[0]) {
-    throw new DigitsError("one file of images and one of their labels are needed", "pair");
+    throw new DigitsError("pair");
   }
   const [count, height, width] = images.shape;
   if (!count) {
-    throw new DigitsError("there is no digit in these files", "none");
+    throw new DigitsError("none");
   }
   if (height !== 28 || width !== 28) {
-    throw new DigitsError(`the images are ${height}×${width} and not 28×28`, "size", { height, width });
+    throw new DigitsError("size", { height, width });
   }
   const strange = labels.data.find((one) => one > 9);
   if (strange !== undefined) {
-    throw new DigitsError(`there is a label ${strange}; labels of digits are 0 to 9`, "label", { label: strange });
+    throw new DigitsError("label", { label: strange });
   }
   return { image: DIGIT, pixels: images.data, labels: labels.data, classes: 10 };
 }

@@ -49,14 +49,16 @@ test("MNIST's two files are read in any order, and others are refused", () => {
     deepStrictEqual(Array.from(data.labels ?? []), [4, 9]);
     strictEqual(data.pixels[1000], 1000 % 251);
   }
-  throws(() => digitsOfFiles([images]), /one file of images and one of their labels/);
-  throws(() => digitsOfFiles([images, idx([3], [1, 2, 3])]), /one file of images/);
-  throws(() => digitsOfFiles([images.subarray(0, 900), labels]), /length/);
-  throws(() => digitsOfFiles([images.subarray(0, 12), labels]), /length does not fit its header/); // half its header
-  throws(() => digitsOfFiles([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels]), /not an IDX file/);
-  throws(() => digitsOfFiles([images, idx([2], [4, 10])]), /a label 10; labels of digits are 0 to 9/);
-  throws(() => digitsOfFiles([idx([0, 28, 28], []), idx([0], [])]), /no digit in these files/);
-  throws(() => digitsOfFiles([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])]), /images are 2×3 and not 28×28/);
+  const refused = (files: Uint8Array[], fault: string, values: Record<string, number> = {}) =>
+    throws(() => digitsOfFiles(files), { fault, values });
+  refused([images], "pair");
+  refused([images, idx([3], [1, 2, 3])], "pair");
+  refused([images.subarray(0, 900), labels], "length");
+  refused([images.subarray(0, 12), labels], "length"); // half its header
+  refused([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels], "format");
+  refused([images, idx([2], [4, 10])], "label", { label: 10 });
+  refused([idx([0, 28, 28], []), idx([0], [])], "none");
+  refused([idx([1, 2, 3], [1, 2, 3, 4, 5, 6]), idx([1], [4])], "size", { height: 2, width: 3 });
 });
 
 test("the chart of losses has two dots for the first step of a training, and lines from the second on", () => {

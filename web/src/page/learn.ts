@@ -37,6 +37,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
 
   const request = () => {
     const seed = seedIn(controls.seed);
+    controls.seed.setAttribute("aria-invalid", String(seed === null));
     tell(refusal, seed === null ? ["seedWrong"] : null);
     const batch = Number(controls.batch.value);
     return seed === null ? null : { seed, batch, settings: controls.settings(), ...(data ? { data } : {}) };
@@ -48,7 +49,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
     const { figures, steps, perSecond, shown } = progress;
     const losses = [figures.lossGenerator, figures.lossDiscriminator];
     history = losses.map((loss, i) => [...history[i], loss].slice(-REMEMBERED));
-    screen.step(steps, perSecond);
+    screen.count(steps, perSecond);
     if (training.current?.complete) {
       say(end, "runComplete", { steps });
     }
@@ -123,7 +124,7 @@ export function learnView(inkgan: Inkgan, replay: Replay | null): LearnView {
 async function unzippedDigits(file: File): Promise<Uint8Array> {
   const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   if (first !== 0x1f || second !== 0x8b) {
-    throw new DigitsError("not compressed with gzip", "unzip"); // Firefox would also report an error in its console
+    throw new DigitsError("unzip"); // Firefox would also report an error in its console
   }
   return unzipped(file);
 }
@@ -195,8 +196,12 @@ function makeScreen() {
   const wishes = picture("wishes", 10 * 30, 30, "sheet wide");
   const read = picture("read", 400, 140, "chart");
   const verdict = said("p", "doctor.waiting", { class: "status", role: "status" });
-  const steps = make("b", {}, "0");
-  const rate = make("b", {}, "–");
+  const [steps, rate] = [make("b"), make("b")];
+  const count = (done: number, perSecond: number) => {
+    steps.textContent = grouped(done);
+    rate.textContent = perSecond ? perSecond.toFixed(1) : "–"; // a single step has no speed
+  };
+  count(0, 0);
   const panel = (key: TextKey, ...inside: HTMLElement[]) => make("div", { class: "panel" }, said("h3", key), ...inside);
   const legend = make(
     "p",
@@ -225,10 +230,7 @@ function makeScreen() {
     element,
     losses,
     margins,
-    step: (done: number, perSecond: number) => {
-      steps.textContent = grouped(done);
-      rate.textContent = perSecond.toFixed(1);
-    },
+    count,
     show: (shown: Shown) => {
       paintSheet(drawings, { ...DIGIT, pixels: shown.images }, 10);
       paintWishes(wishes, shown.wishes);
@@ -236,8 +238,7 @@ function makeScreen() {
       say(verdict, `doctor.${shown.verdict}`);
     },
     clear: () => {
-      steps.textContent = "0";
-      rate.textContent = "–";
+      count(0, 0);
       say(verdict, "doctor.waiting");
       for (const canvas of [drawings, losses, margins, wishes, read]) {
         wipe(canvas);

@@ -71,7 +71,7 @@ export interface StartRequest {
 export interface Progress {
   readonly figures: Figures;
   readonly steps: number; // done so far
-  readonly perSecond: number;
+  readonly perSecond: number; // 0 for a single step
   readonly bytes: number; // of memory
   readonly shown: Shown | null; // null in most steps
 }
@@ -252,10 +252,12 @@ const training = {
 
   step(): Progress {
     running++;
-    if (current().trainer.complete) {
+    const one = current();
+    if (one.trainer.complete) {
       throw new Error("this run is complete");
     }
-    return current().step(true);
+    one.goOn();
+    return one.step(true);
   },
 
   /**
