@@ -279,6 +279,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
     line = f"this server draws with the model {digest}, not {'0' * 12}. Give model={digest}, or leave it out."
     assert other.json() == {"error": line}
     assert fast.get("/v1/sample?n=1&model=best").json() == {"error": line.replace("0" * 12, "best")}
+    assert fast.get("/v1/sample?n=1&model=").json() == {"error": line.replace("0" * 12, "''")}
 
 
 @pytest.mark.parametrize(
@@ -313,6 +314,7 @@ def test_an_address_with_its_model_is_kept_for_a_year(fast: TestClient) -> None:
         ("/v1/sample?n=-1", 400, "n=-1: give 1 or more."),
         ("/v1/sample?label=x", 404, "there is no class 'x': fast draws 0 to 9."),
         ("/v1/sample?%0a=1", 400, r"there is no parameter \n."),
+        ("/v1/sample?=1", 400, "there is no parameter ''."),
         ("/v1/write?text=1&seed=4&seed=5", 400, "seed was given 2 times. Give it once."),
         ("/v1/sample?label=7&label=8&label=7", 400, "label was given 3 times. Give it once."),
         ("/v1/digits/7?scale=1&scale=1", 400, "scale was given 2 times. Give it once."),

@@ -55,6 +55,7 @@ def test_a_body_is_refused() -> None:
         ("127.0.0.1:8000", 200),
         ("localhost", 200),
         ("LOCALHOST:1", 200),
+        ("localhost:", 200),
         ("[::1]:8000", 200),
         ("ink.example", 200),
         ("evil.example", 403),

@@ -277,10 +277,10 @@ async def _wrong_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # An unknown parameter comes first, because a missing one may be misspelt.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    name = shown(str(first["loc"][-1]))
+    name = shown(str(first["loc"][-1])) or "''"
     given = shown(str(first["input"]))[:40]
     if first["type"] == "string_pattern_mismatch":  # only the model has a pattern
-        return error_response(400, _other_model(_service(request).digest[:DIGEST_LENGTH], given))
+        return error_response(400, _other_model(_service(request).digest[:DIGEST_LENGTH], given or "''"))
     if first["type"] == "missing":
         return error_response(400, f"{name} is missing. {request.url.path} takes it; see /docs.")
     if first["type"] == "extra_forbidden":

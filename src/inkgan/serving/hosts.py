@@ -20,7 +20,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EVERYWHERE = ("0.0.0.0", "::", "::ffff:0.0.0.0")  # noqa: S104 - what a user may ask for
 #: Letters that IDNA replaced in 2003, and keeps since 2008.
 _KEPT = re.compile("[ßς]")
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d+)?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/@\s]+)(:\d*)?")
 
 
 def name_of(header: str) -> str | None:
