@@ -35,8 +35,8 @@ Settings = Annotated[
 #: The output of a command. It is a text: a Path would drop the slash at the end, which names a folder.
 output = partial(typer.Option, "--out", "-o")
 
-#: In a narrower window, the tables of a help page would cut the names of options off.
-_NARROWEST_TABLE = 64
+#: In a narrower window, a help page has no tables: they would break its examples in two, and cut off names of options.
+_NARROWEST_TABLE = 80
 
 
 class _Reliable:
