@@ -45,7 +45,7 @@ export function digitsOfFiles(files: readonly Uint8Array[]): Labelled {
   const read = files.map(readIdx);
   const images = read.find((file) => file.shape.length === 3);
   const labels = read.find((file) => file.shape.length === 1);
-  if (!images || !labels || images.shape[0] !== labels.shape[0]) {
+  if (read.length !== 2 || !images || !labels || images.shape[0] !== labels.shape[0]) {
     throw new DigitsError("pair");
   }
   const [count, height, width] = images.shape;

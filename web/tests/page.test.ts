@@ -53,6 +53,7 @@ test("MNIST's two files are read in any order, and others are refused", () => {
     throws(() => digitsOfFiles(files), { fault, values });
   refused([images], "pair");
   refused([images, idx([3], [1, 2, 3])], "pair");
+  refused([images, labels, images, labels], "pair"); // all four of MNIST's: two would be ignored
   refused([images.subarray(0, 900), labels], "length");
   refused([images.subarray(0, 12), labels], "length"); // half its header
   refused([Uint8Array.from([80, 75, 3, 4, 0, 0, 0, 0]), labels], "format");
