@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import typer
 from rich.console import Console
@@ -82,7 +83,8 @@ def _live_table(folders: dict[int, Path], ended: dict[int, Outcome]) -> Iterator
     def view() -> Table:
         most = len(folders) if has_stopped else max(1, console.height - _LINES_WITHOUT_RUN)
         left = estimate.after(share_done(folders, ended), time.monotonic())
-        return table(folders, ended, left, most, before)
+        # A row stays one line while the table has to fit the window; at the end, nothing is cut off.
+        return table(folders, ended, left, most, before, "fold" if has_stopped else "ellipsis")
 
     live = _live(console, view)
 
@@ -125,7 +127,12 @@ def _state_of(outcome: Outcome) -> str:
 
 
 def table(
-    folders: Mapping[int, Path], ended: Mapping[int, Outcome], left: str, most: int, before: Mapping[int, str]
+    folders: Mapping[int, Path],
+    ended: Mapping[int, Outcome],
+    left: str,
+    most: int,
+    before: Mapping[int, str],
+    overflow: Literal["fold", "ellipsis"] = "fold",
 ) -> Table:
     """Return a table of runs with their seeds, folders, steps done and states.
 
@@ -135,10 +142,10 @@ def table(
         left: the time left, as the end of a line.
         most: of more runs, those about the first one that has not ended are shown.
         before: the last step of each run before this command trained it (:func:`last_step`).
+        overflow: whether words that are too long for the window fold or lose their ends.
     """
     title = f"{len(ended)} of {len(folders)} runs ended{left}"
-    # In a narrow window, cells fold: folders whose ends were cut off would look alike.
-    columns = (Column(heading, overflow="fold") for heading in ("seed", "run", "step", "state"))
+    columns = (Column(heading, overflow=overflow) for heading in ("seed", "run", "step", "state"))
     shown = Table(*columns, title=title, title_justify="left")
     first_open = next((at for at, seed in enumerate(folders) if seed not in ended), len(folders))
     start = max(0, min(first_open - most // 2, len(folders) - most))
