@@ -196,6 +196,22 @@ def test_the_page_of_the_api_has_every_class_that_is_returned_and_every_property
                 assert f"\n- `{inner}` (" in section, f"{public}.{inner}"
 
 
+def test_the_page_of_the_api_refers_to_nothing_that_it_does_not_have() -> None:
+    """Its readers see no other docstring: what it mentions as a class, a function or a value has a heading or a row."""
+    script = runpy.run_path(str(ROOT / "scripts" / "api_page.py"))
+    mentioned = set()
+
+    def noted(text: str) -> str:
+        mentioned.update(re.findall(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", text))
+        return str(script["_inline"](text))
+
+    script["page"].__globals__["_inline"] = noted
+    page = script["page"]()
+    assert {"Watcher", "write_batch", "labels_for"} <= mentioned
+    described = re.findall(r"^#{3,4} (?:[\w.]+\.)?(\w+)$", page, re.MULTILINE)
+    assert mentioned <= {*described, *re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)}
+
+
 def test_the_help_has_the_losses_that_there_are() -> None:
     """The help's table of losses, which the same script writes, is up to date."""
     expected = runpy.run_path(str(ROOT / "scripts" / "settings_page.py"))["help_page"]()

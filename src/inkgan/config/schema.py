@@ -149,7 +149,7 @@ class Change(NamedTuple):
 
     Attributes:
         step: the first joint step for which they hold; negative in pre-training.
-        settings: the new values, by dotted key; see :data:`CHANGEABLE`.
+        settings: the new values, by dotted key: of learning rates and of ``penalty.weight``.
         reason: why, for the reader.
     """
 

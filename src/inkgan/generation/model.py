@@ -131,7 +131,7 @@ class Model:
 
     @property
     def data_settings(self) -> Mapping[str, Any] | None:
-        """The settings of the data it learned from, for :func:`inkgan.data.loading.load_saved`; None if unknown."""
+        """The settings under ``data`` of the run that it comes from, such as ``name`` and ``ink``; None if unknown."""
         config = self.description.get("config")
         settings = config.get("data") if isinstance(config, Mapping) else None
         return settings if isinstance(settings, Mapping) and {"name", "directory"} <= settings.keys() else None
@@ -260,8 +260,8 @@ class Model:
             labels: the class of each image, see :meth:`labels_for`; None for a model without labels.
 
         Returns:
-            Logits, float32 [N], larger for images that look more real; with the loss ``non-saturating``, 0 means
-            undecided. Relativistic and Wasserstein losses compare images, so only differences of logits have a meaning.
+            Logits, float32 [N], larger for images that look more real; 0 means undecided. Relativistic and Wasserstein
+            losses compare images: with them, only differences of logits have a meaning.
 
         Raises:
             CheckpointError: the model has no discriminator (only checkpoints of runs have one), or it is damaged.
@@ -323,7 +323,7 @@ def load(path: str | Path, *, which: str | SupportsIndex = "latest") -> Model:
     """Load a generator.
 
     Args:
-        path: the name of a bundled model, a run folder, a checkpoint or a model folder. A :class:`Path` always means a
+        path: the name of a bundled model, a run folder, a checkpoint or a model folder. A ``Path`` always means a
             place, even if a bundled model has its name; so does ``./NAME``.
         which: the checkpoint of a run: ``latest`` (the newest whose generator is intact), ``best`` or a step.
 

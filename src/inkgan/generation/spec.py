@@ -150,7 +150,7 @@ class Spec(Document):
 
     @property
     def options(self) -> dict[str, Any]:
-        """How its lines are written: the values of :class:`inkgan.generation.writing.WritingOptions`."""
+        """The options of :func:`inkgan.write` with which its lines are written, by name."""
         return self.model_dump(include=set(WritingOptions.__optional_keys__))
 
     def images_of(self, shard: SupportsIndex) -> range:

@@ -94,9 +94,8 @@ class Writing:
             and bottom are the first without ink. The box of a space has no area.
         background: the background of the picture, ``white`` or ``transparent``.
         probabilities: the probability with which each digit is read: the first reader's if that was enough to decide,
-            otherwise the product of the first reader's and the digit classifier's
-            (:func:`inkgan.generation.legibility.probability_of_digit`). None for characters that are not digits; empty
-            if legibility was not asked for.
+            otherwise the product of the first reader's and the digit classifier's. None for characters that are not
+            digits; empty if legibility was not asked for.
         factors: the factor that multiplied each digit's latent to make it legible; 1 for most.
         cells: the box of the printed cell of each character, if the look has cells.
         writer: the number of its writer; in a data set, also the number of the image.
@@ -172,7 +171,7 @@ def write(
         legible: 0 to 0.9999; a digit that the bundled readers read with a lower probability is drawn again, closer to
             the mean of its class, until it passes. 0 takes digits as they come and is faster.
         look: the look of the page: ``clean``, ``scan``, ``photo`` or ``field``; a .toml file or a mapping of single
-            knobs, such as ``{"look": "scan", "blur": 1.2}``; see :class:`inkgan.generation.looks.Look`.
+            knobs, such as ``{"look": "scan", "blur": 1.2}`` (``inkgan help writing`` lists them).
 
     Returns:
         The text, its image, uint8 [height, W] with 0 for paper and 255 for ink (in a look with colours [height, W, 3],
@@ -208,7 +207,8 @@ def write_batch(
         lines: each line's text and the number of its writer.
         model: as in :func:`write`.
         seed: the seed of all writers, or one for each line.
-        **options: for all lines, each as in :func:`write`; see :class:`WritingOptions`.
+        **options: ``style``, ``slant``, ``height``, ``background``, ``legible`` and ``look`` of all lines, as in
+            :func:`write`.
 
     Raises:
         ConfigError: as in :func:`write`, an option is unknown, a line is not a pair, or there is not a seed for each.
