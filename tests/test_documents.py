@@ -331,3 +331,9 @@ def test_every_target_that_is_named_is_in_the_makefile() -> None:
 def test_git_keeps_line_ends() -> None:
     """A clone on a system that changes line ends has the same bytes: make and the models' checksums need them."""
     assert "* -text" in (ROOT / ".gitattributes").read_text("utf-8").splitlines()
+
+
+def test_a_source_distribution_leaves_out_what_git_ignores() -> None:
+    """Hatchling reads the list at the top and no other: the packages that build the page would come along, 278 MB."""
+    assert not [path for path in ROOT.glob("*/.gitignore") if not path.parent.name.startswith(".")]
+    assert {"build/", "node_modules/"} <= set((ROOT / ".gitignore").read_text("utf-8").splitlines())
