@@ -153,7 +153,7 @@ const chinese: Readonly<Record<TextKey, string>> = {
   loading: "正在加载网络……",
   broken: "页面无法启动：{reason}",
   damaged: "页面无法启动：文件已损坏或不完整。请重新获取。",
-  failed: "没有成功：{reason}",
+  failed: "操作失败：{reason}",
   writeTitle: "用一种笔迹书写",
   writeText: "数字、日期或算式",
   writeHint: "可以写数字、空格和 . , - : / + 这些符号；d 代表任意一个数字。",
