@@ -376,7 +376,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 # <details><summary>Answer</summary>
 #
 # There is no single answer. Without labels you cannot ask for a digit. In [the experiments](../../docs/experiments.md),
-# after 300 steps, leaving out the labels, the penalty or the average each at least doubles the distance. Without pairs
+# after 300 steps, leaving out the labels, the penalty or the average at least doubles the distance. Without pairs
 # it rises only from 4.1 to 5.5. So the order of the rungs counts, too: after 150 steps, with no penalty and no average,
 # the pairs brought the most.
 #
@@ -385,7 +385,7 @@ assert distances["average, seed 2"] < distances["pairs, seed 2"]
 # **3.** Is the penalty really friction? Take the game of lesson 4 and punish only y, as R1 does: in each step, subtract
 # 0.05 · w · y from y, too. How large must w be for the circle to shrink?
 
-# %% [markdown] lang="zh" of="3709cc25"
+# %% [markdown] lang="zh" of="dd27ebe3"
 # <details><summary>答案</summary>
 #
 # 先后不变。不过打印出来的差别只是“average”的。看看“pairs”：换一个种子，距离变了 10 以上，读对的比例变了 10 个百分点以上，比有些相邻两级之间的差别还大，所以它们完全可能换位。
