@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inkgan.cli.window import WIDEST
+
+if TYPE_CHECKING:
+    from rich.markdown import Markdown
 
 _TOPICS = Path(__file__).with_name("topics")
 
@@ -36,25 +40,30 @@ def show(
     elif topic not in pages:
         _print_help_of_command(context, topic, list(pages))
     elif sys.stdout.isatty():
-        _print_formatted(pages[topic])
+        from rich.console import Console
+
+        Console().print(_formatted(pages[topic]), width=WIDEST)  # in a narrower window, its width
     else:
         typer.echo(pages[topic], nl=False)
 
 
-def _print_formatted(page: str) -> None:
-    """Print a page for a terminal. In a narrow window, long words in its tables fold; rich would cut them off."""
-    from rich.console import Console
-    from rich.markdown import Markdown, TableDataElement
+def _formatted(page: str) -> Markdown:
+    """Return a page as a terminal shows it: a table keeps its rows apart, and folds what would be cut off."""
+    from rich.markdown import Markdown, TableElement
 
-    class Cell(TableDataElement):
-        def __init__(self, justify: Any) -> None:
-            super().__init__(justify)
-            self.content.overflow = "fold"
+    class Rows(TableElement):
+        def __rich_console__(self, *given: Any) -> Iterator[Any]:
+            table: Any
+            for table in super().__rich_console__(*given):
+                table.leading = 1
+                for column in table.columns:
+                    column.overflow = "fold"
+                yield table
 
     class Page(Markdown):
-        elements: ClassVar = {**Markdown.elements, "th_open": Cell, "td_open": Cell}
+        elements = Markdown.elements | {"table_open": Rows}
 
-    Console().print(Page(page), width=WIDEST)  # in a narrower window, its width
+    return Page(page)
 
 
 def _print_help_of_command(context: typer.Context, name: str, names: list[str]) -> None:
