@@ -38,7 +38,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Look here first. Laid out as torchvision's (FOLDER/MNIST/raw/...) or a folder for each set.",
+        help="Look here first. Laid out as torchvision's (MNIST/raw) or a folder for each set.",
     ),
 ]
 Name = Annotated[
