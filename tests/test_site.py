@@ -49,6 +49,12 @@ def test_what_the_lessons_embed_is_there() -> None:
     assert all((ROOT / "docs" / "site" / f"play-{view}.png").is_file() for view in asked)
 
 
+def test_an_option_keeps_its_hyphens() -> None:
+    """Sphinx makes a dash of two hyphens in a text that is not marked as code, such as what the doctor says."""
+    conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))
+    assert not {*"dDi"} & {*conf["smartquotes_action"]}
+
+
 def test_search_finds_chinese_words() -> None:
     """The index has Chinese text as characters and pairs, as the browser cuts a query; other words stay whole."""
     conf = runpy.run_path(str(ROOT / "docs" / "site" / "conf.py"))

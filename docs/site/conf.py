@@ -26,6 +26,7 @@ html_additional_pages = {"search.zh-CN": "search.html"}  # Chinese pages lead to
 # Notebooks are kept with their results: the site shows what the lessons computed, and computes nothing.
 nb_execution_mode = "off"
 nb_merge_streams = True
+smartquotes_action = "qe"  # quotes and ellipses, but no dashes: --set is an option
 myst_heading_anchors = 6
 myst_enable_extensions = ["attrs_inline"]
 suppress_warnings = ["misc.highlighting_failure", "myst.header"]  # terminal text; one page begins below a comment
