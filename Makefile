@@ -102,18 +102,23 @@ endif
 		{ echo "inkgan needs Python 3.11 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.13"; false; }
 	$(PYTHON) -m venv --clear .venv || { rm -f $@; false; }
 
-# pip is not quiet, because the first time it downloads hundreds of megabytes.
+# An environment that uv made has no pip. pip is not quiet, because the first time it downloads hundreds of megabytes.
+define install
+@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip
+$(BIN)/python -m pip install --editable '.[$(1)]'
+endef
+
 # Each stamp records what is installed. A change of pyproject.toml installs it again.
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --editable '.[train]'
+	$(call install,train)
 	touch $@
 
 .venv/installed-lessons: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --editable '.[lessons]'
+	$(call install,lessons)
 	touch $@ .venv/installed
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --editable '.[dev]'
+	$(call install,dev)
 	touch $@ .venv/installed
 
 clean:

@@ -81,9 +81,12 @@ def test_a_mutation_that_never_ends_is_caught(tmp_path: Path) -> None:
     assert json.loads(ended.stdout) == ["caught", 0]
 
 
-#: Stands in for Python, and for the Python of the environment that it makes; it writes down its arguments.
+#: Stands in for Python, and for the Python of the environment that it makes; it writes down its arguments. If a file
+#: `no-pip` is there, it has no pip before `ensurepip`.
 _PYTHON = """#!/bin/sh
 echo "$@" >> calls.txt
+if [ "$2" = ensurepip ]; then rm no-pip; fi
+if [ "$2" = pip ] && [ -e no-pip ]; then exit 1; fi
 if [ "$2" = venv ]; then
   rm -rf .venv
   mkdir -p .venv/bin
@@ -108,5 +111,19 @@ def test_if_the_python_of_the_environment_has_gone_all_is_installed_again(tmp_pa
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         calls = (tmp_path / "calls.txt").read_text("utf-8").splitlines()
         made = [call for call in calls if call.startswith("-m")]
-        assert made == ["-m venv --clear .venv", "-m pip install --editable .[train]"]
+        assert made == ["-m venv --clear .venv", "-m pip --version", "-m pip install --editable .[train]"]
     assert not (tmp_path / ".venv" / "installed-dev").exists()
+
+
+def test_an_environment_without_pip_gets_it(tmp_path: Path) -> None:
+    """That of `uv venv` has the name that make looks for, and no pip."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    stand_in = tmp_path / ".venv" / "bin" / "python"
+    stand_in.parent.mkdir(parents=True)
+    stand_in.write_text(_PYTHON, "utf-8")
+    stand_in.chmod(0o755)
+    (tmp_path / "no-pip").touch()
+    subprocess.run(["make", ".venv/installed"], cwd=tmp_path, check=True, capture_output=True)
+    made = (tmp_path / "calls.txt").read_text("utf-8").splitlines()
+    assert made == ["-m pip --version", "-m ensurepip", "-m pip install --editable .[train]"]
