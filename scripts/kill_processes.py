@@ -32,7 +32,9 @@ _SETTINGS = (
     "slices=4", "batch_size=8", "generator.channels=8", "discriminator.channels=8", "latent_dim=3",
     "watch.save_every=10", "watch.log_every=1",
 )  # fmt: skip
-_SECONDS_TO_END = 30.0
+#: Seconds after which a process that hears nothing from the others ends, and a little more.
+TIMEOUT = 20
+_SECONDS_TO_END = TIMEOUT + 10.0
 _MARK = "INKGAN_KILL_PROCESSES"
 
 
@@ -43,9 +45,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="inkgan-kills-") as place:
-        data = Path(place) / "data.npz"
-        images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
-        np.savez(data, images=images, labels=np.arange(40) % 3)
+        data = make_data(Path(place))
         killed, alone = Path(place) / "killed", Path(place) / "alone"
         kills = kill_and_resume(killed, data, options.kills, random.Random(options.seed))
         for run, arguments in ((killed, ("--processes", "2")), (alone, ())):
@@ -55,6 +55,14 @@ def main() -> None:
         same = digest(killed) == digest(alone)
         print(f"{kills} kills; the result is {'the same' if same else 'ANOTHER'} as without them")
         sys.exit(0 if same else 1)
+
+
+def make_data(place: Path) -> Path:
+    """Write a small data set of random images in three classes, and return its path."""
+    data = place / "data.npz"
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    np.savez(data, images=images, labels=np.arange(40) % 3)
+    return data
 
 
 def kill_and_resume(folder: Path, data: Path, most: int, chance: random.Random) -> int:
@@ -90,12 +98,21 @@ def left_over(folder: Path) -> list[int]:
 
 def start(folder: Path, data: Path, *options: str) -> subprocess.Popen[bytes]:
     """Start or resume a run, quietly."""
-    command = [sys.executable, "-m", "inkgan", "train", "--data", str(data), "--out", str(folder), "--quiet"]
-    command += ["--device", "cpu", "--precision", "float32", "--steps", str(_STEPS), "--timeout", "20", *options]
+    command = [sys.executable, *arguments(folder, data), *options]
+    return subprocess.Popen(command, env=environment(folder), stderr=subprocess.PIPE)
+
+
+def arguments(folder: Path, data: Path) -> list[str]:
+    """Return Python's arguments for the command that starts or resumes a run."""
+    command = ["-m", "inkgan", "train", "--data", str(data), "--out", str(folder), "--quiet"]
+    command += ["--device", "cpu", "--precision", "float32", "--steps", str(_STEPS), "--timeout", str(TIMEOUT)]
     command += [part for setting in _SETTINGS for part in ("--set", setting)]
-    command += ["--resume"] if RunFolder(folder).is_run else ["--force"] if folder.exists() else []
-    environment = os.environ | {"OMP_NUM_THREADS": "1", _MARK: str(folder)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    return command + (["--resume"] if RunFolder(folder).is_run else ["--force"] if folder.exists() else [])
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a run's processes, by which :func:`processes_of` finds them."""
+    return os.environ | {"OMP_NUM_THREADS": "1", _MARK: str(folder)}
 
 
 def processes_of(folder: Path) -> list[int]:
