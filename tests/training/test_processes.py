@@ -612,6 +612,40 @@ def test_a_process_that_loses_process_0_at_the_start(tmp_path: Path, small_data:
     assert (ended.returncode, ended.stderr) == (3, "")
 
 
+@pytest.mark.parametrize(
+    ("address", "interface", "other", "is_refused"),
+    [
+        ("127.0.1.1", "", "second", True),  # as Debian and Ubuntu write it into /etc/hosts
+        ("::1", "", "second", True),
+        (None, "", "second", True),  # a name without an address
+        ("10.0.0.1", "", "second", False),
+        ("127.0.1.1", "eth0", "second", False),
+        ("127.0.1.1", "", "first", False),  # all processes are on this machine
+    ],
+)
+def test_a_machine_whose_name_leads_to_itself(
+    address: str | None, interface: str, other: str, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gloo would tell the other machines an address at which they find themselves."""
+
+    def resolved(host: str, _: object) -> list[Any]:
+        if address is None:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))] if host == "first" else []
+
+    joined: list[int] = []
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", interface)
+    monkeypatch.setattr(socket, "gethostname", lambda: "first")
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, rank, **__: joined.append(rank))
+    monkeypatch.setattr(ManyProcesses, "_answers", lambda _, own: [own, {"host": other, "is_hidden": False}])
+    team = ManyProcesses(HashStore(), 0, 2, 60.0)
+    refused = pytest.raises(ConfigError, match=r"the name first leads .* export GLOO_SOCKET_IFNAME=eth0")
+    with refused if is_refused else contextlib.nullcontext():
+        team.join()
+    assert joined == ([] if is_refused else [0])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("marked")
 def test_torchrun_starts_again(tmp_path: Path, small_data: Path, alone: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import torch
@@ -82,17 +83,25 @@ class ManyProcesses(Team):
             place: where they meet, for the message if some do not come; empty if this process started them.
 
         Raises:
-            ConfigError: some did not come; only the first of those that did prints it.
+            ConfigError: some did not come; only the first of those that did prints it. Or a machine's processes cannot
+                be reached from the others.
             LostProcessError: one has ended.
         """
         try:
-            self._answers({})
+            answers = self._answers({"host": socket.gethostname(), "is_hidden": _is_hidden()})
         except LostProcessError as error:
             if not place or not isinstance(error.__cause__, _SilenceError):
                 raise
             came = [rank for rank in range(self.size) if self._has_answered(rank)]
             self.prints = self.rank == came[0]
             raise ConfigError(f"{len(came)} of {self.size} processes came to {place}. Start the others.") from error
+        hidden = [answer["host"] for answer in answers if answer["is_hidden"]]
+        if hidden and len({answer["host"] for answer in answers}) > 1:
+            raise ConfigError(
+                f"the name {printable(hidden[0])} leads that machine to itself, as 127.0.1.1 in /etc/hosts does, so "
+                "the others do not find its processes. Name the network interface on every machine, such as "
+                "export GLOO_SOCKET_IFNAME=eth0; `ip address` lists them."
+            )
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         timeout = datetime.timedelta(seconds=self._seconds_to_wait)
         with self._lost_process_errors():
@@ -210,6 +219,20 @@ class ManyProcesses(Team):
                 f"another process of this run has ended, or did not answer within {self._limit:g} s. "
                 "--resume continues from the newest checkpoint."
             ) from error
+
+
+def _is_hidden() -> bool:
+    """Whether gloo would tell the other processes an address at which other machines find themselves.
+
+    Without an interface to use, it takes the address of the machine's own name.
+    """
+    if os.environ.get("GLOO_SOCKET_IFNAME"):
+        return False
+    try:
+        first, *_ = socket.getaddrinfo(socket.gethostname(), None)
+    except OSError:  # without an address of its name, it takes 127.0.0.1
+        return True
+    return ip_address(first[4][0]).is_loopback
 
 
 def disagreement(answers: Sequence[Mapping[str, Any]]) -> str | None:
