@@ -9,9 +9,11 @@ real machine.
 1. `torchrun` trains a tiny run with two processes on each machine.
 2. The same, but the cable of the second machine is pulled. Every process that trains has to end within 30 seconds: the
    timeout of the run and ten more. With the cable back, the run is resumed.
-3. With --ray, a Ray cluster of both machines writes a data set, while all processes of the second machine are killed.
+3. The same with an elastic number of machines: all processes of the second machine are killed, and `torchrun` on the
+   first one goes on with the run by itself.
+4. With --ray, a Ray cluster of both machines writes a data set, and all processes of the second machine are killed.
 
-The weights, optimisers and metrics of both runs must have the SHA-256 of a run in one process, and the files of the
+The weights, optimisers and metrics of these runs must have the SHA-256 of a run in one process, and the files of the
 data set that of the same data set from one machine.
 """
 
@@ -54,6 +56,8 @@ def main() -> None:
         agree = [compare("two machines", digest(place / "both"), expected)]
         cut_and_resume(place / "cut", data)
         agree.append(compare("two machines, cut off and resumed", digest(place / "cut"), expected))
+        lose_and_go_on(place / "lost", data)
+        agree.append(compare("two machines, one of them lost", digest(place / "lost"), expected))
         if options.ray:
             agree.append(compare("Ray, a machine lost", write_with_ray(place), write_alone(place)))
     sys.exit(not all(agree))
@@ -120,17 +124,23 @@ def finish(what: str, commands: Sequence[subprocess.Popen[bytes]]) -> None:
             sys.exit(f"{what}: exit code {command.returncode}\n{errors}")
 
 
-def train(run: Path, data: Path) -> list[subprocess.Popen[bytes]]:
-    """Start or resume a run on both machines."""
-    torchrun = [str(_BIN / "torchrun"), "--nnodes", "2", "--nproc-per-node", "2"]
-    torchrun += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"{_ADDRESSES[0]}:29400", *arguments(run, data)]
-    return [on(run.parent, machine, torchrun, **environment(run)) for machine in _MACHINES]
+def train(run: Path, data: Path, *options: str) -> list[subprocess.Popen[bytes]]:
+    """Start or resume a run on both machines, with further options of `torchrun`."""
+    torchrun = [str(_BIN / "torchrun"), "--nnodes", "2", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+    torchrun += ["--rdzv-endpoint", f"{_ADDRESSES[0]}:29400", *options, *arguments(run, data)]
+    settings = environment(run) | {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # see docs/cluster.md
+    return [on(run.parent, machine, torchrun, **settings) for machine in _MACHINES]
+
+
+def has_begun(run: Path) -> bool:
+    """Return whether a run has saved its hundredth step."""
+    return RunFolder(run).is_run and (RunFolder(run).newest_step() or 0) >= 100
 
 
 def cut_and_resume(run: Path, data: Path) -> None:
     """Pull the second machine's cable while a run trains, wait for its processes to end, and resume it."""
     commands = train(run, data)
-    wait_until(lambda: RunFolder(run).is_run and (RunFolder(run).newest_step() or 0) >= 100, 120)
+    wait_until(lambda: has_begun(run), 120)
     plug(_MACHINES[1], "down")
     since = time.monotonic()
     if not wait_until(lambda: not any(is_rank(pid) for machine in _MACHINES for pid in pids(machine)), TIMEOUT + 10):
@@ -142,6 +152,15 @@ def cut_and_resume(run: Path, data: Path) -> None:
         command.communicate()
     plug(_MACHINES[1], "up")
     finish("resumed", train(run, data))
+
+
+def lose_and_go_on(run: Path, data: Path) -> None:
+    """Kill all processes of the second machine while a run trains, and wait until the first one has completed it."""
+    first, second = train(run, data, "--nnodes", "1:2", "--max-restarts", "3")
+    wait_until(lambda: has_begun(run), 120)
+    kill(_MACHINES[1])
+    second.communicate()
+    finish("one machine lost", [first])
 
 
 def is_rank(pid: int) -> bool:
