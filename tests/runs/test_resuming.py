@@ -13,14 +13,17 @@ import pytest
 
 import inkgan
 import tiny_runs as runs
+from inkgan.config import resolve
+from inkgan.config.sources import differences
 from inkgan.errors import CheckpointError, ConfigError
 from inkgan.files import sha256_of
 from inkgan.runs import checkpoint
-from inkgan.runs.resuming import require_same, save_changed_settings
+from inkgan.runs.resuming import continued, require_same, save_changed_settings
 from refusals import refusal
 
 #: The digest of the data that the runs of these tests learned from.
 DIGEST = runs.UNTRAINED_STATE["digest"]
+_HEALING = "6 generator.learning_rate=0.001 # healing 1: blown-up at step 20"
 
 
 # What is compared
@@ -74,6 +77,26 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
     refusal(lambda: require_same(run, moved, "e" * 64), "other images", "/elsewhere/x.npz", kind=CheckpointError)
     inverted = moved.model_copy(update={"data": moved.data.model_copy(update={"ink": "dark"})})
     refusal(lambda: require_same(run, inverted, "e" * 64), "data.ink: auto -> dark", kind=ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_refused"),
+    [
+        (["3 penalty.weight=1", "40 penalty.weight=2"], False),  # what the run began with
+        (["3 penalty.weight=1", "9 penalty.weight=3", "40 penalty.weight=2"], False),  # healing took 9 over, too
+        (["3 penalty.weight=1", _HEALING, "40 penalty.weight=2"], False),  # what it has now
+        ([], True),
+        (["40 penalty.weight=2"], True),
+        (["3 penalty.weight=1"], True),
+        (["3 penalty.weight=5", "40 penalty.weight=2"], True),
+        (["3 penalty.weight=1", "4 penalty.weight=3", "40 penalty.weight=2"], True),
+    ],
+)
+def test_the_changes_that_a_healed_run_began_with(asked: list[str], is_refused: bool) -> None:
+    """Healing went back to step 6 from step 20: other changes before that, or after it, are those of another run."""
+    saved = resolve(overrides={"changes": ["3 penalty.weight=1", _HEALING, "40 penalty.weight=2"]})
+    again = continued(saved, resolve(overrides={"changes": asked}))
+    assert (differences(saved, again) != []) == is_refused
 
 
 def test_a_run_without_checkpoints_has_nothing_to_compare(tmp_path: Path) -> None:

@@ -31,9 +31,20 @@ def continued(saved: Config, asked: Config) -> Config:
         now["extended_from"] = saved.extended_from
         if asked.steps in (*saved.extended_from, saved.steps):
             now["steps"] = saved.steps
-    if saved.healings:
+    if _may_be_healed(saved, asked):
         now["changes"] = saved.changes
     return asked.model_copy(update=now)
+
+
+def _may_be_healed(saved: Config, asked: Config) -> bool:
+    """Whether healing may have turned the changes of settings that are asked for into those of a run.
+
+    It goes back to a step. Changes before that step stay, and of those after it, those that were still to come.
+    """
+    step = min((change.step for change in saved.parsed_changes() if change.healing), default=None)
+    kept = {str(change) for change in saved.parsed_changes() if not change.healing}
+    given = {str(change): change.step for change in asked.parsed_changes()}
+    return step is not None and kept <= given.keys() and all(given[change] >= step for change in given.keys() - kept)
 
 
 def require_complete(run: RunFolder, config: Config) -> None:
