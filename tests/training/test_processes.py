@@ -628,10 +628,10 @@ def test_a_machine_whose_name_leads_to_itself(
 ) -> None:
     """Gloo would tell the other machines an address at which they find themselves."""
 
-    def resolved(host: str, _: object) -> list[Any]:
+    def resolved(host: bytes, _: object) -> list[Any]:
         if address is None:
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))] if host == "first" else []
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0))] if host == b"first" else []
 
     joined: list[int] = []
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", interface)
@@ -644,6 +644,15 @@ def test_a_machine_whose_name_leads_to_itself(
     with refused if is_refused else contextlib.nullcontext():
         team.join()
     assert joined == ([] if is_refused else [0])
+
+
+def test_a_machine_with_a_name_of_64_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux allows one more than names in the DNS may have, for which Python has an error of its own."""
+    joined: list[int] = []
+    monkeypatch.setattr(socket, "gethostname", lambda: "a" * 64)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, rank, **__: joined.append(rank))
+    ManyProcesses(HashStore(), 0, 1, 60.0).join()
+    assert joined == [0]
 
 
 @pytest.mark.slow

@@ -229,7 +229,7 @@ def _is_hidden() -> bool:
     if os.environ.get("GLOO_SOCKET_IFNAME"):
         return False
     try:
-        first, *_ = socket.getaddrinfo(socket.gethostname(), None)
+        first, *_ = socket.getaddrinfo(os.fsencode(socket.gethostname()), None)  # of a text, 63 letters at most
     except OSError:  # without an address of its name, it takes 127.0.0.1
         return True
     return ip_address(first[4][0]).is_loopback
