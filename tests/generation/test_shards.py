@@ -1139,7 +1139,9 @@ def test_what_is_wrong_is_said_before_anything_is_written(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("more", ["--shards 2", "--shards 2 -n 3", "--preview"])
-@pytest.mark.parametrize(("source", "said"), [("p", "p"), ("/dev/stdin", "/dev/stdin"), ("-", "standard input")])
+@pytest.mark.parametrize(
+    ("source", "said"), [("p", "p"), ("/dev/stdin", "/dev/stdin"), ("/dev/zero", "/dev/zero"), ("-", "standard input")]
+)
 def test_texts_that_a_data_set_would_have_to_read_twice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -205,7 +205,7 @@ def _refuse_pipe(file: str) -> None:
     """Refuse texts that can be read only once: a data set reads them again in each of its processes."""
     source = "standard input" if file == "-" else ""
     with suppress(OSError):  # the error comes when the file is read
-        if Path(file).is_fifo() or re.match("/dev/(stdin|fd/)|/proc/", file):
+        if Path(file).is_fifo() or Path(file).is_char_device() or re.match("/dev/(stdin|fd/)|/proc/", file):
             source = shown(file)
     if source:
         raise ConfigError(f"a data set cannot take its texts from {source}. Put them into a file.")
