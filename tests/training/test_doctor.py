@@ -199,6 +199,13 @@ def test_a_run_without_labels_has_no_images_of_a_class(class_names: str, conditi
     assert finding.sentence.startswith(said)
 
 
+@pytest.mark.parametrize(("weight", "ill"), [(0.3, {"oscillating"}), (0.0, set())])
+def test_a_classifier_that_does_not_learn_says_nothing_of_classes(weight: float, ill: set[str]) -> None:
+    """Runs of earlier versions logged what its random weights say, and may be resumed with --heal."""
+    doctor = judged(resolve(overrides={"class_weight": weight}), series(*sick("oscillating", 8)))
+    assert {finding.rule.name for finding in doctor.findings} == ill
+
+
 def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
     """If the discriminator cannot tell the classes of real images, its view of generated ones is ignored."""
     ignorant = {**ILL["class-dropped"], **ILL["class-swollen"], **ILL["class-wrong"], "doctor/classes_known": 0.3}

@@ -190,13 +190,13 @@ def lead(line: Line, config: Config) -> float | None:
     return max(0.0, apart) / (max(spread, _LEAST_SPREAD) * max(change, _LEAST_CHANGE))
 
 
-def came_and_went(line: Line, _config: Config) -> float | None:
+def came_and_went(line: Line, config: Config) -> float | None:
     """Return how often the most drawn class was drawn, the lower of two looks, if that class has changed; else 1.
 
     A healthy generator draws every class about as often as it is asked for, so which one is first hardly matters.
     """
     now, before = most_drawn(line), most_drawn(line, BEFORE)
-    if now is None or before is None:
+    if now is None or before is None or not config.class_weight:  # runs of earlier versions logged random classes
         return None
     return min(now.times, before.times) if now.number != before.number else 1.0
 
