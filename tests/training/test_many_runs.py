@@ -460,7 +460,7 @@ def test_the_table_tells_runs_apart_in_every_window(width: int) -> None:
     runs, states = ("".join(row[column] for row in rows).replace(" ", "") for column in (1, 3))
     assert runs == "".join(map(str, folders.values()))
     assert states == f"waiting{trouble}".replace(" ", "")
-    live = printed(table(folders, {}, "", 2, {}, "ellipsis"), width).splitlines()
+    live = printed(table(folders, {4: lost}, "", 2, {}, "ellipsis"), width).splitlines()
     assert len(live[4:-1]) == 2, "while the runs train, the table has to fit the window"
 
 

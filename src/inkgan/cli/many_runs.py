@@ -142,7 +142,7 @@ def table(
         left: the time left, as the end of a line.
         most: of more runs, those about the first one that has not ended are shown.
         before: the last step of each run before this command trained it (:func:`last_step`).
-        overflow: whether words that are too long for the window fold or lose their ends.
+        overflow: whether what is too long for the window folds, or loses its end so that each row is one line.
     """
     title = f"{len(ended)} of {len(folders)} runs ended{left}"
     columns = (Column(heading, overflow=overflow) for heading in ("seed", "run", "step", "state"))
@@ -157,7 +157,8 @@ def table(
             state = "waiting" if step == before.get(seed, "") else "training"
         steps = _steps_of(folder) if step else None
         # Text, not a string: a folder's name is not markup.
-        shown.add_row(str(seed), Text(printable(folder)), step if steps is None else f"{step}/{steps}", Text(state))
+        where, how = (Text(text, no_wrap=overflow == "ellipsis") for text in (printable(folder), state))
+        shown.add_row(str(seed), where, step if steps is None else f"{step}/{steps}", how)
     return shown
 
 
