@@ -496,6 +496,14 @@ def test_class_folders_that_only_begin_like_splits(folder: Path) -> None:
     assert load(str(folder)).class_names == ("evaluate me", "testament", "trainAB", "trains", "trainé", "value")
 
 
+def test_classes_that_mention_splits_by_chance_are_classes(folder: Path) -> None:
+    """Splits that stand beside other folders have a word in common; these do not."""
+    counts = {"bus": 5, "test-tube": 5, "training-shoes": 5, "toys/train": 2, "toys/car": 2, "school/test": 2}
+    names = ("bus", "school", "test-tube", "toys", "training-shoes")
+    assert load(str(named(folder, counts))).class_names == names
+    assert len(load(str(folder), splits="yes").test) == 5
+
+
 def test_splits_with_other_words_are_read_on_demand(folder: Path) -> None:
     named(folder, {"letters_train/a": 20, "letters_test/a": 6})
     data = load(str(folder), splits="yes")

@@ -83,11 +83,13 @@ def splits_among(places: Sequence[tuple[str, ...]], splits: str, source: str) ->
         return {}
     tops = list(dict.fromkeys(place[0] for place in places if place))
     named = _named(tops)
-    mentioned = {top: split for top in tops if (split := split_from_name(_LAST_CAPITAL.sub(r" \1", top))[0])}
+    read = {top: split_from_name(_LAST_CAPITAL.sub(r" \1", top)) for top in tops}
+    mentioned = {top: split for top, (split, _) in read.items() if split is not None}
     if not named and _has_splits(mentioned):
-        if splits == "auto":
+        if splits == "yes":
+            named = mentioned
+        elif len(mentioned) == len(tops) or _are_of_one_set(read):
             raise _question(source, tops, mentioned, "are these classes, or splits?")
-        named = mentioned
     if not named:
         _refuse_splits_inside(places, tops, source)
         if splits == "yes":
@@ -122,6 +124,12 @@ def _has_splits(named: Mapping[str, str]) -> bool:
     return "train" in named.values() and len(set(named.values())) > 1
 
 
+def _are_of_one_set(read: Mapping[str, tuple[str | None, set[str]]]) -> bool:
+    """Whether a folder of train shares a word with one of another split: seg_train, seg_test; not shoes and a tube."""
+    train = {word for split, words in read.values() if split == "train" for word in words}
+    return any(train & words for split, words in read.values() if split not in (None, "train"))
+
+
 def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str], source: str) -> None:
     """Refuse splits inside of class folders, or of a folder that holds the whole set: tests would be trained on."""
     # The folders in all class folders together, and those in each folder: not every class may be divided in this way.
@@ -131,7 +139,8 @@ def _refuse_splits_inside(places: Sequence[tuple[str, ...]], tops: Sequence[str]
             inside.setdefault(place[:depth], []).append(place[depth])
     for outer, names in inside.items():
         inner = _named(names)
-        if not _has_splits(inner):
+        # Two classes may have a folder train and a folder test by chance; one class with both of them is divided.
+        if not _has_splits(inner) or (not outer and len(inner) < len(set(names))):
             continue
         remedy = f"Put the splits on top, as in train/{printable(tops[0])}"
         if len(tops) == 1:
