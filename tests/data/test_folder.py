@@ -483,6 +483,11 @@ def test_folders_that_may_be_splits_or_classes_are_asked_about(folder: Path, fol
     assert sum(map(len, data.splits.values())) == 5 * len(folders)
 
 
+def test_a_question_about_many_folders_lists_those_in_question(folder: Path) -> None:
+    named(folder, dict.fromkeys(["ant", "bee", "cow", "dog", "elk", "seg_test", "seg_train"], 2))
+    complaint(lambda: load(str(folder)), "the folders seg_test, seg_train, ant, bee, cow, ...: are these classes")
+
+
 def test_the_answer_that_they_are_splits(folder: Path) -> None:
     named(folder, {"train": 20, "test": 6, "spare": 40})
     data = load(str(folder), splits="yes")

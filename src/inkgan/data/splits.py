@@ -156,8 +156,9 @@ def _question(source: str, folders: Sequence[str], named: Mapping[str, str], que
     """Return the error that asks what folders are; data.splits=yes is an answer if each of them is another split."""
     can_be_splits = "train" in named.values() and len(set(named.values())) == len(named)
     only_splits = " or data.splits=yes (only the splits are read)" if can_be_splits else ""
+    first = sorted(folders, key=lambda folder: folder not in named)  # of many, those in question are listed
     return DataError(
-        f"{source} has the folders {printable(listed(folders, 5))}: {question} Rename them, or answer with "
+        f"{source} has the folders {printable(listed(first, 5))}: {question} Rename them, or answer with "
         f"--set data.splits=no (all are classes){only_splits}."
     )
 
