@@ -111,7 +111,7 @@ def test_what_cannot_be_an_array() -> None:
 def test_labels_may_be_words_of_any_library() -> None:
     """The words of pandas are objects; bytes, as HDF5 has them, are refused with a remedy that helps."""
     images, words = strokes(128), np.array(["b", "a"] * 64)
-    for given in (words, words.astype(object), words.tolist()):
+    for given in (words, words.astype(object), words.tolist(), words.astype(np.dtypes.StringDType())):
         subject = open_subject((images, given))
         assert isinstance(subject.source, Split)
         assert subject.source.labels is not None

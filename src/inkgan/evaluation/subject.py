@@ -155,8 +155,8 @@ def _of_arrays(what: Any) -> Subject:
     if labels is None:
         return Subject("array", "arrays", Split(pixels, None))
     given = as_array(labels, "the array of labels", EvaluationError)
-    if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
-        given = given.astype(np.str_)  # the words of pandas are objects
+    if given.dtype.kind in "OT" and all(isinstance(label, str) for label in given.flat):
+        given = np.array(given.tolist(), np.str_)  # the words of pandas are objects, those of NumPy StringDType
     if given.dtype.kind != "U":
         given = as_labels(given, len(pixels), "the array")
     names, numbers = np.unique(given, return_inverse=True)
