@@ -469,6 +469,12 @@ def test_what_is_proposed(
     assert propose({}, resolve(overrides=overrides)).settings == settings
 
 
+def test_the_help_has_the_advice_against_images_that_look_alike() -> None:
+    page = Path(cli.__file__).with_name("topics").joinpath("training.md").read_text("utf-8")
+    advice = reset_game_settings({}, resolve())
+    assert f"\ninkgan train {' '.join(f'--set {one}' for one in advice.settings)}\n" in page
+
+
 def test_what_a_diagnosis_says() -> None:
     """It has a state, the last value, the threshold, when the illness began, and why a rule did not judge."""
     doctor = judged(_CONFIG, series(*[{}] * 3, *sick("collapsed", 4)))
