@@ -117,15 +117,20 @@ def _walk(folder: Path, skipped: Skipped) -> Iterator[Path]:
         visible = sorted(filter(_visible, files))
         if not (folders or runs or visible) and Path(at) != folder:  # .gitkeep and .DS_Store do not count
             skipped.add(_EMPTY, place)
-        read = {Path(name).stem for name in visible if name.lower().endswith(_SUFFIXES)}
-        for name in visible:
-            is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
-            is_unnamed = not read and _is_unnamed_picture(Path(at, name))
-            if is_lost or is_unnamed or name.lower().endswith(_SUFFIXES):
-                yield place / name
-            else:
-                is_broken = not Path(at, name).exists()  # perhaps a class on a disk that is not mounted now
-                skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, place / name)
+        yield from _pictures(Path(at), place, visible, skipped)
+
+
+def _pictures(folder: Path, place: Path, names: Sequence[str], skipped: Skipped) -> Iterator[Path]:
+    """Yield the files of one folder that are images, by their names or as :func:`_walk` says, as paths in ``place``."""
+    read = {Path(name).stem for name in names if name.lower().endswith(_SUFFIXES)}
+    for name in names:
+        is_lost = name.lower().endswith(_OTHER_PICTURES) and Path(name).stem not in read
+        is_unnamed = not read and _is_unnamed_picture(folder / name)
+        if is_lost or is_unnamed or name.lower().endswith(_SUFFIXES):
+            yield place / name
+        else:
+            is_broken = not (folder / name).exists()  # perhaps a class on a disk that is not mounted now
+            skipped.add(_BROKEN_LINK if is_broken else _NOT_AN_IMAGE, place / name)
 
 
 def _is_unnamed_picture(path: Path) -> bool:
