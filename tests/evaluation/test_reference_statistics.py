@@ -43,6 +43,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
     return train_feature_network(make_data(), recipe).save(tmp_path_factory.mktemp("network"))
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_measured_as_it_is_stored(tmp_path: Path) -> None:
     """Its accuracies are those of the weights in 16 bits."""
     recipe = FeatureRecipe(epochs=1, least_steps=3, batch_images=32, bfloat16=False)

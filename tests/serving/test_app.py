@@ -85,6 +85,7 @@ def test_a_writing_has_the_pixels_that_the_command_writes(fast: TestClient, tmp_
     assert_array_equal(picture(answer.content), picture(out.read_bytes()))
 
 
+@pytest.mark.slow
 def test_browsers_find_an_icon(fast: TestClient, hostile: TestClient) -> None:
     """It is the model's first image, which may be cached, and no address that /docs lists."""
     answer = fast.get("/favicon.ico")

@@ -195,6 +195,7 @@ def serve_here(say: Callable[[str], None], workers: int = 1) -> None:
     serve("fast", host="127.0.0.1", port=0, allow_hosts=[], workers=workers, access_log=True, say=say)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_signals")
 def test_signals_are_heard_as_soon_as_the_address_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """Even two signals at once end the server cleanly and silently, because no answer is pending."""
@@ -225,6 +226,7 @@ def test_the_page_is_made_before_the_address_is_told(monkeypatch: pytest.MonkeyP
     serve_here(stop)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("given", ["", "auto", "2"])
 def test_a_setting_for_other_servers_is_not_read(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
@@ -240,6 +242,7 @@ def test_a_setting_for_other_servers_is_not_read(monkeypatch: pytest.MonkeyPatch
     assert len(told) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("usual_signals")
 def test_a_client_cannot_choose_its_address(capfd: pytest.CaptureFixture[str]) -> None:
     """A header could otherwise give each of its requests another address, and so escape their limit."""
@@ -258,6 +261,7 @@ def test_a_client_cannot_choose_its_address(capfd: pytest.CaptureFixture[str]) -
     assert json.loads(capfd.readouterr().err)["client"] == "127.0.0.1"
 
 
+@pytest.mark.slow
 @pytest.mark.linux
 @pytest.mark.usefixtures("usual_signals")
 def test_a_failure_after_the_start_is_not_one_of_the_port(
@@ -381,6 +385,7 @@ def test_at_a_limit_of_the_system_it_ends_in_one_line(limit: str, said: str) -> 
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"inkgan: {said} {remedy}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # pytest.warns hands it on
 @pytest.mark.usefixtures("usual_signals")
 def test_what_a_user_should_know_of_the_model_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

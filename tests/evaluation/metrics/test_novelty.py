@@ -131,6 +131,7 @@ def test_without_a_cell_of_enough_images_all_are_compared_at_once() -> None:
     assert novelty(g, h, cells=cells).z == copying_z(g, h)
 
 
+@pytest.mark.slow
 def test_z_is_standard_normal_without_copying(monkeypatch: pytest.MonkeyPatch) -> None:
     share = binomial(1, 120, "exact")
     monkeypatch.setattr("inkgan.evaluation.metrics.novelty.rate", lambda *_: share)  # its interval takes long
