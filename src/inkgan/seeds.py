@@ -85,10 +85,12 @@ class BatchOrder:
 
     def batch(self, number: int) -> NDArray[np.int64]:
         """Return the indices [batch_size] of batch ``number`` (0 or above)."""
-        first = number * self._batch_size
-        epochs, places = np.divmod(np.arange(first, first + self._batch_size), self._examples)
-        parts = [self._permutation(epoch)[places[epochs == epoch]] for epoch in np.unique(epochs).tolist()]
-        return np.concatenate(parts)
+        first, examples = number * self._batch_size, self._examples
+        end = first + self._batch_size
+        epochs = range(first // examples, -(-end // examples))
+        return np.concatenate(
+            [self._permutation(epoch)[max(0, first - epoch * examples) : end - epoch * examples] for epoch in epochs]
+        )
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
         if epoch != self._epoch:
