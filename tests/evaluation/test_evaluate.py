@@ -233,6 +233,7 @@ def test_the_images_that_are_closest_to_training_images_are_shown(digits: DataSe
     copied = np.concatenate([np.flatnonzero(digits.train.labels == digit)[:10] for digit in range(10)])
     report = inkgan.evaluate(np.concatenate([real[0][:400], digits.train.images[copied]]), n=N)
     assert report["exact_copies"].value == 0.2
+    assert report["exact_copies"].floor == 0
     shown = report.pictures
     assert shown is not None
     np.testing.assert_array_equal(shown.generated, shown.training)

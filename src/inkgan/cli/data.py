@@ -109,9 +109,11 @@ def check(
         typer.echo(f"  skipped {count}: {reason}")
     for note in data.notes:
         typer.echo(f"  note: {note}")
-    for title in ("validation", "test"):
-        if count := count_copies(data.splits[title].images, data.train.images):
-            many = f"{count:,} of the {len(data.splits[title]):,} {title} images"
+    held_out = {title: data.splits[title].images for title in ("validation", "test")}
+    counts = count_copies(data.train.images, *held_out.values())
+    for (title, some), count in zip(held_out.items(), counts, strict=True):
+        if count:
+            many = f"{count:,} of the {len(some):,} {title} images"
             typer.echo(f"  note: {many} are training images, too, so they are not held out: remove the copies")
     if data.class_names:
         typer.echo(f"  classes: {len(data.class_names)} ({listed_names(data.class_names, 26)})")

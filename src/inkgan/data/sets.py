@@ -347,10 +347,13 @@ def digest_of(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
-def count_copies(images: Images, originals: Images) -> int:
-    """Return how many images are among others, pixel for pixel; hashes stand for pixels, which may fill gigabytes."""
+def count_copies(originals: Images, *others: Images) -> list[int]:
+    """Return how many of each of the other images are originals, pixel for pixel.
+
+    Hashes stand for the pixels, which may fill gigabytes.
+    """
     known = {hash(image.tobytes()) for image in originals}
-    return sum(hash(image.tobytes()) in known for image in images)
+    return [sum(hash(image.tobytes()) in known for image in images) for images in others]
 
 
 def require_room(needed: int, what: str) -> None:

@@ -265,8 +265,8 @@ def _novelty_figures(
 
 def _exact_copies(images: Images, data: DataSet) -> Figure:
     """Return the share of images that are training images, pixel for pixel."""
-    both = (images, data.test.images)
-    share, floor = (binomial(count_copies(some, data.train.images), len(some), "exact") for some in both)
+    copies, real_copies = count_copies(data.train.images, images, data.test.images)
+    share, floor = binomial(copies, len(images), "exact"), binomial(real_copies, len(data.test), "exact")
     return Figure.of("exact_copies", share, floor)
 
 
