@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -249,8 +250,8 @@ def spread_within_classes(images: Array, labels: Labels) -> float:
 def share_of_identical(images: Array) -> float:
     """Return the share of images [N, ...] in [0, 1] that equal another one when rounded to 16 grey levels."""
     levels = np.clip(np.rint(images.reshape(len(images), -1) * (_LEVELS - 1)), 0, 255).astype(np.uint8)
-    _, counts = np.unique(levels, axis=0, return_counts=True)
-    return float(counts[counts > 1].sum() / len(levels))
+    counts = Counter(image.tobytes() for image in levels)  # np.unique(axis=0) takes forty times as long
+    return sum(count for count in counts.values() if count > 1) / len(levels)
 
 
 def distance(images: Array, others: Array) -> float:
