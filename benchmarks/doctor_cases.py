@@ -199,13 +199,20 @@ def one_latent(seed: int) -> Case:
 
 
 def missing_class(seed: int) -> Case:
-    """A class without training images."""
+    """A class of which the batches hold no image; with even seeds, the training images hold none either."""
 
     def change(data: DataSet) -> DataSet:
         assert data.train.labels is not None
-        return dataclasses.replace(data, train=data.train[np.flatnonzero(data.train.labels != seed % 10)])
+        return dataclasses.replace(data, train=data.train[np.flatnonzero(data.train.labels != missing)])
 
-    return Case(base(seed), change=change)
+    def batch(real: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        assert labels is not None
+        others = torch.nonzero(labels != missing).flatten()
+        places = torch.where(labels == missing, others[0], torch.arange(len(labels)))
+        return real[places], labels[places]
+
+    missing = seed // 2 % 10
+    return Case(base(seed), batch=batch) if seed % 2 else Case(base(seed), change=change)
 
 
 def _relabelled(order: Tensor) -> Callable[[Compact], None]:

@@ -340,17 +340,17 @@ picture
 
 # %% [markdown] lang="en"
 # Most digits up to 6 can still be read, though they have changed, and those that came last are pale. Why does the
-# doctor count so many nines? In this recipe the discriminator learns to name digits, too, and the doctor counts by its
-# names. It has just seen nothing but nines, and takes nearly everything for one. Networks have no memory but their
-# weights, and those follow whatever comes in. The doctor sees only the symptom. The cure is not in the settings:
-# shuffle.
+# doctor say that so many have turned into nines? In this recipe the discriminator learns to name digits, too, and the
+# doctor goes by its names. It has just seen nothing but nines, and takes nearly everything for one. Networks have no
+# memory but their weights, and those follow whatever comes in. The doctor sees only the symptom. The cure is not in the
+# settings: shuffle.
 #
 # ## 9. Going round in circles
 #
 # No penalty, and learning rates ten times as large: not enough to blow up. The two networks chase each other instead.
 
-# %% [markdown] lang="zh" of="cdd83e1a"
-# “0”到“6”大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么数出那么多“9”？在这套配方里，判别器还要学会说出图上是哪个数字，医生就按它说的来数；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
+# %% [markdown] lang="zh" of="37f303ae"
+# “0”到“6”大多还认得出，只是变了样；最后学的几个还很淡。那医生为什么说这么多数字变成了“9”？在这套配方里，判别器还要学会说出图上是哪个数字，医生就以它说的为准；而它刚刚看到的全是“9”，现在几乎把一切都认作“9”。
 # 网络的记忆只有权重，而权重总是跟着刚进来的数据走。医生看到的只是症状；治法不在设置里，而是打乱顺序。
 #
 # ## 9. 原地转圈

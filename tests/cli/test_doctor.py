@@ -145,7 +145,7 @@ def test_classes_have_the_names_of_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunFolder, "class_names", lambda _: ("ring", "star"))
-    dropped = {"doctor/classes_known": 0.9, "doctor/least_drawn": 0.0, "doctor/least_drawn_class": 1.0}
+    dropped = {"doctor/classes_known": 0.9, "doctor/rarest": 0.0, "doctor/rarest_class": 1.0}
     assert run(["doctor", run_folder(tmp_path / "run", [{"step": step, **dropped} for step in (60, 70, 80)])]) == 0
     assert "at step 80: class 'star' is drawn 0.00 times as often as it is asked for." in capsys.readouterr().out
 

@@ -53,15 +53,14 @@ HEALTHY = {
     "doctor/spread_average": 0.6,
     "doctor/identical": 0.0,
     "doctor/classes_known": 0.9,
-    "doctor/least_drawn": 0.8,
-    "doctor/least_drawn_class": 3.0,
-    "doctor/most_drawn": 1.3,
-    "doctor/most_drawn_class": 5.0,
-    "doctor/too_often": 1.1,
-    "doctor/too_often_class": 5.0,
+    "doctor/rarest": 0.8,
+    "doctor/rarest_class": 3.0,
+    "doctor/drawn_instead": 0.1,
+    "doctor/drawn_instead_class": 5.0,
     "doctor/drawn_wrongly": 0.1,
     "doctor/drawn_wrongly_class": 7.0,
     "doctor/drawn_wrongly_as": 1.0,
+    **{f"doctor/drawn_as_{number}": float(number) for number in range(10)},
     "doctor/range": 0.01,
     "doctor/dark_ink": -1.0,
     "doctor/memory": 0.5,
@@ -78,13 +77,13 @@ ILL: dict[str, dict[str, float]] = {
     "standing-still": {"doctor/from_average": 0.0, "doctor/separation": 0.0},
     "collapsed": {"doctor/spread": 1e-4},
     "identical": {"doctor/identical": 1.0},
-    "class-dropped": {"doctor/least_drawn": 0.0},
-    "class-swollen": {"doctor/too_often": 9.9},
+    "class-dropped": {"doctor/rarest": 0.0},
+    "class-swollen": {"doctor/drawn_instead": 9.9},
     "class-wrong": {"doctor/drawn_wrongly": 1.0},
     "other-range": {"doctor/range": 1.0},
     "dark-ink": {"doctor/dark_ink": 1.0},
     "memorising": {"doctor/memory": 1.0},
-    "oscillating": {"doctor/most_drawn": 9.9, "doctor/classes_known": 0.1},
+    "oscillating": {"doctor/classes_known": 0.1},
     "stuck-units": {"doctor/stuck_discriminator": 1.0},
     "few-images": {"doctor/batches_in_an_epoch": 0.5},
 }
@@ -96,11 +95,11 @@ def series(*changes: dict[str, float], every: int = 30) -> list[dict[str, float]
 
 
 def sick(name: str, count: int) -> list[dict[str, float]]:
-    """Return what an ill run logs; if classes come and go, the most frequent class changes at each look."""
+    """Return what an ill run logs; if classes come and go, all of them look like another one at each look."""
     changes = [dict(ILL[name]) for _ in range(count)]
     if name == "oscillating":
         for number, change in enumerate(changes):
-            change["doctor/most_drawn_class"] = float(number % 3)
+            change |= {f"doctor/drawn_as_{asked}": float(number % 3) for asked in range(10)}
     return changes
 
 
@@ -128,12 +127,11 @@ def test_each_rule_finds_its_illness(name: str) -> None:
     """Only that rule reports it, once, as soon as its patience is over, and notices the recovery."""
     rule = _BY_NAME[name]
     lines = series(*[{}] * 5, *sick(name, 8))
-    two_looks = name == "oscillating"
-    assert found(lines) == [(name, 30 * (4 + rule.patience + two_looks))]
+    assert found(lines) == [(name, 30 * (4 + rule.patience))]
     doctor = judged(_CONFIG, lines)
     assert [one.rule.name for one in doctor.findings] == [name]
     assert doctor.verdict == rule.title
-    recovered = judged(_CONFIG, [*lines, {"step": 999, **HEALTHY}])
+    recovered = judged(_CONFIG, [*lines, *({"step": step, **HEALTHY} for step in (990, 1020))])  # a rule compares looks
     assert recovered.findings == []
     assert {one.rule.name for one in recovered.diagnoses if one.state == "was ill"} == {name}
 
@@ -199,13 +197,6 @@ def test_a_run_without_labels_has_no_images_of_a_class(class_names: str, conditi
     assert finding.sentence.startswith(said)
 
 
-@pytest.mark.parametrize(("weight", "ill"), [(0.3, {"oscillating"}), (0.0, set())])
-def test_a_classifier_that_does_not_learn_says_nothing_of_classes(weight: float, ill: set[str]) -> None:
-    """Runs of earlier versions logged what its random weights say, and may be resumed with --heal."""
-    doctor = judged(resolve(overrides={"class_weight": weight}), series(*sick("oscillating", 8)))
-    assert {finding.rule.name for finding in doctor.findings} == ill
-
-
 def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
     """If the discriminator cannot tell the classes of real images, its view of generated ones is ignored."""
     ignorant = {**ILL["class-dropped"], **ILL["class-swollen"], **ILL["class-wrong"], "doctor/classes_known": 0.3}
@@ -213,8 +204,8 @@ def test_classes_are_judged_by_a_classifier_that_knows_them() -> None:
 
 
 def test_one_class_that_stays_is_no_oscillation() -> None:
-    """One class that is always drawn too often is another illness, and equal looks do not oscillate."""
-    assert found(series(*[{**ILL["oscillating"], "doctor/most_drawn_class": 2.0}] * 9)) == []
+    """Equal looks do not oscillate, even if all classes look like one; that is another illness."""
+    assert found(series(*sick("oscillating", 1) * 9)) == []
 
 
 @pytest.mark.parametrize(("name", "said"), [("class-dropped", "'d'"), ("class-swollen", "'f'"), ("class-wrong", "'h'")])
@@ -227,7 +218,7 @@ def test_classes_are_called_by_their_names(name: str, said: str) -> None:
 @pytest.mark.parametrize("number", [-1.0, -7e18, 1e300, math.nan])
 def test_a_class_number_of_a_damaged_file(number: float) -> None:
     """It is shown as a number, and not taken for another class."""
-    line = {**ILL["class-dropped"], "doctor/least_drawn_class": number}
+    line = {**ILL["class-dropped"], "doctor/rarest_class": number}
     lines = [{"step": 30 * index, **HEALTHY, **line} for index in range(2, 9)]
     (finding,) = [one for one in judged(_CONFIG, lines, ["a", "b"]).findings if one.rule.name == "class-dropped"]
     assert finding.sentence.startswith(f"class number {number:.0f} is drawn")
@@ -376,11 +367,11 @@ def test_a_value_on_the_line_is_healthy(above: bool) -> None:
 def test_what_a_line_does_not_say_is_not_judged() -> None:
     """A rule skips lines without its signals, such as those of pictures or quality."""
     for name in ("blown-up", "not-finite", "collapsed", "stuck-units", "class-dropped", "oscillating"):
-        assert _BY_NAME[name].value({"seconds": 1.0, "doctor/least_drawn": 0.9}, _CONFIG) is None
+        assert _BY_NAME[name].value({"seconds": 1.0, "doctor/rarest": 0.9}, _CONFIG) is None
     for loss in ("loss_discriminator", "loss_real"):
         assert _BY_NAME["not-finite"].value({loss: 0.5}, _CONFIG) == 0
     for known, value in ((0.55, 0.2), (0.549, None)):
-        line = {"doctor/least_drawn": 0.2, "doctor/classes_known": known}
+        line = {"doctor/rarest": 0.2, "doctor/classes_known": known}
         assert _BY_NAME["class-dropped"].value(line, _CONFIG) == value
 
 
@@ -399,22 +390,43 @@ def test_a_signal_that_is_not_a_number_is_not_judged() -> None:
     assert states["collapsed"] == "healthy"
 
 
-def test_classes_that_come_and_go() -> None:
-    """The lower value of two looks counts if the most frequent class has changed; one look alone has no value.
+def looks_like(*classes: float, prefix: str = "") -> dict[str, float]:
+    """Return what a look logs if class i looks like class ``classes[i]``."""
+    return {f"{prefix}doctor/drawn_as_{asked}": float(seen) for asked, seen in enumerate(classes)}
 
-    If the classifier knows some of the classes, what it sees on real images excuses what it sees here.
-    """
-    value = _BY_NAME["oscillating"].value
-    now = {"doctor/most_drawn": 3.0, "doctor/most_drawn_class": 1.0}
-    before = {"before/doctor/most_drawn": 2.0, "before/doctor/most_drawn_class": 0.0}
-    assert value({**now, **before}, _CONFIG) == 2
-    assert value({**now, **before, "before/doctor/most_drawn_class": 1.0}, _CONFIG) == 1
-    for missing in (*now, *before):
-        assert value({key: number for key, number in {**now, **before}.items() if key != missing}, _CONFIG) is None
-    excused = {"doctor/classes_known": 0.4, "doctor/too_often": 1.2, "doctor/too_often_class": 0.0}
-    assert value({**now, **before, **excused}, _CONFIG) == 1
-    assert value({**now, **before, **excused, "doctor/too_often_class": 2.0}, _CONFIG) == 1.2
-    assert value({**now, **before, **excused, "doctor/classes_known": 0.39}, _CONFIG) == 2
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ((0, 1, 2, 3), (1, 0, 2, 3), 0.5),
+        ((0, 1, 2, 3), (1, 1, 2, 3), 0),  # a single class
+        ((1, 0, 2, 3), (0, 1, 2, 3), 0),  # back to normal
+        ((1, 1, 1, 1), (2, 2, 2, 2), 0.75),
+        ((-1, -1, -1, -1), (0, 2, 3, -1), 0.5),
+        ((0, 1, 2, 3), (-1, -1, -1, -1), 0),
+        ((0, 1, 2, 3), (math.nan, math.inf, -9, 0), 0.5),  # a damaged file
+        ((), (1, 0), None),
+    ],
+)
+def test_classes_that_come_and_go(before: tuple[float, ...], now: tuple[float, ...], expected: float | None) -> None:
+    """The share counts of those that look like another class than themselves, and than at the look before."""
+    line = {**looks_like(*now), **looks_like(*before, prefix="before/"), "doctor/drawn_as_": 1.0}
+    assert _BY_NAME["oscillating"].value(line, _CONFIG) == expected
+
+
+def test_several_updates_of_the_discriminator_say_nothing_of_classes_that_come_and_go() -> None:
+    """Its classifier then changes its mind in healthy runs, too."""
+    config = resolve(overrides={"loss": "wgan-gp"})
+    assert config.critic_steps > 1
+    assert "oscillating" not in dict(found(series(*sick("oscillating", 8)), config))
+
+
+def test_memorising_is_judged_by_two_looks() -> None:
+    """The mean of two looks counts, and a first look alone is not judged."""
+    value = _BY_NAME["memorising"].value
+    assert value({"doctor/memory": 0.75}, _CONFIG) is None
+    assert value({"before/doctor/memory": 0.75}, _CONFIG) is None
+    assert value({"doctor/memory": 0.75, "before/doctor/memory": 0.5}, _CONFIG) == 0.625
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
@@ -425,10 +437,10 @@ def test_units_of_either_network_may_be_stuck(network: str) -> None:
 
 @pytest.mark.parametrize(
     ("apart", "spread", "change", "expected"),
-    [(6.0, 0.5, 0.25, 48.0), (6.0, 0.001, 0.25, 1200.0), (6.0, 0.5, 0.0, 1.2e13), (-6.0, 0.5, 0.25, 0.0)],
+    [(6.0, 0.5, 0.25, 96.0), (6.0, 0.001, 0.25, 9600.0), (6.0, 0.5, 0.0, 2.4e13), (-6.0, 0.5, 0.25, 0.0)],
 )
 def test_the_lead_of_the_discriminator(apart: float, spread: float, change: float, expected: float) -> None:
-    """It is separation / (spread · change). Both divisors have a least value, and one that is behind has no lead."""
+    """It is separation / (spread² · change). Both divisors have a least value, and one that is behind has no lead."""
     line = {"doctor/separation": apart, "doctor/spread": spread, "doctor/from_average": change}
     assert rules.lead(line, _CONFIG) == pytest.approx(expected)
     for missing in line:
@@ -519,15 +531,13 @@ def test_classes_that_come_and_go_between_lines_without_a_look() -> None:
     (finding,) = judged(_CONFIG, lines, "abcdefghij").findings
     assert (finding.rule.name, finding.step) == ("oscillating", 180)
     assert finding.sentence == (
-        "classes come and go: now 'b' is drawn 9.9 times as often as it is asked for, and one look before it was 'a'"
+        "classes come and go: 90% of the classes have turned into others since the look before, such as 'a' into 'b'"
     )
 
 
 def test_the_first_looks_say_nothing_about_classes_that_come_and_go() -> None:
     """Both looks that are compared must be after step 50, at any interval."""
-    first, second = (
-        {"doctor/classes_known": 0.5, "doctor/too_often": 9.9, "doctor/too_often_class": n} for n in (0.0, 1.0)
-    )
+    first, second = looks_like(1, 1, 1, 1), looks_like(2, 2, 2, 2)
     lines = [{"step": 40, **first}, {"step": 80, **second}, {"step": 120, **first}]
     assert judged(_CONFIG, lines[:2]).findings == []
     assert [finding.rule.name for finding in judged(_CONFIG, lines).findings] == ["oscillating"]

@@ -925,7 +925,7 @@ def test_one_scheme_of_names_in_tensorboard(tmp_path: Path, small_data: Path) ->
     shown = {pattern.removesuffix("$") for pattern in patterns}
     absent = {
         "quality/frechet.*", "quality/accuracy", "classifier/loss_real", "classifier/loss_generated",
-        "doctor/least_drawn", "doctor/most_drawn", "doctor/too_often", "doctor/drawn_wrongly", "doctor/classes_known",
+        "doctor/rarest", "doctor/drawn_instead", "doctor/drawn_wrongly", "doctor/classes_known",
         "doctor/stuck_generator",  # a generator of such small images has no hidden convolution
     }  # fmt: skip
     assert shown - set(tags["scalars"]) == absent

@@ -61,7 +61,10 @@ LAYOUT: Mapping[str, Mapping[str, list[str]]] = {
         "training images against held-out ones: 0.5 is no memorisation": ["doctor/memory"],
         "how far real and generated images are apart": ["doctor/separation", "doctor/margin", "doctor/margin_held_out"],
         "the learner: identical images, distance from its average": ["doctor/identical", "doctor/from_average"],
-        "classes drawn: 1 is as often as asked for": ["doctor/least_drawn", "doctor/most_drawn", "doctor/too_often"],
+        "the rarest class, one drawn instead of others: 1 is as often as asked for": [
+            "doctor/rarest",
+            "doctor/drawn_instead",
+        ],
         "classes drawn as another, classes known": ["doctor/drawn_wrongly", "doctor/classes_known"],
         "pixels against those of real images": ["doctor/range", "doctor/brightness", "doctor/dark_ink"],
         "units that are stuck": ["doctor/stuck_generator", "doctor/stuck_discriminator"],

@@ -1,4 +1,4 @@
-"""The doctor's look into a run: its signals on 64 fixed latents and 128 fixed real images.
+"""The doctor's look into a run: its signals on 64 fixed latents and 256 fixed real images.
 
 A run takes a look every ``watch.doctor_every`` steps.
 
@@ -11,7 +11,6 @@ no weight and no global state.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,12 +29,15 @@ from inkgan.generation.numpy_networks import softmax
 from inkgan.images import Labels, to_uint8
 from inkgan.networks.compact import Convolution
 from inkgan.seeds import Stream, latents
+from inkgan.training.doctor.rules import DRAWN_AS, UNCLEAR
 from inkgan.training.recipe import Recipe
 
 Array = NDArray[np.floating[Any]]
 
-#: The number of latents, of training images and of held-out images; the cost grows with it.
+#: The number of latents.
 COUNT = 64
+#: The number of training images, and of held-out images. A look takes longer with more, but they alone show memorising.
+REAL_COUNT = 128
 #: The largest number of classes among the latents, so that each class has some images to compare.
 _MOST_CLASSES = 16
 #: The number of latents that the average of the generator draws.
@@ -44,6 +46,10 @@ _AVERAGED_COUNT = 32
 _WATCHED_COUNT = 16
 #: Images count as identical if they are equal when rounded to this many grey levels, which hides invisible differences.
 _LEVELS = 16
+#: A class looks like another one only if the classifier finds that so many times as probable as by chance.
+_TIMES_CHANCE = 1.5
+#: What the classifier gets wrong on real images excuses the generator no further than if it got half of them right.
+_LEAST_KNOWN = 0.5
 
 
 class Probe:
@@ -60,7 +66,8 @@ class Probe:
         self._recipe = recipe
         self._has_classifier = config.class_weight > 0  # else its scores are those of random weights
         self._batches_in_an_epoch = len(data.train) / config.batch_size
-        self._labels = _labels(max(1, recipe.num_classes))  # without labels, all images are of one class
+        classes = max(1, recipe.num_classes)  # without labels, all images are of one class
+        self._labels = _labels(classes, COUNT)
 
         def given(labels: Labels) -> Tensor | None:
             return to_device(labels, device) if recipe.num_classes else None
@@ -69,13 +76,13 @@ class Probe:
         self._inputs_of_learner = z, given(self._labels)
         self._inputs_of_average = z[:_AVERAGED_COUNT], given(self._labels[:_AVERAGED_COUNT])
         held_out = data.validation if len(data.validation) else data.test
-        wanted = self._labels if recipe.num_classes else None
-        self._seen, seen_labels = _chosen(data.train, wanted)
+        wanted = _labels(classes, REAL_COUNT) if recipe.num_classes else None
+        self._seen, self._seen_labels = _chosen(data.train, wanted)
         self._unseen, self._unseen_labels = _chosen(held_out, wanted)
         # NaN if no class has two different images; look() leaves out signals that are not finite.
-        self._real_spread = spread_within_classes(self._seen, seen_labels) or math.nan
+        self._real_spread = spread_within_classes(self._seen, self._seen_labels) or math.nan
         self._real = to_device(np.concatenate([self._seen, self._unseen]), device)
-        self._all_labels = given(np.concatenate([self._labels, seen_labels, self._unseen_labels]))
+        self._all_labels = given(np.concatenate([self._labels, self._seen_labels, self._unseen_labels]))
 
     @torch.no_grad()
     @np.errstate(over="ignore", invalid="ignore")  # of a run that diverges; what is not finite is left out
@@ -130,40 +137,42 @@ class Probe:
     def _of_classes(self, fake: Array, real: Array) -> dict[str, float]:
         """Return signals of the drawn classes, as the discriminator's own classifier sees them."""
         asked = np.unique(self._labels)
-        rows = np.union1d(asked, self._unseen_labels)
-        is_asked = np.isin(rows, asked)
-        known = drawn_as(softmax(real[len(self._seen) :]), self._unseen_labels, rows)
-        table = drawn_as(softmax(fake), self._labels, rows)
-        histogram = table[is_asked].sum(0)[asked]  # 1 for each class if all are drawn alike
-        often = times_too_often(table, known, rows)[is_asked]
-        wrongly = confusion_beyond(table, known, rows)[is_asked]
+        held_out = np.unique(self._unseen_labels)
+        of_seen, of_unseen = softmax(real[: len(self._seen)]), softmax(real[len(self._seen) :])
+        known = drawn_as(of_unseen, self._unseen_labels, held_out)
+        # Not held-out images, since the training images may lack a class: then, the classifier does not know it either.
+        learned = drawn_as(of_seen, self._seen_labels, asked)
+        table = drawn_as(softmax(fake), self._labels, asked)
+        often = times_drawn(table, learned, asked)
+        wrongly = shares_drawn_wrongly(table, learned, asked)
+        instead = drawn_instead(wrongly)[asked]
         row, column = np.unravel_index(np.argmax(wrongly), wrongly.shape)
-        seen_as_itself = np.full(real.shape[1], np.nan)
-        seen_as_itself[rows] = known[np.arange(len(rows)), rows]
-        return {
-            "classes_known": float(np.nanmean(seen_as_itself)),
-            "least_drawn": float(histogram.min()),
-            "least_drawn_class": float(asked[histogram.argmin()]),
-            "most_drawn": float(histogram.max()),
-            "most_drawn_class": float(asked[histogram.argmax()]),
-            "too_often": float(often.max()),
-            "too_often_class": float(asked[often.argmax()]),
+        found = {
+            "classes_known": float(known[np.arange(len(held_out)), held_out].mean()),
+            "rarest": float(often.min()),
+            "rarest_class": float(asked[often.argmin()]),
+            "drawn_instead": float(instead.max()),
+            "drawn_instead_class": float(asked[instead.argmax()]),
             "drawn_wrongly": float(wrongly[row, column]),
             "drawn_wrongly_class": float(asked[row]),
             "drawn_wrongly_as": float(column),
         }
+        for label, probabilities in zip(asked, table, strict=True):
+            is_clear = probabilities.max() * len(probabilities) > _TIMES_CHANCE
+            found[f"{DRAWN_AS}{label}"] = float(probabilities.argmax()) if is_clear else UNCLEAR
+        return found
 
 
-def _labels(classes: int) -> Labels:
-    """Return the classes of the latents, in turn; if there are too many classes, evenly spaced ones."""
+def _labels(classes: int, count: int) -> Labels:
+    """Return the classes of some images, in turn; if there are too many classes, evenly spaced ones."""
     shown = np.unique(np.linspace(0, classes - 1, min(classes, _MOST_CLASSES)).astype(np.int64))
-    return shown[np.arange(COUNT) % len(shown)]
+    return shown[np.arange(count) % len(shown)]
 
 
 def _chosen(split: Split, wanted: Labels | None) -> tuple[NDArray[np.float32], Labels]:
     """Choose real images of the wanted classes, or from all over the data as of one class; return them with labels."""
     # Evenly spaced, because the images of a folder come class by class.
-    places = np.linspace(0, len(split) - 1, min(COUNT, len(split))).astype(np.int64)
+    places = np.linspace(0, len(split) - 1, min(REAL_COUNT, len(split))).astype(np.int64)
     labels = np.zeros(len(split), np.int64)
     if split.labels is not None and wanted is not None:
         labels = split.labels
@@ -293,38 +302,59 @@ def drawn_as(probabilities: Array, labels: Labels, rows: Labels) -> Array:
     return table
 
 
-def times_too_often(drawn: Array, real: Array, rows: Labels) -> Array:
+def times_drawn(drawn: Array, real: Array, rows: Labels) -> Array:
     """Return how often each class is drawn, relative to how often it is asked for.
 
-    If the classifier sees a class too often on real images as well, the count is relative to that instead: a classifier
-    early in training does so, which is not the generator's fault. A class that it sees too rarely is not excused: the
-    training images may lack it.
+    A class that the classifier overlooks is compared with how often it sees that class on real images. It may overlook
+    half of them: if it overlooks more, perhaps no batch held that class, so that the generator has not learned it
+    either.
 
     Args:
         drawn: the table of :func:`drawn_as` for generated images, [R, K].
-        real: the table for real images. A class without real images counts as always seen correctly.
+        real: the table for training images. A class without training images counts as never overlooked.
         rows: the classes that have a row.
 
     Returns:
-        float [R], for these classes; at most 1 for those that are not drawn too often.
+        float [R], for these classes.
     """
-    return (np.nansum(drawn, axis=0) / np.maximum(1, _without_gaps(real, rows).sum(0)))[rows]
+    seen = _without_gaps(real, rows).sum(0)
+    return (drawn.sum(0) / np.clip(seen, _LEAST_KNOWN, 1))[rows]
 
 
-def confusion_beyond(drawn: Array, real: Array, rows: Labels) -> Array:
-    """Return the share of each requested class that is drawn as another one, minus that share for real images.
+def shares_drawn_wrongly(drawn: Array, real: Array, rows: Labels) -> Array:
+    """Return the share of each requested class that is drawn as each other one.
+
+    If the share s of class i is drawn as class j, and the rest looks like real images of class i, then the classifier
+    sees class j with the probability ``drawn[i, j] = (1 - s) real[i, j] + s real[j, j]``, so
+    ``s = (drawn[i, j] - real[i, j]) / (real[j, j] - real[i, j])``.
 
     Args:
-        drawn: as in :func:`times_too_often`.
-        real: as in :func:`times_too_often`.
-        rows: as in :func:`times_too_often`.
+        drawn: as in :func:`times_drawn`.
+        real: as in :func:`times_drawn`. A class without training images counts as always seen correctly.
+        rows: as in :func:`times_drawn`.
 
     Returns:
-        [R, K], with 0 for each class drawn as itself; rows of classes that were not requested are NaN.
+        [R, K], at most 1, with 0 for each class drawn as itself. Chance also gives negative shares.
     """
-    beyond = drawn - _without_gaps(real, rows)
-    beyond[np.arange(len(rows)), rows] = 0
-    return beyond
+    real = _without_gaps(real, rows)
+    itself = np.arange(len(rows)), rows
+    as_itself = np.ones(real.shape[1])
+    as_itself[rows] = real[itself]
+    shares = (drawn - real) / np.maximum(as_itself - real, _LEAST_KNOWN)
+    shares[itself] = 0
+    return np.minimum(shares, 1)
+
+
+def drawn_instead(shares: Array) -> Array:
+    """Return how often each class is drawn where others were asked for; 1 is as often as one class is asked for.
+
+    Args:
+        shares: the table of :func:`shares_drawn_wrongly`, [R, K].
+
+    Returns:
+        [K], 0 or more: a negative share of one class does not make up for that of another.
+    """
+    return np.maximum(shares, 0).sum(axis=0)
 
 
 def _without_gaps(table: Array, rows: Labels) -> Array:
@@ -333,15 +363,15 @@ def _without_gaps(table: Array, rows: Labels) -> Array:
 
 
 def in_turn(labels: Labels, wanted: Labels) -> NDArray[np.int64]:
-    """Find an image for each wanted class: the next one of that class, starting over after the last.
+    """Find an image for each wanted class: the next one of that class.
 
     Args:
         labels: the labels of the images, [N].
         wanted: the classes to find, [M].
 
     Returns:
-        At most M positions in ``labels``; classes without images are left out.
+        At most M different positions in ``labels``; where a class has no more images, none is found.
     """
-    places = {label: itertools.cycle(np.flatnonzero(labels == label)) for label in np.unique(wanted)}
+    places = {label: iter(np.flatnonzero(labels == label)) for label in np.unique(wanted)}
     found = [next(places[label], None) for label in wanted]
     return np.array([place for place in found if place is not None], np.int64)

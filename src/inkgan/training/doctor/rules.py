@@ -20,17 +20,19 @@ Line = Mapping[str, float]
 
 #: The discriminator's own classifier must know held-out images this well before it judges generated ones.
 _KNOWS = 0.55
-#: From here on, it knows enough for its errors on held-out images to excuse the same errors on generated ones.
-_KNOWS_SOME = 0.4
 #: A remedy that is applied three times, as often as healing does, divides a learning rate by 27.
 _MOST_SLOWED = 30
 #: The batch size that a remedy proposes; smaller batches do not help.
 _SMALL_BATCH = 16
 #: The prefix of the signals of the previous look.
 BEFORE = "before/"
+#: The prefix of the signals that say which class each class looks like.
+DRAWN_AS = "drawn_as_"
+#: The value of such a signal if the class looks like none.
+UNCLEAR = -1.0
 #: Lower bounds for the divisors in :func:`lead`. They keep it finite, and keep equal images, which are another illness,
 #: from enlarging it.
-_LEAST_SPREAD = 0.02
+_LEAST_SPREAD = 0.05
 _LEAST_CHANGE = 1e-12
 #: With a shorter half-life than the recipes have, a generator that learns may be near its average, too.
 _SHORTEST_HALF_LIFE = 0.05
@@ -179,44 +181,54 @@ def from_average(line: Line, config: Config) -> float | None:
 
 
 def lead(line: Line, config: Config) -> float | None:
-    """Return the discriminator's lead over the generator: ``separation / (spread · change)``.
+    """Return the discriminator's lead over the generator: ``separation / (spread² · change)``.
 
     Early in training, a healthy discriminator also tells real from generated images with ease. But then the generator
-    learns from it: its images differ from each other (spread), and from those of its average (change).
+    learns from it: its images differ from each other (spread), and from those of its average (change). The square tells
+    healthy and ill runs apart more clearly.
     """
     apart, spread, change = line.get("doctor/separation"), line.get("doctor/spread"), from_average(line, config)
     if apart is None or spread is None or change is None:
         return None
-    return max(0.0, apart) / (max(spread, _LEAST_SPREAD) * max(change, _LEAST_CHANGE))
+    return max(0.0, apart) / (max(spread, _LEAST_SPREAD) ** 2 * max(change, _LEAST_CHANGE))
 
 
-def came_and_went(line: Line, config: Config) -> float | None:
-    """Return how often the most drawn class was drawn, the lower of two looks, if that class has changed; else 1.
-
-    A healthy generator draws every class about as often as it is asked for, so which one is first hardly matters.
-    """
-    now, before = most_drawn(line), most_drawn(line, BEFORE)
-    if now is None or before is None or not config.class_weight:  # runs of earlier versions logged random classes
-        return None
-    return min(now.times, before.times) if now.number != before.number else 1.0
+def memory(line: Line, _config: Config) -> float | None:
+    """Return the mean of ``memory`` at this look and the one before it, since a single one depends on chance."""
+    now, before = line.get("doctor/memory"), line.get(f"{BEFORE}doctor/memory")
+    return None if now is None or before is None else (now + before) / 2
 
 
-class _Frequent(NamedTuple):
-    """A class, and how often it is drawn divided by how often it is asked for."""
+class _Turned(NamedTuple):
+    """A class that looks like another class than itself, and than one look before."""
 
     number: float
-    times: float
+    into: float
 
 
-def most_drawn(line: Line, when: str = "") -> _Frequent | None:
-    """Return the most drawn class of a look: the present one or, if ``when`` is :data:`BEFORE`, the previous one.
+def _turned(line: Line) -> tuple[list[_Turned], int]:
+    """Return the classes that have turned into others since the look before, and the number of classes compared."""
+    found, compared = [], 0
+    for name, now in line.items():
+        number, before = name.removeprefix(f"doctor/{DRAWN_AS}"), line.get(f"{BEFORE}{name}")
+        if before is None or not number.isdecimal():
+            continue
+        compared += 1
+        if now > UNCLEAR and now not in (float(number), before):
+            found.append(_Turned(float(number), now))
+    return found, compared
 
-    If the discriminator's classifier knows some classes, its errors on real images excuse the same errors here.
+
+def turned(line: Line, config: Config) -> float | None:
+    """Return the share of classes that have turned into others since the look before; 0 if it is a single class.
+
+    A class that is drawn as another one for good is a different illness. With several updates of the discriminator a
+    step, its classifier may change its mind in healthy runs, too, so it is not asked.
     """
-    knows_some = line.get(f"{when}doctor/classes_known", 0.0) >= _KNOWS_SOME
-    signal = f"{when}doctor/{'too_often' if knows_some else 'most_drawn'}"
-    number, times = line.get(f"{signal}_class"), line.get(signal)
-    return None if number is None or times is None else _Frequent(number, times)
+    found, compared = _turned(line)
+    if not compared or config.critic_steps > 1:
+        return None
+    return len(found) / compared if len(found) > 1 else 0.0
 
 
 def far_from_usual(_line: Line, config: Config) -> float | None:
@@ -316,9 +328,8 @@ def words(line: Line, config: Config, class_names: Sequence[str]) -> dict[str, A
         if name.startswith("doctor/"):
             is_class = name.endswith(("_class", "_as"))
             found[name.removeprefix("doctor/")] = name_of(value) if is_class else value
-    now, before = most_drawn(line), most_drawn(line, BEFORE)
-    if now is not None and before is not None:
-        found |= {"now": name_of(now.number), "times": now.times, "before": name_of(before.number)}
+    for one in _turned(line)[0][:1]:
+        found |= {"turned_class": name_of(one.number), "turned_into": name_of(one.into)}
     return found
 
 
@@ -400,16 +411,16 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "class-dropped",
         "a class is not drawn",
-        _of_known_classes("least_drawn"),
-        "class {least_drawn_class} is drawn {value:.2f} times as often as it is asked for",
+        _of_known_classes("rarest"),
+        "class {rarest_class} is drawn {value:.2f} times as often as it is asked for",
         _advice("Check whether this class has training images and they are labelled correctly: inkgan data check."),
         above=False,
     ),
     Rule(
         "class-swollen",
         "a class is drawn too often",
-        _of_known_classes("too_often"),
-        "class {too_often_class} is drawn {value:.1f} times as often as it is asked for",
+        _of_known_classes("drawn_instead"),
+        "class {drawn_instead_class} is drawn instead of others, {value:.1f} times as often as it is asked for",
         _advice("Check whether the labels of the training images are right: inkgan data check."),
     ),
     Rule(
@@ -438,19 +449,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "memorising",
         "the discriminator memorises its training images",
-        _signal("memory"),
+        memory,
         "the discriminator finds a training image more real than a held-out one in {value:.0%} of pairs, and 50% is "
         "guessing: it memorises its training images",
         _advice("Add training images, or train for fewer steps; ten times the penalty did not help in trials."),
+        patience=1,
     ),
     Rule(
         "oscillating",
         "the classes come and go",
-        came_and_went,
-        "classes come and go: now {now} is drawn {times:.1f} times as often as it is asked for, and one look before it "
-        "was {before}",
+        turned,
+        "classes come and go: {value:.0%} of the classes have turned into others since the look before, such as "
+        "{turned_class} into {turned_into}",
         reset_game_settings,
-        grace=80,  # the earlier of the two looks has to be after the first 50 steps as well
         patience=1,
         healable=True,
     ),
