@@ -51,6 +51,7 @@ SEEDS = {
 
 SOUND = ("healthy", "whole", "recipes", "fast")
 MENDED = "what was broken is mended"
+NOT_FOUND = "none, because nothing was found"
 #: The seeds with which each remedy is tried; nothing else uses them.
 REMEDY_SEEDS = range(305, 310)
 #: A threshold lies half way between the worst healthy run and the mildest ill one, but at most this factor, or this
@@ -214,7 +215,8 @@ def share(hits: int, count: int) -> str:
 def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Case, str]:
     """Return a fault's run with the doctor's remedy, and that remedy.
 
-    If the remedy is not a setting, the fault is not a setting either, and the remedy is to remove the fault.
+    If the remedy is not a setting, the fault is not a setting either, and the remedy is to remove the fault. If the
+    doctor does not find the fault, there is no remedy to try.
     """
     maker, rules = FAULTS[name]
     case = maker(seed)
@@ -222,7 +224,9 @@ def remedied(name: str, seed: int, thresholds: Mapping[str, float]) -> tuple[Cas
     doctor = Doctor(config, thresholds=thresholds)
     found = [finding for line in lines for finding in doctor.judge(int(line["step"]), line)]
     own = [finding for rule in rules for finding in found if finding.rule.name == rule]
-    settings = dict(setting.split("=") for setting in own[0].remedy.settings) if own else {}
+    if not own:
+        return case, NOT_FOUND
+    settings = dict(setting.split("=") for setting in own[0].remedy.settings)
     if settings.pop("data.ink", None) == "auto":
         return dataclasses.replace(case, data="inverted-auto"), "data.ink=auto"
     if not settings:
@@ -282,7 +286,7 @@ def rows_of_faults(
         steps = [min(found[rule] for rule in rules if rule in found) for found in counted if set(rules) & found.keys()]
         others = sorted({other for found in counted for other in found} - set(rules))
         soon = f"{statistics.median(steps):.0f} [{min(steps)} to {max(steps)}]" if steps else "-"
-        tried = remedies[name]
+        tried = [(said, found) for said, found in remedies[name] if said != NOT_FOUND]
         said = tried[0][0] if tried else "not tried"
         ended = sum(not set(rules) & found.keys() for _, found in tried)
         new = Counter(rule for _, found in tried for rule in found if rule not in rules)

@@ -123,6 +123,13 @@ def test_every_rule_has_a_fault_to_find(doctor: ModuleType) -> None:
     assert _MEASURED <= found <= set(_BY_NAME)
 
 
+def test_a_remedy_counts_only_after_an_alarm(doctor: ModuleType) -> None:
+    """Where the fault was not found, nothing was tried, and no alarm could end."""
+    tried = [("--set a=1", {}), (doctor.NOT_FOUND, {}), ("--set a=1", {rule.name: 60 for rule in RULES})]
+    rows = list(doctor.rows_of_faults([], read_thresholds(), dict.fromkeys(doctor.FAULTS, tried)))
+    assert all(row[-1].startswith("1 of 2") for row in rows[1:])
+
+
 def test_the_page_says_when_a_rule_finds_something() -> None:
     """The table has the side of the threshold, the first step and the number of looks in a row."""
     page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
